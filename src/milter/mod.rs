@@ -1,0 +1,1 @@
+//! The milter protocol, from bytes to replies.

@@ -1,0 +1,1 @@
+//! Who wants what: pure decisions, no I/O, no clock, no lock.
