@@ -1,6 +1,12 @@
 //! Who wants what: pure decisions, no I/O, no clock, no lock.
 
+pub mod action;
 pub mod address;
 pub mod authres;
 pub mod decide;
+pub mod identity;
 pub mod list;
+pub mod organisation;
+pub mod plan;
+pub mod refusal;
+pub mod subject;
