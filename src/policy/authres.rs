@@ -1,7 +1,7 @@
 //! Authentication-Results (RFC 8601): which sender identities our own verifier vouches for.
 
 //!
-//! Believed is only what our own verifier wrote: its authserv-id, no more than `hops - 1` Received lines above it, and
+//! Believed is only what our own verifier wrote: its authserv-id, no more than `hops` Received lines above it, and
 //! of those headers the topmost `results`. A verifier inserts its header above all that came with the message, so a
 //! forged one stands below; RFC 8601, 5 asks the verifier to remove forged ones besides.
 
@@ -58,7 +58,8 @@ pub struct AuthenticationPolicy {
     pub mode: AuthenticationMode,
     /// The names under which our own verifiers write, compared without regard to case.
     pub authserv_ids: Vec<String>,
-    /// 1: the verifier runs on this relay, before us. Each relay of ours between it and us adds one.
+    /// How many Received lines may stand above such a header. A verifier on this relay leaves none (our own Received
+    /// line is not shown to milters), the relay before us one; each further relay of ours adds one.
     pub hops: usize,
     /// How many headers our verifiers write on one message.
     pub results: usize,
@@ -116,7 +117,7 @@ impl Evidence {
     /// Reads one Authentication-Results header, from the top of the message down. `received_above` counts the Received
     /// lines shown to the milter before it. A header that is not ours, too deep or malformed is passed over.
     pub fn add(&mut self, policy: &AuthenticationPolicy, value: &[u8], received_above: usize) {
-        if received_above >= policy.hops || self.headers >= policy.results {
+        if received_above > policy.hops || self.headers >= policy.results {
             return;
         }
         let Some(tokens) = std::str::from_utf8(value).ok().and_then(tokenize) else { return };
@@ -388,7 +389,7 @@ mod tests {
         assert_eq!(judge(&["other.example; dmarc=fail", pass]).1, Authentication::Passed(Method::Dmarc));
         let policy = policy(AuthenticationMode::Required);
         let mut evidence = Evidence::default();
-        evidence.add(&policy, pass.as_bytes(), 1);
+        evidence.add(&policy, pass.as_bytes(), 2);
         assert_eq!(evidence.headers, 0);
     }
 

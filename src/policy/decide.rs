@@ -356,3 +356,204 @@ fn settle_personal(user: &Found, reason: &mut Reason) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::address::{Address, Domain};
+    use super::super::authres::Method;
+    use super::super::fixture::{organisation, user};
+    use super::super::list::EntryValue;
+    use super::super::organisation::OrgLists;
+    use super::*;
+    use crate::policy::list::{FingerprintKey, UserOptions};
+
+    const PASSED: Authentication = Authentication::Passed(Method::Dmarc);
+
+    fn sender(path: &str) -> Sender {
+        Sender::envelope(Address::parse(path).expect(path), &[Domain::parse("fwd.example").expect("valid")])
+    }
+
+    /// The verdict on a message from `from`, by header and envelope alike.
+    fn verdict_on(organisation: &OrgPolicy, lists: &UserLists, from: &str, authentication: Authentication) -> Verdict {
+        let sender = sender(from);
+        let message = Message {
+            envelope: Some(&sender),
+            envelope_authentication: authentication,
+            header: Some(&sender),
+            header_authentication: authentication,
+        };
+        decide(organisation, Lists { compiled: lists, globs: None }, &message)
+    }
+
+    fn summary(verdict: &Verdict) -> String {
+        let outcome = match verdict.outcome {
+            Outcome::Blocked(action) => format!("blocked:{action}"),
+            Outcome::Deliver { personal, clear_spam } => {
+                format!("{}{}", personal, if clear_spam { "+wanted" } else { "" })
+            }
+        };
+        let because = |o: Option<Overridden>| o.map_or(String::new(), |o| format!(" {}:{:?}", o.rule.list, o.because));
+        outcome + &because(verdict.reason.overridden_sender) + &because(verdict.reason.overridden_personal)
+    }
+
+    #[test]
+    fn precedence_inside_a_users_lists() {
+        use ListKind::{Black, Personal, White};
+        let a = "a@x.d.example";
+        for (entries, expected) in [
+            (&[(Personal, a)][..], "tag"),
+            (&[(Personal, "d.example")], ""),
+            (&[(Personal, "x.d.example")], "tag"),
+            (&[(Personal, "*.d.example")], "tag"),
+            (&[(White, a)], "+wanted"),
+            (&[(White, a), (Personal, "*.d.example")], "tag+wanted"),
+            (&[(Black, a)], "blocked:reject"),
+            (&[(Black, "*.d.example"), (White, a)], "+wanted black:MoreSpecific"),
+            (&[(Black, a), (White, "*.d.example")], "blocked:reject white:MoreSpecific"),
+            (&[(Black, a), (White, a)], "+wanted black:MoreSpecific"),
+            (&[(Black, "*.x.d.example"), (White, "*.d.example")], "blocked:reject white:MoreSpecific"),
+            (&[(Black, "*.d.example"), (Personal, a)], "blocked:reject personal:Blocked"),
+            (&[(Black, "b@x.d.example"), (Personal, "b@x.d.example")], ""),
+        ] {
+            let verdict = verdict_on(&organisation(), &user(1, entries), a, PASSED);
+            assert_eq!(summary(&verdict), expected, "{:?}", entries.iter().map(|(l, t)| format!("{l} {t}")));
+        }
+    }
+
+    #[test]
+    fn levels_come_before_specificity() {
+        use ListKind::{Black, White};
+        let lists = |list, text: &str| {
+            let entry: EntryValue = text.parse().expect(text);
+            OrgLists::build(1, &FingerprintKey::from_bytes([5; 16]), &[(list, entry)])
+        };
+        let from = "a@d.example";
+        let enforced_black = OrgPolicy { enforced: lists(Black, "d.example"), ..organisation() };
+        assert_eq!(
+            summary(&verdict_on(&enforced_black, &user(1, &[(White, from)]), from, PASSED)),
+            "blocked:reject white:HigherLevel"
+        );
+        let enforced_white = OrgPolicy { enforced: lists(White, "d.example"), ..organisation() };
+        assert_eq!(
+            summary(&verdict_on(&enforced_white, &user(1, &[(Black, from)]), from, PASSED)),
+            "+wanted black:HigherLevel"
+        );
+        let default_black = OrgPolicy { defaults: lists(Black, from), ..organisation() };
+        assert_eq!(
+            summary(&verdict_on(&default_black, &user(1, &[(White, "d.example")]), from, PASSED)),
+            "+wanted black:HigherLevel"
+        );
+        assert_eq!(summary(&verdict_on(&default_black, &user(1, &[]), from, PASSED)), "blocked:reject");
+    }
+
+    #[test]
+    fn white_and_personal_need_proof_and_black_does_not() {
+        use ListKind::{Black, Personal, White};
+        let from = "a@d.example";
+        for (list, missing, passed) in [
+            (Personal, " personal:Unauthenticated", "tag"),
+            (White, " white:Unauthenticated", "+wanted"),
+            (Black, "blocked:reject", "blocked:reject"),
+        ] {
+            let lists = user(1, &[(list, from)]);
+            assert_eq!(summary(&verdict_on(&organisation(), &lists, from, Authentication::Missing)), missing);
+            assert_eq!(summary(&verdict_on(&organisation(), &lists, from, Authentication::NotRequired)), passed);
+            assert_eq!(summary(&verdict_on(&organisation(), &lists, from, PASSED)), passed);
+        }
+        let forged = user(1, &[(Black, "d.example"), (White, from)]);
+        let verdict = verdict_on(&organisation(), &forged, from, Authentication::Missing);
+        assert_eq!(summary(&verdict), "blocked:reject white:Unauthenticated");
+    }
+
+    #[test]
+    fn protected_senders_and_options() {
+        use ListKind::{Black, Personal};
+        let own = "colleague@mail.org.example";
+        let verdict = verdict_on(&organisation(), &user(1, &[(Black, own)]), own, PASSED);
+        assert_eq!(summary(&verdict), " black:ProtectedSender");
+
+        let from = "a@d.example";
+        let with = |options| {
+            let key = FingerprintKey::from_bytes([1; 16]);
+            let entries = [Personal, Black].map(|list| {
+                let text = if list == Black { "b@d.example" } else { from };
+                (list, Scope::Address, key.fingerprint(Scope::Address, text))
+            });
+            UserLists::build(1, 1, &key, options, entries)
+        };
+        let functional = with(UserOptions { functional: true, ..UserOptions::default() });
+        assert_eq!(verdict_on(&organisation(), &functional, from, PASSED), Verdict::UNTOUCHED);
+        let paused = with(UserOptions { paused: true, ..UserOptions::default() });
+        let verdict = verdict_on(&organisation(), &paused, "b@d.example", PASSED);
+        assert!(verdict.outcome == Outcome::UNTOUCHED && verdict.reason.paused);
+        let own_actions = with(UserOptions {
+            personal_actions: Some(PersonalActions::FOLDER | PersonalActions::MARK),
+            black_action: Some(BlackAction::Junk),
+            ..UserOptions::default()
+        });
+        assert_eq!(summary(&verdict_on(&organisation(), &own_actions, from, PASSED)), "folder,mark");
+        assert_eq!(summary(&verdict_on(&organisation(), &own_actions, "b@d.example", PASSED)), "blocked:junk");
+    }
+
+    #[test]
+    fn a_rewritten_sender_counts_as_far_as_its_rewriter_is_known() {
+        use ListKind::{Black, Personal};
+        let known = "srs0=hhhh=tt=d.example=a@fwd.example";
+        let stranger = "srs0=hhhh=tt=d.example=a@stranger.example";
+        let personal = user(1, &[(Personal, "a@d.example")]);
+        let black = user(1, &[(Black, "a@d.example")]);
+        assert_eq!(summary(&verdict_on(&organisation(), &personal, known, PASSED)), "tag");
+        assert_eq!(summary(&verdict_on(&organisation(), &personal, stranger, PASSED)), "");
+        assert_eq!(summary(&verdict_on(&organisation(), &black, known, PASSED)), "blocked:reject");
+        assert_eq!(summary(&verdict_on(&organisation(), &black, stranger, PASSED)), "blocked:reject");
+    }
+
+    #[test]
+    fn rcpt_refuses_only_what_no_white_entry_could_still_save() {
+        use ListKind::{Black, White};
+        let from = sender("a@x.d.example");
+        for (entries, refused) in [
+            (&[(Black, "a@x.d.example")][..], true),
+            (&[], false),
+            (&[(Black, "a@x.d.example"), (White, "other.example")], true),
+            (&[(Black, "a@x.d.example"), (White, "friend@other.example")], false),
+            (&[(Black, "*.d.example"), (White, "other.example")], false),
+            (&[(Black, "*.d.example"), (White, "*.other.example")], false),
+            (&[(Black, "x.d.example"), (White, "*.other.example")], true),
+        ] {
+            let lists = user(1, entries);
+            let verdict = decide_at_rcpt(&organisation(), Lists { compiled: &lists, globs: None }, &from);
+            assert_eq!(verdict.is_some(), refused, "{:?}", entries.iter().map(|(l, t)| format!("{l} {t}")));
+            // What is refused at RCPT would have been blocked at the end as well, whatever the header says.
+            if verdict.is_some() {
+                let header = Sender::header(Address::parse("friend@other.example").expect("valid"));
+                let message = Message {
+                    envelope: Some(&from),
+                    envelope_authentication: PASSED,
+                    header: Some(&header),
+                    header_authentication: PASSED,
+                };
+                let late = decide(&organisation(), Lists { compiled: &lists, globs: None }, &message);
+                assert_eq!(late.outcome, Outcome::Blocked(BlackAction::Reject));
+            }
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_the_least_specific_entry() {
+        let globs = Globs::build([(ListKind::Black, "a*@x.*"), (ListKind::Personal, "*@x.d.example")]).expect("small");
+        let key = FingerprintKey::from_bytes([1; 16]);
+        let fingerprint = key.fingerprint(Scope::Glob, "a*@x.*");
+        let lists = UserLists::build(1, 1, &key, UserOptions::default(), [(ListKind::Black, Scope::Glob, fingerprint)]);
+        let sender = sender("abc@x.d.example");
+        let message = Message {
+            envelope: Some(&sender),
+            envelope_authentication: PASSED,
+            header: None,
+            header_authentication: Authentication::Missing,
+        };
+        let verdict = decide(&organisation(), Lists { compiled: &lists, globs: Some(&globs) }, &message);
+        assert_eq!(summary(&verdict), "blocked:reject personal:Blocked");
+        assert_eq!(verdict.reason.sender.map(|m| m.rank), Some(GLOB_RANK));
+    }
+}

@@ -4,6 +4,8 @@ pub mod action;
 pub mod address;
 pub mod authres;
 pub mod decide;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod identity;
 pub mod list;
 pub mod organisation;
