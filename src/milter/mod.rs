@@ -5,7 +5,12 @@
 //! socket, [`client`] the MTA's.
 
 pub mod command;
+pub mod facts;
 pub mod frame;
 pub mod negotiate;
+pub mod network;
 pub mod reply;
+pub mod session;
+pub mod settings;
+pub mod transaction;
 pub mod wire;

@@ -43,6 +43,8 @@ pub struct Circumstances {
     pub delimiter: Option<char>,
     /// How header values are carried.
     pub leading: LeadingSpace,
+    /// May the message be put on hold?
+    pub hold: bool,
 }
 
 /// The headers of the message that the planner may edit.
@@ -155,6 +157,8 @@ pub struct Plan {
     pub modifications: Vec<Modification>,
     /// The signed mark, for the one recipient who gets it.
     pub mark: Option<Mark>,
+    /// The Subject as delivered, our tag set aside: what the mark signs.
+    pub signed_subject: Vec<u8>,
     /// What the Subject becomes, if it changes.
     pub subject: Option<Vec<u8>>,
     /// One for each recipient.
@@ -174,7 +178,9 @@ pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipi
     if let Some(refused) = refusal(circumstances, recipients) {
         return refused;
     }
-    let held = !recipients.is_empty() && recipients.iter().all(|r| blocked(r) == Some(BlackAction::Hold));
+    let held = circumstances.hold
+        && !recipients.is_empty()
+        && recipients.iter().all(|r| blocked(r) == Some(BlackAction::Hold));
     let deliveries: Vec<Delivery> =
         recipients.iter().map(|r| if held { Delivery::Held } else { delivery(circumstances, r) }).collect();
     let envelope = envelope_edits(circumstances, recipients, deliveries);
@@ -207,7 +213,14 @@ pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipi
     let effects = wishes
         .zip(&envelope.deliveries)
         .map(|(edits, delivery)| Effect { delivery: delivery.clone(), headers_left_out: left_out && edits });
-    Plan { reject: None, effects: effects.collect(), mark: common.mark, subject: common.subject, modifications }
+    Plan {
+        reject: None,
+        effects: effects.collect(),
+        mark: common.mark,
+        signed_subject: common.signed_subject,
+        subject: common.subject,
+        modifications,
+    }
 }
 
 fn blocked(recipient: &Recipient<'_>) -> Option<BlackAction> {
@@ -404,6 +417,7 @@ struct HeaderEdits {
     subject: Option<Vec<u8>>,
     clear_headers: bool,
     mark: Option<Mark>,
+    signed_subject: Vec<u8>,
 }
 
 enum Agreement {
@@ -421,10 +435,13 @@ fn header_edits(
     let Some((first, others)) = wishes.split_first() else { return Agreement::Same(HeaderEdits::default()) };
     let edits_of = |wish: &Wish<'_>| {
         let clear = wish.clear.map_or(&[][..], |white| &white.spam_prefixes);
+        let subject = |tag| edited(headers.subject, SubjectEdit { tag, clear }, circumstances.leading);
+        let untagged = || subject(None).unwrap_or_else(|| headers.subject.unwrap_or_default().to_vec());
         HeaderEdits {
-            subject: edited(headers.subject, SubjectEdit { tag: wish.tag, clear }, circumstances.leading),
+            subject: subject(wish.tag),
             clear_headers: wish.clear.is_some() && !headers.spam.is_empty(),
             mark: wish.mark,
+            signed_subject: wish.mark.map_or_else(Vec::new, |_| untagged()),
         }
     };
     let edits = edits_of(first);
