@@ -450,3 +450,285 @@ fn encode_modification(
     reply.encode(output);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Mutex;
+
+    use super::super::command::Strings;
+    use super::super::settings::Decided;
+    use super::*;
+    use crate::mark::MarkKey;
+    use crate::milter::frame;
+    use crate::policy::address::Address;
+    use crate::policy::fixture::{organisation, user};
+    use crate::policy::list::{Globs, ListKind, UserLists};
+
+    /// Two users: alice lists a@d.example as personal, bob as black.
+    struct Fake {
+        settings: Arc<Settings>,
+        users: HashMap<String, UserLists>,
+        decided: Mutex<usize>,
+    }
+
+    impl Directory for Fake {
+        fn settings(&self) -> Arc<Settings> {
+            self.settings.clone()
+        }
+
+        fn lists(&self, address: &Address) -> Option<UserLists> {
+            self.users.get(address.as_str()).cloned()
+        }
+
+        fn globs(&self, _user: u64) -> Option<Arc<Globs>> {
+            None
+        }
+
+        fn decided(&self, _message: &Decided<'_>) {
+            *self.decided.lock().expect("no panic") += 1;
+        }
+    }
+
+    fn session() -> Session<Fake> {
+        let mut settings = Settings::new(MarkKey::new(&[0; 32])).with_organisations([Arc::new(organisation())]);
+        settings.ours = Vec::new();
+        let users = HashMap::from([
+            ("alice@org.example".to_owned(), user(1, &[(ListKind::Personal, "a@d.example")])),
+            ("bob@org.example".to_owned(), user(2, &[(ListKind::Black, "a@d.example")])),
+        ]);
+        let fake = Fake { settings: Arc::new(settings), users, decided: Mutex::new(0) };
+        Session::new(Arc::new(fake), Arc::new(Terms::new(Role::Edge, RecipientReplies::Needed)), 65_536)
+    }
+
+    fn bytes(commands: &[Command<'_>]) -> Vec<u8> {
+        let mut out = Vec::new();
+        commands.iter().for_each(|command| command.encode(&mut out));
+        out
+    }
+
+    fn envelope(address: &str) -> EnvelopeAddress<'_> {
+        EnvelopeAddress { address: address.as_bytes(), arguments: Strings::default() }
+    }
+
+    fn message<'a>(recipients: &[&'a str]) -> Vec<Command<'a>> {
+        let mut commands = vec![Command::Mail(envelope("<a@d.example>"))];
+        commands.extend(recipients.iter().map(|recipient| Command::Recipient(envelope(recipient))));
+        commands.push(Command::Header { name: b"Subject", value: b" Hi" });
+        commands.push(Command::EndOfMessage(b""));
+        commands
+    }
+
+    /// The replies in the bytes, the negotiation's answer left out.
+    fn replies(mut output: &[u8]) -> Vec<Reply<'static>> {
+        let mut all = Vec::new();
+        while let Some((length, rest)) = output.split_first_chunk::<4>() {
+            let (body, rest) = rest.split_at(u32::from_be_bytes(*length) as usize);
+            output = rest;
+            if body[0] != command::OPTNEG {
+                all.push(Reply::parse(Frame { command: body[0], payload: &body[1..] }).expect("a reply").into_owned());
+            }
+        }
+        all
+    }
+
+    fn summary(replies: &[Reply<'_>]) -> String {
+        replies.iter().map(|reply| char::from(reply.byte())).collect()
+    }
+
+    #[test]
+    fn a_phase_takes_what_may_come_and_nothing_else() {
+        use Phase::{Envelope, Greeting, Headers, Idle};
+        let expected: [(Phase, &[(u8, Phase)]); 4] = [
+            (Greeting, &[(b'O', Idle), (b'Q', Greeting)]),
+            (
+                Idle,
+                &[
+                    (b'D', Idle),
+                    (b'C', Idle),
+                    (b'H', Idle),
+                    (b'U', Idle),
+                    (b'M', Envelope),
+                    (b'A', Idle),
+                    (b'Q', Idle),
+                    (b'K', Greeting),
+                ],
+            ),
+            (
+                Envelope,
+                &[
+                    (b'D', Envelope),
+                    (b'H', Envelope),
+                    (b'U', Envelope),
+                    (b'R', Envelope),
+                    (b'T', Envelope),
+                    (b'L', Headers),
+                    (b'N', Headers),
+                    (b'B', Headers),
+                    (b'E', Idle),
+                    (b'A', Idle),
+                    (b'Q', Envelope),
+                    (b'K', Greeting),
+                ],
+            ),
+            (
+                Headers,
+                &[
+                    (b'D', Headers),
+                    (b'H', Headers),
+                    (b'U', Headers),
+                    (b'L', Headers),
+                    (b'N', Headers),
+                    (b'B', Headers),
+                    (b'E', Idle),
+                    (b'A', Idle),
+                    (b'Q', Headers),
+                    (b'K', Greeting),
+                ],
+            ),
+        ];
+        for (phase, allowed) in expected {
+            for byte in 0..=u8::MAX {
+                let next = allowed.iter().find(|(known, _)| *known == byte).map(|(_, next)| *next);
+                assert_eq!(phase.after(byte), next, "{phase:?} {:?}", char::from(byte));
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_is_answered_once_however_its_bytes_are_split() {
+        let mut commands = vec![Command::Negotiate(Offer::POSTFIX)];
+        commands.extend(message(&["<alice@org.example>"]));
+        commands.push(Command::Abort);
+        commands.extend(message(&["<bob@org.example>", "<alice@org.example>"]));
+        commands.extend([Command::Abort, Command::Abort, Command::Quit]);
+        let input = bytes(&commands);
+
+        let mut whole = Vec::new();
+        assert_eq!(session().receive(&input, &mut whole), Ok(Next::Quit));
+        assert_eq!(summary(&replies(&whole)), "cmcycmc");
+        let Reply::ChangeHeader { value, .. } = &replies(&whole)[1] else { panic!("no change") };
+        assert_eq!(value.as_bytes(), b" [PERSO] Hi");
+
+        let (mut bytewise, mut session) = (Vec::new(), session());
+        for byte in &input {
+            session.receive(std::slice::from_ref(byte), &mut bytewise).expect("in order");
+        }
+        assert_eq!(bytewise, whole);
+        assert_eq!(*session.directory.decided.lock().expect("no panic"), 2);
+    }
+
+    #[test]
+    fn an_abort_forgets_the_message_and_nothing_of_the_connection() {
+        let mut session = session();
+        let mut output = Vec::new();
+        let start = bytes(&[Command::Negotiate(Offer::POSTFIX), Command::Mail(envelope("<x@d.example>"))]);
+        session.receive(&start, &mut output).expect("in order");
+        assert!(session.in_message());
+        session
+            .receive(&bytes(&[Command::Recipient(envelope("<alice@org.example>")), Command::Abort]), &mut output)
+            .expect("in order");
+        assert!(!session.in_message() && session.is_at_rest());
+        output.clear();
+        session.receive(&bytes(&message(&["<alice@org.example>"])), &mut output).expect("in order");
+        assert_eq!(summary(&replies(&output)), "cmc");
+    }
+
+    #[test]
+    fn what_may_not_come_ends_the_conversation() {
+        let negotiated = [Command::Negotiate(Offer::POSTFIX)];
+        let cases: [(&[Command<'_>], u8); 5] = [
+            (&[Command::Mail(envelope("<a@d.example>"))], b'M'),
+            (&[negotiated[0], Command::Recipient(envelope("<a@d.example>"))], b'R'),
+            (&[negotiated[0], Command::EndOfMessage(b"")], b'E'),
+            (&[negotiated[0], negotiated[0]], b'O'),
+            (&[negotiated[0], Command::Mail(envelope("<>")), Command::Mail(envelope("<>"))], b'M'),
+        ];
+        for (commands, byte) in cases {
+            let error = session().receive(&bytes(commands), &mut Vec::new());
+            assert_eq!(error, Err(SessionError::OutOfOrder(byte)));
+        }
+        let mut unknown = bytes(&negotiated);
+        frame::encode(&mut unknown, b'?', |_| {});
+        assert_eq!(
+            session().receive(&unknown, &mut Vec::new()),
+            Err(SessionError::Command(CommandError::UnknownCommand(b'?')))
+        );
+    }
+
+    #[test]
+    fn roles_and_peers_that_must_not_be_refused_are_not() {
+        let refused = |terms: Terms, extra: &[Command<'_>]| {
+            let mut session = session();
+            session.terms = Arc::new(terms);
+            let mut commands = vec![Command::Negotiate(Offer { protocol: Protocol::NONE, ..Offer::POSTFIX })];
+            commands.extend_from_slice(extra);
+            commands.extend(message(&["<bob@org.example>"]));
+            let mut output = Vec::new();
+            session.receive(&bytes(&commands), &mut output).expect("in order");
+            summary(&replies(&output)).contains('y')
+        };
+        let edge = || Terms::new(Role::Edge, RecipientReplies::Needed);
+        assert!(refused(edge(), &[]));
+        assert!(!refused(Terms::new(Role::Local, RecipientReplies::Needed), &[]));
+        assert!(!refused(Terms::new(Role::Split, RecipientReplies::Needed), &[]));
+        let peer = Peer::Inet { port: 0, address: b"127.0.0.1" };
+        let queued = Strings::new(b"i\x004ABC\0").expect("whole");
+        let local =
+            [Command::Connect { host: b"localhost", peer }, Command::Macros(Macros::new(command::MAIL, queued))];
+        assert!(!refused(edge(), &local));
+        assert!(refused(edge(), &local[..1]));
+    }
+
+    #[test]
+    fn a_message_over_a_limit_is_answered_451_and_said() {
+        let mut session = session();
+        let mut commands = vec![Command::Negotiate(Offer::POSTFIX), Command::Mail(envelope("<a@d.example>"))];
+        commands.extend((0..1001).map(|_| Command::Header { name: b"X", value: b"y" }));
+        commands.push(Command::EndOfMessage(b""));
+        let mut output = Vec::new();
+        session.receive(&bytes(&commands), &mut output).expect("in order");
+        let Some(Reply::Code(answer)) = replies(&output).pop() else { panic!("no code") };
+        assert_eq!(answer.code(), 451);
+        assert!(matches!(session.take_notices()[0], Notice::OverLimit { .. }));
+    }
+
+    #[test]
+    fn an_mta_that_offers_less_is_served_with_less() {
+        for version in 2..=6 {
+            let offer = Offer { version, actions: Actions::VERSION_2, protocol: Protocol::NONE };
+            let mut commands = vec![Command::Negotiate(offer), Command::Connect { host: b"h", peer: Peer::Unknown }];
+            commands.push(Command::Helo(b"h"));
+            commands.extend(message(&["<alice@org.example>"]));
+            let mut output = Vec::new();
+            session().receive(&bytes(&commands), &mut output).expect("in order");
+            // Every event is answered, and without HDR_LEADSPC the MTA supplies the space.
+            assert_eq!(summary(&replies(&output)), "cccccmc", "version {version}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_taken_without_panic_and_within_bounds(input in proptest::collection::vec(0u8.., 0..2000)) {
+            let mut session = session();
+            let _ = session.receive(&input, &mut Vec::new());
+            proptest::prop_assert!(session.decoder.held() <= 65_536);
+        }
+
+        #[test]
+        fn any_order_of_commands_is_taken_without_panic(order in proptest::collection::vec(0usize..9, 0..40)) {
+            let commands = [
+                Command::Mail(envelope("<a@d.example>")), Command::Recipient(envelope("<alice@org.example>")),
+                Command::Header { name: b"Subject", value: b"x" }, Command::EndOfHeaders, Command::EndOfMessage(b""),
+                Command::Abort, Command::Data, Command::Helo(b"h"), Command::QuitNewConnection,
+            ];
+            let mut session = session();
+            let mut output = Vec::new();
+            let mut input = bytes(&[Command::Negotiate(Offer::POSTFIX)]);
+            input.extend(bytes(&order.iter().map(|&n| commands[n]).collect::<Vec<_>>()));
+            let _ = session.receive(&input, &mut output);
+            let ends = order.iter().filter(|&&n| n == 4).count();
+            proptest::prop_assert!(summary(&replies(&output)).matches('c').count() <= ends + order.len());
+        }
+    }
+}
