@@ -87,7 +87,7 @@ fn start_accepting<C: Conversations>(thread: &Rc<Thread<C>>, front: Front) -> io
     let (listeners, senders) = front;
     let acceptor = Acceptor::new(Rc::clone(thread), senders);
     // All of them, before the first accepts: an error leaves nobody half served.
-    let listeners: Vec<_> = listeners.into_iter().map(AsyncFd::new).collect::<io::Result<_>>()?;
+    let listeners: Vec<_> = listeners.into_iter().map(AsyncFd::register).collect::<io::Result<_>>()?;
     for (index, listener) in listeners.into_iter().enumerate() {
         tokio::task::spawn_local(Rc::clone(&acceptor).run(index, listener));
     }
