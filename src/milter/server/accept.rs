@@ -1,0 +1,126 @@
+//! Accepting, on the first thread, and choosing the thread that serves.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::thread::Thread;
+use super::{Accepted, ConnectionInfo, Conversations, Handed, Listener, PeerAddress};
+
+/// How long accepting pauses when the system has no more descriptors or memory.
+const PAUSE: Duration = Duration::from_millis(200);
+/// The least time between two log lines of one kind.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// What the listeners of a server share.
+pub(super) struct Acceptor<C: Conversations> {
+    thread: Rc<Thread<C>>,
+    /// One a thread; the first one's is never used, but keeps its channel open as the others are.
+    senders: Vec<UnboundedSender<Handed>>,
+    last_number: Cell<u64>,
+    refused: Seldom,
+    exhausted: Seldom,
+}
+
+impl<C: Conversations> Acceptor<C> {
+    pub(super) fn new(thread: Rc<Thread<C>>, senders: Vec<UnboundedSender<Handed>>) -> Rc<Self> {
+        Rc::new(Self {
+            thread,
+            senders,
+            last_number: Cell::new(0),
+            refused: Seldom::default(),
+            exhausted: Seldom::default(),
+        })
+    }
+
+    /// Accepts from one listener until shutdown is asked for.
+    pub(super) async fn run(self: Rc<Self>, index: usize, listener: AsyncFd<Listener>) {
+        let shutdown = self.thread.shared.shutdown.clone();
+        tokio::select! {
+            biased;
+            () = shutdown.triggered() => {}
+            () = self.accept(index, &listener) => {}
+        }
+    }
+
+    async fn accept(&self, index: usize, listener: &AsyncFd<Listener>) {
+        loop {
+            let Ok(mut ready) = listener.readable().await else {
+                return; // The runtime is shutting down.
+            };
+            loop {
+                match ready.try_io(|listener| listener.get_ref().accept()) {
+                    Ok(Ok(stream)) => self.place(index, stream),
+                    Ok(Err(error)) if is_exhausted(&error) => {
+                        self.exhausted.log(|times| {
+                            tracing::error!(%error, times, "cannot accept: raise the limit of open files (LimitNOFILE)");
+                        });
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    // The one that waited is gone; the next may be well.
+                    Ok(Err(error)) => tracing::debug!(%error, "a connection went before it was accepted"),
+                    Err(_would_block) => break,
+                }
+            }
+        }
+    }
+
+    /// Gives a connection to a thread, or closes it if there are too many.
+    fn place(&self, listener: usize, stream: Accepted) {
+        let shared = &self.thread.shared;
+        let loads = 0..shared.loads.len();
+        let open: usize = loads.clone().map(|thread| shared.load(thread)).sum();
+        let limit = shared.limits.connections;
+        if open >= limit {
+            self.refused.log(|times| {
+                tracing::warn!(limit, times, "connection closed at once: over the limit connections");
+            });
+            return;
+        }
+        let number = self.last_number.get() + 1;
+        self.last_number.set(number);
+        let peer = match &stream {
+            Accepted::Unix(_) => PeerAddress::Unix,
+            Accepted::Tcp(_, address) => PeerAddress::Tcp(*address),
+        };
+        let handed = Handed { stream, info: ConnectionInfo { listener, number, peer } };
+        let own = self.thread.index;
+        let idlest = loads.min_by_key(|&thread| shared.load(thread)).unwrap_or(own);
+        let chosen = if shared.load(idlest) + 2 <= shared.load(own) { idlest } else { own };
+        shared.loads[chosen].fetch_add(1, Ordering::Relaxed);
+        if chosen == own {
+            self.thread.open(handed);
+        } else if self.senders[chosen].send(handed).is_err() {
+            // That thread ended, which only a shutdown or its panic does; the connection closes with `handed`.
+            shared.loads[chosen].fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A log line that may be due very often, and is written seldom.
+#[derive(Default)]
+struct Seldom {
+    last: RefCell<Option<Instant>>,
+    times: Cell<u64>,
+}
+
+impl Seldom {
+    /// Calls `write` with how often it happened since it was last called, at most once in [`QUIET`].
+    fn log(&self, write: impl FnOnce(u64)) {
+        self.times.set(self.times.get() + 1);
+        let mut last = self.last.borrow_mut();
+        if last.is_none_or(|last| last.elapsed() >= QUIET) {
+            *last = Some(Instant::now());
+            write(self.times.replace(0));
+        }
+    }
+}
+
+fn is_exhausted(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
