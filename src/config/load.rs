@@ -118,7 +118,8 @@ pub fn parse(file: &str, text: &str) -> Result<Parsed, LoadError> {
     // What is left of a broken file would give problems that it does not have.
     if errors.is_empty() {
         reader.read(table.get_ref(), |root| config.read(root));
-        reader.problems.extend(condition::problems(&config, &reader.lines));
+        let conditions = condition::problems(&config, &reader.lines, &reader.problems);
+        reader.problems.extend(conditions);
     }
     let Reader { lines, mut problems, .. } = reader;
     problems.sort_by(|a, b| a.place.cmp(&b.place));
@@ -126,4 +127,53 @@ pub fn parse(file: &str, text: &str) -> Result<Parsed, LoadError> {
         return Err(LoadError::Invalid(problems));
     }
     Ok(Parsed { config, lines, warnings: problems })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(folder: &Path, name: &str, text: &str) -> PathBuf {
+        let path = folder.join(name);
+        std::fs::write(&path, text).expect("written");
+        path
+    }
+
+    #[test]
+    fn the_option_goes_before_the_variable_and_that_before_the_usual_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [a, b, c] = ["a", "b", "c"].map(|name| file(folder.path(), name, "[authentication]\nmode = \"off\"\n"));
+        let none = folder.path().join("none");
+        let source = |named: Option<&Path>, variable: Option<&Path>, usual: &Path| {
+            load_from(named, variable.map(Path::as_os_str), usual).expect("loads").source
+        };
+        assert_eq!(source(Some(&a), Some(&b), &c), Source::File(a.clone()));
+        assert_eq!(source(None, Some(&b), &c), Source::File(b.clone()));
+        assert_eq!(source(None, None, &c), Source::File(c.clone()));
+        assert_eq!(source(None, Some(Path::new("")), &c), Source::File(c.clone()));
+        assert_eq!(source(None, None, &none), Source::Defaults);
+    }
+
+    #[test]
+    fn a_named_file_that_is_missing_is_an_error() {
+        let none = Path::new("/nonexistent/perso-milter.toml");
+        let error = load_from(None, Some(none.as_os_str()), none).expect_err("no file").to_string();
+        assert_eq!(
+            error,
+            "/nonexistent/perso-milter.toml: no such file; create it, correct PERSO_MILTER_CONFIG, or leave it out for \
+             the built-in defaults"
+        );
+    }
+
+    #[test]
+    fn a_file_without_end_is_refused() {
+        let error = load_from(Some(Path::new("/dev/zero")), None, Path::new("")).expect_err("too large");
+        assert!(matches!(error, LoadError::TooLarge { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_folder_is_no_file() {
+        let problems = load_from(Some(Path::new("/")), None, Path::new("")).expect_err("a folder").into_problems();
+        assert!(problems[0].to_string().starts_with("/: it cannot be read: "), "{}", problems[0]);
+    }
 }

@@ -13,6 +13,8 @@ mod network;
 mod problem;
 mod reader;
 mod stand_in;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::time::Duration;

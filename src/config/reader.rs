@@ -119,7 +119,7 @@ impl<'t> Section<'_, 't> {
         let Some(text) = self.text(&found) else { return };
         match text.parse() {
             Ok(value) => *into = value,
-            Err(error) => self.reader.error(found.line, &found.key, "it is not accepted", T::Err::to_string(&error)),
+            Err(error) => self.reader.error(found.line, &found.key, "it is not accepted", error.to_string()),
         }
     }
 
@@ -276,7 +276,13 @@ impl<'t> Section<'_, 't> {
         if let Some(number) = number.filter(|number| range.contains(number)) {
             return Some(number);
         }
-        let what = format!("{} is out of range", digits.as_str());
+        let prefix = match digits.radix() {
+            16 => "0x",
+            8 => "0o",
+            2 => "0b",
+            _ => "",
+        };
+        let what = format!("{prefix}{} is out of range", digits.as_str());
         self.reader.error(found.line, &found.key, what, format!("give {low} to {high}{unit}"));
         None
     }
