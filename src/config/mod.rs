@@ -1,0 +1,390 @@
+//! The configuration: one struct, one `Default`, one load.
+//!
+//! A file is TOML; `config/perso-milter.toml` documents every key with its default and is compiled in as
+//! [`DEFAULT_FILE`]. Every problem of a file is reported at once, each with its line, its key and the remedy; a file
+//! with an error yields no configuration at all.
+//!
+//! [`reader`] walks the TOML tree and knows no key, this file names the keys, [`value`] and [`network`] hold the types
+//! whose values are valid once they exist, [`condition`] tells what keys say about each other.
+
+mod condition;
+mod load;
+mod network;
+mod problem;
+mod reader;
+mod stand_in;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::time::Duration;
+
+use crate::policy::address::Domain;
+use crate::policy::authres::AuthenticationMode;
+use crate::policy::action::{BlackAction, LateAction, PersonalActions};
+
+pub use load::{Loaded, MAX_FILE, Parsed, Source, load, parse};
+pub use network::Network;
+pub use problem::{KeyLines, LoadError, Place, Problem, Severity};
+pub use stand_in::ListenAddress;
+pub use value::{
+    AuthservId, DaemonName, Delimiter, FolderName, GroupName, HeaderName, LogFormat, LogLevel, ReplyText, Role,
+    SocketMode, SplitMode, StoreUrl, Tag,
+};
+
+use reader::Section;
+
+/// `config/perso-milter.toml`: every key with its default, explained.
+pub const DEFAULT_FILE: &str = include_str!("../../config/perso-milter.toml");
+
+/// All that a postmaster can set. A value that exists is valid: there is no other way to one than [`parse`], [`load`]
+/// and `Default`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Config {
+    /// `[milter]`: sockets and limits of the milter protocol.
+    pub milter: Milter,
+    /// `[store]`: where lists are kept.
+    pub store: Store,
+    /// `[personal]`: what is done with a personal message.
+    pub personal: Personal,
+    /// `[black]`: what is done with a message from a blocked sender.
+    pub black: Black,
+    /// `[white]`: which spam marks of an earlier filter a wanted sender's message loses.
+    pub white: White,
+    /// `[authentication]`: when a sender is believed to be who they say.
+    pub authentication: Authentication,
+    /// `[recipients]`: how recipients are written.
+    pub recipients: Recipients,
+    /// `[networks]`: whose mail is our own.
+    pub networks: Networks,
+    /// `[split]`: one copy per recipient.
+    pub split: Split,
+    /// `[log]`: what the daemon writes.
+    pub log: Log,
+}
+
+/// `[milter]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Milter {
+    /// `threads`: worker threads, at most 1024; 0, the default, is one per core.
+    pub threads: usize,
+    /// `[[milter.listener]]`: at least one, no two on one address. Default: one, see [`Listener`].
+    pub listeners: Vec<Listener>,
+    /// `[milter.limits]`
+    pub limits: Limits,
+}
+
+/// `[[milter.listener]]`: a socket that the MTA connects to. The default is `inet:8891@127.0.0.1`, role `edge`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listener {
+    /// `address`, as Sendmail writes it: `inet:PORT@HOST`, `inet6:PORT@HOST`, `unix:/PATH`, `local:/PATH`.
+    pub address: ListenAddress,
+    /// `role`: which part of the mail's way this socket serves. Default: `edge`.
+    pub role: Role,
+    /// `mode`: permissions of a unix socket, octal. Default: `0660`.
+    pub mode: SocketMode,
+    /// `group`: group of a unix socket; absent, the default, or empty: the daemon's own.
+    pub group: Option<GroupName>,
+}
+
+/// `[milter.limits]`: what one peer may ask of us. Over a limit a message is answered 451, a connection is closed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// `frame`: bytes of one frame of the protocol, 65,536 to 16 MiB. Default: 131,072.
+    pub frame: usize,
+    /// `header_bytes`: bytes of all headers of one message, 64 KiB to 64 MiB. Default: 1 MiB.
+    pub header_bytes: usize,
+    /// `headers`: headers of one message, 10 to 100,000. Default: 1000.
+    pub headers: usize,
+    /// `recipients`: recipients of one message, 1 to 100,000. Default: 1000.
+    pub recipients: usize,
+    /// `connections`: connections at once over all listeners, 1 to 1,000,000. Default: 5000.
+    pub connections: usize,
+    /// `message_time`: seconds from MAIL to the end of the message, 10 to 86,400. Default: 600.
+    pub message_time: Duration,
+    /// `handshake_time`: seconds from the connection to the end of the negotiation, 1 to 600. Default: 30.
+    pub handshake_time: Duration,
+    /// `idle_time`: seconds between two messages of one connection, 300 to 604,800. Default: 7200. An MTA keeps its
+    /// connection while its own client idles, so that a short one costs it an error (MILTER.md, "Connections").
+    pub idle_time: Duration,
+    /// `drain_time`: seconds that running messages have to finish when the daemon stops, 0 to 3600. Default: 30.
+    pub drain_time: Duration,
+    /// `output`: bytes of answers that the MTA has not read yet, 64 KiB to 64 MiB. Default: 1 MiB.
+    pub output: usize,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Store {
+    /// `url`: `sqlite:PATH`, a relative path from the working directory. Default: `sqlite:perso-milter.db`.
+    pub url: StoreUrl,
+}
+
+/// `[personal]`, the defaults of an organisation that sets nothing else.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Personal {
+    /// `actions`: any of `tag`, `folder`, `mark`; none leaves the message as it is. Default: `["tag"]`.
+    pub actions: PersonalActions,
+    /// `tag`: stands before the Subject. Default: `[PERSO]`.
+    pub tag: Tag,
+    /// `folder`: delivered to `user+folder@domain`. Default: `Perso`.
+    pub folder: FolderName,
+    /// `sensitivity`: whether `Sensitivity: Personal` (RFC 2156) stands beside the mark. Default: no.
+    pub sensitivity: bool,
+}
+
+/// `[black]`, the defaults of an organisation that sets nothing else.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Black {
+    /// `action`: `reject`, `discard`, `hold` or `junk`. Default: `reject`.
+    pub action: BlackAction,
+    /// `late_action`: `discard` or `junk`, for one recipient of several once the headers are read. Default: `discard`.
+    pub late_action: LateAction,
+    /// `junk_folder`: delivered to `user+junk_folder@domain`. Default: `Junk`.
+    pub junk_folder: FolderName,
+    /// `reject_text`: what the sender reads after `550 5.7.1`. Default: `Message refused by its recipient`.
+    pub reject_text: ReplyText,
+}
+
+/// `[white]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct White {
+    /// `spam_headers`: removed from a wanted message; at most 50. Default: `X-Spam-Flag`, `X-Spam`.
+    pub spam_headers: Vec<HeaderName>,
+    /// `spam_prefixes`: taken off the start of its Subject; at most 50. Default: `***SPAM***`.
+    pub spam_prefixes: Vec<Tag>,
+}
+
+/// `[authentication]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Authentication {
+    /// `mode`: as the file has it. Ask [`Authentication::mode`] for the one that applies.
+    pub configured_mode: Option<AuthenticationMode>,
+    /// `authserv_ids`: names under which our own verifier signs its Authentication-Results; at most 50. Default: none.
+    pub authserv_ids: Vec<AuthservId>,
+    /// `hops`: Received headers above our verifier's result, counting its own, 0 to 100. Default: 1.
+    pub hops: usize,
+    /// `results`: Authentication-Results headers that our verifier writes on one message, 1 to 20. Default: 1. Only
+    /// that many, from the top, are believed.
+    pub results: usize,
+    /// `forwarders`: domains that forward to us and rewrite the sender (SRS): there the sender before the rewriting
+    /// counts for white and personal lists too; at most 1000. Default: none.
+    pub forwarders: Vec<Domain>,
+}
+
+impl Authentication {
+    /// The mode that applies: the configured one, else `required` where `authserv_ids` is set, else `off`.
+    pub fn mode(&self) -> AuthenticationMode {
+        self.configured_mode.unwrap_or(if self.authserv_ids.is_empty() {
+            AuthenticationMode::Off
+        } else {
+            AuthenticationMode::Required
+        })
+    }
+}
+
+/// `[recipients]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recipients {
+    /// `delimiter`: stands between a user and a folder (`user+Perso@domain`); `None` (in the file: empty) where the
+    /// mail store knows none. Default: `+`.
+    pub delimiter: Option<Delimiter>,
+}
+
+/// `[networks]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Networks {
+    /// `ours`: mail from here is outbound; at most 1000. Default: `127.0.0.0/8`, `::1/128`.
+    pub ours: Vec<Network>,
+    /// `trusted_relays`: other MTAs of ours, never answered 5xx; at most 1000. Default: none.
+    pub trusted_relays: Vec<Network>,
+    /// `submission_daemons`: values of the macro `{daemon_name}` that carry our own users' mail; at most 50.
+    /// Default: none.
+    pub submission_daemons: Vec<DaemonName>,
+}
+
+/// `[split]`
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Split {
+    /// `mode`: `off` in this version. Default: `off`.
+    pub mode: SplitMode,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Log {
+    /// `level`: `error`, `warn`, `info`, `debug` or `trace`. Default: `info`.
+    pub level: LogLevel,
+    /// `format`: `text` or `json`. Default: `text`.
+    pub format: LogFormat,
+}
+
+impl Default for Milter {
+    fn default() -> Self {
+        Self { threads: 0, listeners: vec![Listener::default()], limits: Limits::default() }
+    }
+}
+
+impl Default for Listener {
+    fn default() -> Self {
+        Self { address: ListenAddress::default(), role: Role::default(), mode: SocketMode::default(), group: None }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            frame: 128 << 10,
+            header_bytes: 1 << 20,
+            headers: 1000,
+            recipients: 1000,
+            connections: 5000,
+            message_time: Duration::from_secs(600),
+            handshake_time: Duration::from_secs(30),
+            idle_time: Duration::from_secs(7200),
+            drain_time: Duration::from_secs(30),
+            output: 1 << 20,
+        }
+    }
+}
+
+impl Default for Personal {
+    fn default() -> Self {
+        Self { actions: PersonalActions::TAG, tag: Tag::perso(), folder: FolderName::perso(), sensitivity: false }
+    }
+}
+
+impl Default for Black {
+    fn default() -> Self {
+        Self {
+            action: BlackAction::default(),
+            late_action: LateAction::default(),
+            junk_folder: FolderName::junk(),
+            reject_text: ReplyText::default(),
+        }
+    }
+}
+
+impl Default for White {
+    fn default() -> Self {
+        Self { spam_headers: HeaderName::spam_marks(), spam_prefixes: vec![Tag::spam()] }
+    }
+}
+
+impl Default for Authentication {
+    fn default() -> Self {
+        Self { configured_mode: None, authserv_ids: Vec::new(), hops: 1, results: 1, forwarders: Vec::new() }
+    }
+}
+
+impl Default for Recipients {
+    fn default() -> Self {
+        Self { delimiter: Some(Delimiter::default()) }
+    }
+}
+
+impl Default for Networks {
+    fn default() -> Self {
+        Self { ours: Network::loopback(), trusted_relays: Vec::new(), submission_daemons: Vec::new() }
+    }
+}
+
+/// Most names in one list of names.
+const MAX_NAMES: usize = 50;
+/// Most networks or domains in one list of them.
+const MAX_NETWORKS: usize = 1000;
+/// Most listeners.
+const MAX_LISTENERS: usize = 64;
+
+impl Config {
+    fn read(&mut self, root: &mut Section<'_, '_>) {
+        root.section("milter", |s| self.milter.read(s));
+        root.section("store", |s| s.hidden_value("url", &mut self.store.url));
+        root.section("personal", |s| self.personal.read(s));
+        root.section("black", |s| self.black.read(s));
+        root.section("white", |s| {
+            s.list("spam_headers", MAX_NAMES, &mut self.white.spam_headers);
+            s.list("spam_prefixes", MAX_NAMES, &mut self.white.spam_prefixes);
+        });
+        root.section("authentication", |s| self.authentication.read(s));
+        root.section("recipients", |s| s.optional("delimiter", &mut self.recipients.delimiter));
+        root.section("networks", |s| self.networks.read(s));
+        root.section("split", |s| s.value("mode", &mut self.split.mode));
+        root.section("log", |s| {
+            s.value("level", &mut self.log.level);
+            s.value("format", &mut self.log.format);
+        });
+    }
+}
+
+impl Milter {
+    fn read(&mut self, section: &mut Section<'_, '_>) {
+        section.count("threads", 0..=1024, &mut self.threads);
+        section.each("listener", MAX_LISTENERS, &mut self.listeners, Listener::read);
+        section.section("limits", |s| self.limits.read(s));
+    }
+}
+
+impl Listener {
+    fn read(section: &mut Section<'_, '_>) -> Self {
+        let mut listener = Self::default();
+        section.required("address", &mut listener.address);
+        section.value("role", &mut listener.role);
+        section.value("mode", &mut listener.mode);
+        section.optional("group", &mut listener.group);
+        listener
+    }
+}
+
+impl Limits {
+    fn read(&mut self, section: &mut Section<'_, '_>) {
+        section.count("frame", 64 << 10..=16 << 20, &mut self.frame);
+        section.count("header_bytes", 64 << 10..=64 << 20, &mut self.header_bytes);
+        section.count("headers", 10..=100_000, &mut self.headers);
+        section.count("recipients", 1..=100_000, &mut self.recipients);
+        section.count("connections", 1..=1_000_000, &mut self.connections);
+        section.seconds("message_time", 10..=86_400, &mut self.message_time);
+        section.seconds("handshake_time", 1..=600, &mut self.handshake_time);
+        section.seconds("idle_time", 300..=604_800, &mut self.idle_time);
+        section.seconds("drain_time", 0..=3600, &mut self.drain_time);
+        section.count("output", 64 << 10..=64 << 20, &mut self.output);
+    }
+}
+
+impl Personal {
+    fn read(&mut self, section: &mut Section<'_, '_>) {
+        if let Some(actions) = section.list_of("actions", 3, value::action) {
+            self.actions = actions.into_iter().fold(PersonalActions::NONE, |all, action| all | action);
+        }
+        section.value("tag", &mut self.tag);
+        section.value("folder", &mut self.folder);
+        section.flag("sensitivity", &mut self.sensitivity);
+    }
+}
+
+impl Black {
+    fn read(&mut self, section: &mut Section<'_, '_>) {
+        section.value("action", &mut self.action);
+        section.value("late_action", &mut self.late_action);
+        section.value("junk_folder", &mut self.junk_folder);
+        section.value("reject_text", &mut self.reject_text);
+    }
+}
+
+impl Authentication {
+    fn read(&mut self, section: &mut Section<'_, '_>) {
+        section.optional("mode", &mut self.configured_mode);
+        section.list("authserv_ids", MAX_NAMES, &mut self.authserv_ids);
+        section.count("hops", 0..=100, &mut self.hops);
+        section.count("results", 1..=20, &mut self.results);
+        self.forwarders = section.list_of("forwarders", MAX_NETWORKS, value::forwarder).unwrap_or_default();
+    }
+}
+
+impl Networks {
+    fn read(&mut self, section: &mut Section<'_, '_>) {
+        section.list("ours", MAX_NETWORKS, &mut self.ours);
+        section.list("trusted_relays", MAX_NETWORKS, &mut self.trusted_relays);
+        section.list("submission_daemons", MAX_NAMES, &mut self.submission_daemons);
+    }
+}
