@@ -1,5 +1,7 @@
 //! perso-milter: each recipient's own lists, applied to the mail that crosses a relay.
 #![forbid(unsafe_code)]
 
+pub mod cache;
 pub mod milter;
 pub mod policy;
+pub mod store;
