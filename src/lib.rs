@@ -1,7 +1,9 @@
 //! perso-milter: each recipient's own lists, applied to the mail that crosses a relay.
 #![forbid(unsafe_code)]
 
+pub mod cache;
 pub mod config;
 pub mod mark;
 pub mod milter;
 pub mod policy;
+pub mod store;
