@@ -3,7 +3,9 @@
 
 pub mod cache;
 pub mod config;
+pub mod directory;
 pub mod mark;
+pub mod metrics;
 pub mod milter;
 pub mod policy;
 pub mod store;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::problem::{KeyLines, Problem, Severity};
 use super::{Config, Delimiter, FolderName, ListenAddress, Listener, Network, Role, SplitMode};
-use crate::policy::authres::AuthenticationMode;
 use crate::policy::action::{BlackAction, LateAction, PersonalActions};
+use crate::policy::authres::AuthenticationMode;
 
 /// What systemd waits between SIGTERM and SIGKILL where the unit says nothing (DefaultTimeoutStopSec).
 const SYSTEMD_STOP: Duration = Duration::from_secs(90);

@@ -19,9 +19,9 @@ mod value;
 
 use std::time::Duration;
 
+use crate::policy::action::{BlackAction, LateAction, PersonalActions};
 use crate::policy::address::Domain;
 use crate::policy::authres::AuthenticationMode;
-use crate::policy::action::{BlackAction, LateAction, PersonalActions};
 
 pub use load::{Loaded, MAX_FILE, Parsed, Source, load, parse};
 pub use network::Network;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::policy::address::{AddressError, Domain};
 use crate::policy::action::PersonalActions;
+use crate::policy::address::{AddressError, Domain};
 
 /// Why a text is no value of its kind: what would be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

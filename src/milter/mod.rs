@@ -4,6 +4,7 @@
 //! that hold a socket.
 
 pub mod command;
+pub mod connection;
 pub mod facts;
 pub mod frame;
 pub mod listen;

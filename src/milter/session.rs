@@ -481,7 +481,7 @@ mod tests {
             self.users.get(address.as_str()).cloned()
         }
 
-        fn globs(&self, _user: u64) -> Option<Arc<Globs>> {
+        fn globs(&self, _lists: &UserLists) -> Option<Arc<Globs>> {
             None
         }
 

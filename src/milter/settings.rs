@@ -126,7 +126,7 @@ pub trait Directory {
     fn lists(&self, address: &Address) -> Option<UserLists>;
 
     /// The glob patterns of a user whose lists say there are some.
-    fn globs(&self, user: u64) -> Option<Arc<Globs>>;
+    fn globs(&self, lists: &UserLists) -> Option<Arc<Globs>>;
 
     /// A message was decided and answered. For totals and explanations; what is told here must reach no log.
     fn decided(&self, message: &Decided<'_>);

@@ -141,7 +141,7 @@ impl Transaction {
         let address = Address::from_path(path)?;
         let lists = mailbox_candidates(address, self.settings.delimiter).find_map(|a| directory.lists(&a))?;
         let policy = self.settings.organisations.get(&lists.organisation())?.clone();
-        let globs = if lists.has_globs() { directory.globs(lists.user()) } else { None };
+        let globs = if lists.has_globs() { directory.globs(&lists) } else { None };
         Some(User { policy, lists, globs })
     }
 
