@@ -7,10 +7,9 @@
 use std::fmt;
 use std::fs::{self, Permissions};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -227,8 +226,7 @@ pub enum BindError {
 pub struct Listener {
     socket: ListenerSocket,
     address: ListenAddress,
-    /// Held for its drop.
-    _file: Option<SocketFile>,
+    file: Option<SocketFile>,
 }
 
 /// Binds a listener. Connections queue from here on.
@@ -248,51 +246,14 @@ impl Listener {
         &self.address
     }
 
-    /// Takes one connection, without waiting, and prepares it: not blocking, and without Nagle's delay.
-    ///
-    /// # Errors
-    /// As of accept(2); [`io::ErrorKind::WouldBlock`] when none waits.
-    pub(super) fn accept(&self) -> io::Result<Accepted> {
-        match &self.socket {
-            ListenerSocket::Unix(listener) => {
-                let (stream, _) = listener.accept()?;
-                stream.set_nonblocking(true)?;
-                Ok(Accepted::Unix(stream))
-            }
-            ListenerSocket::Tcp(listener) => {
-                let (stream, peer) = listener.accept()?;
-                stream.set_nonblocking(true)?;
-                stream.set_nodelay(true)?;
-                Ok(Accepted::Tcp(stream, peer))
-            }
-        }
+    /// The socket, not blocking, and the guard of its file.
+    pub(super) fn into_parts(self) -> (ListenerSocket, Option<SocketFile>) {
+        (self.socket, self.file)
     }
-}
-
-impl AsRawFd for Listener {
-    fn as_raw_fd(&self) -> RawFd {
-        self.as_fd().as_raw_fd()
-    }
-}
-
-impl AsFd for Listener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match &self.socket {
-            ListenerSocket::Unix(listener) => listener.as_fd(),
-            ListenerSocket::Tcp(listener) => listener.as_fd(),
-        }
-    }
-}
-
-/// A connection that no thread has taken yet.
-#[derive(Debug)]
-pub(super) enum Accepted {
-    Unix(UnixStream),
-    Tcp(TcpStream, SocketAddr),
 }
 
 #[derive(Debug)]
-enum ListenerSocket {
+pub(super) enum ListenerSocket {
     Unix(UnixListener),
     Tcp(TcpListener),
 }
@@ -300,7 +261,7 @@ enum ListenerSocket {
 /// The file of a unix socket, removed when this is dropped; known by its inode, since another process may have
 /// replaced it.
 #[derive(Debug)]
-struct SocketFile {
+pub(super) struct SocketFile {
     path: PathBuf,
     device: u64,
     inode: u64,
@@ -336,7 +297,7 @@ fn bind_tcp(address: &ListenAddress) -> Result<Listener, BindError> {
     })?;
     let listener = TcpListener::from(socket);
     let bound = listener.local_addr().map_err(failed("read the address"))?;
-    Ok(Listener { socket: ListenerSocket::Tcp(listener), address: ListenAddress::of_socket(bound), _file: None })
+    Ok(Listener { socket: ListenerSocket::Tcp(listener), address: ListenAddress::of_socket(bound), file: None })
 }
 
 fn bind_unix(options: &ListenerOptions, path: &Path) -> Result<Listener, BindError> {
@@ -363,7 +324,7 @@ fn bind_unix(options: &ListenerOptions, path: &Path) -> Result<Listener, BindErr
     Ok(Listener {
         socket: ListenerSocket::Unix(UnixListener::from(socket)),
         address: address.clone(),
-        _file: Some(file),
+        file: Some(file),
     })
 }
 

@@ -21,7 +21,6 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::listen::Accepted;
 pub use super::listen::Listener;
 
 /// One connection of an MTA, as the protocol sees it: bytes in, bytes out. It lives on one thread.
@@ -301,6 +300,12 @@ impl<C> Shared<C> {
 
 /// A connection on its way to its thread. It counts in that thread's load.
 struct Handed {
-    stream: Accepted,
+    socket: HandedSocket,
     info: ConnectionInfo,
+}
+
+/// A socket that no runtime watches, not blocking.
+enum HandedSocket {
+    Unix(std::os::unix::net::UnixStream),
+    Tcp(std::net::TcpStream),
 }

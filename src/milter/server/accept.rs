@@ -6,11 +6,13 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::io::unix::AsyncFd;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::super::listen::{ListenerSocket, SocketFile};
+use super::connection::Stream;
 use super::thread::Thread;
-use super::{Accepted, ConnectionInfo, Conversations, Handed, Listener, PeerAddress};
+use super::{ConnectionInfo, Conversations, Handed, Listener, PeerAddress};
 
 /// How long accepting pauses when the system has no more descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -39,7 +41,7 @@ impl<C: Conversations> Acceptor<C> {
     }
 
     /// Accepts from one listener until shutdown is asked for.
-    pub(super) async fn run(self: Rc<Self>, index: usize, listener: AsyncFd<Listener>) {
+    pub(super) async fn run(self: Rc<Self>, index: usize, listener: Watched) {
         let shutdown = self.thread.shared.shutdown.clone();
         tokio::select! {
             biased;
@@ -48,30 +50,24 @@ impl<C: Conversations> Acceptor<C> {
         }
     }
 
-    async fn accept(&self, index: usize, listener: &AsyncFd<Listener>) {
+    async fn accept(&self, index: usize, listener: &Watched) {
         loop {
-            let Ok(mut ready) = listener.readable().await else {
-                return; // The runtime is shutting down.
-            };
-            loop {
-                match ready.try_io(|listener| listener.get_ref().accept()) {
-                    Ok(Ok(stream)) => self.place(index, stream),
-                    Ok(Err(error)) if is_exhausted(&error) => {
-                        self.exhausted.log(|times| {
-                            tracing::error!(%error, times, "cannot accept: raise the limit of open files (LimitNOFILE)");
-                        });
-                        tokio::time::sleep(PAUSE).await;
-                    }
-                    // The one that waited is gone; the next may be well.
-                    Ok(Err(error)) => tracing::debug!(%error, "a connection went before it was accepted"),
-                    Err(_would_block) => break,
+            match listener.accept().await {
+                Ok((stream, peer)) => self.place(index, stream, peer),
+                Err(error) if is_exhausted(&error) => {
+                    self.exhausted.log(|times| {
+                        tracing::error!(%error, times, "cannot accept: raise the limit of open files (LimitNOFILE)");
+                    });
+                    tokio::time::sleep(PAUSE).await;
                 }
+                // The one that waited is gone; the next may be well.
+                Err(error) => tracing::debug!(%error, "a connection went before it was accepted"),
             }
         }
     }
 
     /// Gives a connection to a thread, or closes it if there are too many.
-    fn place(&self, listener: usize, stream: Accepted) {
+    fn place(&self, listener: usize, stream: Stream, peer: PeerAddress) {
         let shared = &self.thread.shared;
         let loads = 0..shared.loads.len();
         let open: usize = loads.clone().map(|thread| shared.load(thread)).sum();
@@ -84,20 +80,60 @@ impl<C: Conversations> Acceptor<C> {
         }
         let number = self.last_number.get() + 1;
         self.last_number.set(number);
-        let peer = match &stream {
-            Accepted::Unix(_) => PeerAddress::Unix,
-            Accepted::Tcp(_, address) => PeerAddress::Tcp(*address),
-        };
-        let handed = Handed { stream, info: ConnectionInfo { listener, number, peer } };
+        let info = ConnectionInfo { listener, number, peer };
         let own = self.thread.index;
         let idlest = loads.min_by_key(|&thread| shared.load(thread)).unwrap_or(own);
-        let chosen = if shared.load(idlest) + 2 <= shared.load(own) { idlest } else { own };
-        shared.loads[chosen].fetch_add(1, Ordering::Relaxed);
-        if chosen == own {
-            self.thread.open(handed);
-        } else if self.senders[chosen].send(handed).is_err() {
-            // That thread ended, which only a shutdown or its panic does; the connection closes with `handed`.
-            shared.loads[chosen].fetch_sub(1, Ordering::Relaxed);
+        if shared.load(idlest) + 2 > shared.load(own) {
+            shared.loads[own].fetch_add(1, Ordering::Relaxed);
+            self.thread.open(stream, info);
+            return;
+        }
+        shared.loads[idlest].fetch_add(1, Ordering::Relaxed);
+        let handed = stream.into_handed(info);
+        // A thread that ended, which only a shutdown or its panic does, closes the connection by dropping it.
+        let sent = handed.map(|handed| self.senders[idlest].send(handed).is_ok());
+        if !sent.unwrap_or(false) {
+            shared.loads[idlest].fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A listener that the first thread's runtime watches.
+pub(super) struct Watched {
+    socket: WatchedSocket,
+    /// Held for its drop, which removes the file.
+    _file: Option<SocketFile>,
+}
+
+enum WatchedSocket {
+    Unix(UnixListener),
+    Tcp(TcpListener),
+}
+
+impl Watched {
+    pub(super) fn new(listener: Listener) -> io::Result<Self> {
+        let (socket, file) = listener.into_parts();
+        Ok(Self {
+            socket: match socket {
+                ListenerSocket::Unix(socket) => WatchedSocket::Unix(UnixListener::from_std(socket)?),
+                ListenerSocket::Tcp(socket) => WatchedSocket::Tcp(TcpListener::from_std(socket)?),
+            },
+            _file: file,
+        })
+    }
+
+    /// The next connection, without Nagle's delay.
+    async fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
+        match &self.socket {
+            WatchedSocket::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Stream::Unix(stream), PeerAddress::Unix))
+            }
+            WatchedSocket::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok((Stream::Tcp(stream), PeerAddress::Tcp(address)))
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::thread::Place;
-use super::{Accepted, Closed, Conversation, Conversations, Flow, Handed, Limits, Phase};
+use super::{Closed, ConnectionInfo, Conversation, Conversations, Flow, Handed, HandedSocket, Limits, Phase};
 
 /// The most that the shared answer buffer keeps for the next answer.
 const OUTPUT_KEPT: usize = 64 * 1024;
@@ -121,17 +121,10 @@ pub(super) struct Connection<C: Conversations> {
 
 impl<C: Conversations> Connection<C> {
     /// Serves a connection to its end.
-    pub(super) async fn serve(handed: Handed, handle: Rc<Handle>, place: Place<C>) {
-        let number = place.number;
-        let stream = match Stream::new(handed.stream) {
-            Ok(stream) => stream,
-            Err(error) => {
-                tracing::error!(connection = number, %error, "cannot watch a connection");
-                return;
-            }
-        };
+    pub(super) async fn serve(stream: Stream, info: ConnectionInfo, handle: Rc<Handle>, place: Place<C>) {
+        let number = info.number;
         let conversations = &place.thread.shared.conversations;
-        let opened = guarded(number, || conversations.open(handed.info));
+        let opened = guarded(number, || conversations.open(info));
         let Some(conversation) = opened else {
             return;
         };
@@ -233,16 +226,26 @@ fn guarded<T>(connection: u64, call: impl FnOnce() -> T) -> Option<T> {
 }
 
 /// The socket, whatever its kind.
-enum Stream {
+pub(super) enum Stream {
     Unix(UnixStream),
     Tcp(TcpStream),
 }
 
 impl Stream {
-    fn new(accepted: Accepted) -> io::Result<Self> {
-        Ok(match accepted {
-            Accepted::Unix(stream) => Self::Unix(UnixStream::from_std(stream)?),
-            Accepted::Tcp(stream, _) => Self::Tcp(TcpStream::from_std(stream)?),
+    /// Frees the socket from this thread's runtime.
+    pub(super) fn into_handed(self, info: ConnectionInfo) -> io::Result<Handed> {
+        let socket = match self {
+            Self::Unix(stream) => HandedSocket::Unix(stream.into_std()?),
+            Self::Tcp(stream) => HandedSocket::Tcp(stream.into_std()?),
+        };
+        Ok(Handed { socket, info })
+    }
+
+    /// Binds a socket to this thread's runtime.
+    pub(super) fn from_handed(socket: HandedSocket) -> io::Result<Self> {
+        Ok(match socket {
+            HandedSocket::Unix(stream) => Self::Unix(UnixStream::from_std(stream)?),
+            HandedSocket::Tcp(stream) => Self::Tcp(TcpStream::from_std(stream)?),
         })
     }
 

@@ -9,15 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::MissedTickBehavior;
 
-use super::accept::Acceptor;
-use super::connection::{Connection, Handle};
-use super::{Closed, Conversations, Handed, Listener, Report, Shared};
+use super::accept::{Acceptor, Watched};
+use super::connection::{Connection, Handle, Stream};
+use super::{Closed, ConnectionInfo, Conversations, Handed, Listener, Report, Shared};
 
 /// What one read takes at most: a burst of several messages from Postfix.
 const READ_BYTES: usize = 64 * 1024;
@@ -87,7 +86,7 @@ fn start_accepting<C: Conversations>(thread: &Rc<Thread<C>>, front: Front) -> io
     let (listeners, senders) = front;
     let acceptor = Acceptor::new(Rc::clone(thread), senders);
     // All of them, before the first accepts: an error leaves nobody half served.
-    let listeners: Vec<_> = listeners.into_iter().map(AsyncFd::register).collect::<io::Result<_>>()?;
+    let listeners: Vec<_> = listeners.into_iter().map(Watched::new).collect::<io::Result<_>>()?;
     for (index, listener) in listeners.into_iter().enumerate() {
         tokio::task::spawn_local(Rc::clone(&acceptor).run(index, listener));
     }
@@ -96,12 +95,23 @@ fn start_accepting<C: Conversations>(thread: &Rc<Thread<C>>, front: Front) -> io
 
 impl<C: Conversations> Thread<C> {
     /// Starts to serve a connection that counts in this thread's load already.
-    pub(super) fn open(self: &Rc<Self>, handed: Handed) {
-        let number = handed.info.number;
+    pub(super) fn open(self: &Rc<Self>, stream: Stream, info: ConnectionInfo) {
         let handle = Rc::new(Handle::new(self.now.get()));
-        self.handles.borrow_mut().insert(number, Rc::clone(&handle));
-        let place = Place { thread: Rc::clone(self), number };
-        tokio::task::spawn_local(Connection::serve(handed, handle, place));
+        let mut handles = self.handles.borrow_mut();
+        handles.insert(info.number, Rc::clone(&handle));
+        let place = Place { thread: Rc::clone(self), number: info.number };
+        tokio::task::spawn_local(Connection::serve(stream, info, handle, place));
+    }
+
+    /// Takes a connection that the first thread accepted.
+    fn take(self: &Rc<Self>, handed: Handed) {
+        match Stream::from_handed(handed.socket) {
+            Ok(stream) => self.open(stream, handed.info),
+            Err(error) => {
+                tracing::error!(connection = handed.info.number, %error, "cannot watch a connection");
+                self.shared.loads[self.index].fetch_sub(1, Ordering::Relaxed);
+            }
+        }
     }
 
     /// The time since the thread started, as of the last sweep.
@@ -135,7 +145,7 @@ impl<C: Conversations> Thread<C> {
                 }
                 _ = sweep.tick() => self.sweep(),
                 connection = handed.recv(), if accepting => match connection {
-                    Some(connection) => self.open(connection),
+                    Some(connection) => self.take(connection),
                     None => accepting = false,
                 },
                 () = self.emptied.notified() => {}
