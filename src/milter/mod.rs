@@ -4,6 +4,7 @@
 //! [`negotiate`] agrees with the MTA on what is sent. All of these are pure. [`server`] is the milter's end of the
 //! socket, [`client`] the MTA's.
 
+pub mod client;
 pub mod command;
 pub mod frame;
 pub mod listen;
