@@ -43,6 +43,20 @@ pub struct Defaults {
     pub limits: MessageLimits,
 }
 
+impl Defaults {
+    /// Settings of this configuration, without an organisation.
+    pub fn settings(&self, mark_key: MarkKey) -> Settings {
+        let mut settings = Settings::new(mark_key);
+        settings.authentication = self.authentication.clone();
+        settings.delimiter = self.delimiter;
+        settings.ours = self.ours.clone();
+        settings.trusted_relays = self.trusted_relays.clone();
+        settings.submission_daemons = self.submission_daemons.clone();
+        settings.limits = self.limits;
+        settings
+    }
+}
+
 /// The daemon's directory.
 pub struct RelayDirectory {
     cache: Arc<Cache>,
@@ -105,16 +119,8 @@ fn day(at: Timestamp) -> Date {
 }
 
 fn build(parts: &Parts, keys: &DirectoryKeys) -> Settings {
-    let defaults = &parts.defaults;
-    let mut settings = Settings::new(MarkKey::new(&keys.mark));
-    settings.authentication = defaults.authentication.clone();
-    settings.delimiter = defaults.delimiter;
-    settings.ours = defaults.ours.clone();
-    settings.trusted_relays = defaults.trusted_relays.clone();
-    settings.submission_daemons = defaults.submission_daemons.clone();
-    settings.limits = defaults.limits;
-    let policies = parts.organisations.values().map(|o| Arc::new(policy(defaults, o, &keys.organisations)));
-    settings.with_organisations(policies)
+    let policies = parts.organisations.values().map(|o| Arc::new(policy(&parts.defaults, o, &keys.organisations)));
+    parts.defaults.settings(MarkKey::new(&keys.mark)).with_organisations(policies)
 }
 
 /// An organisation's policy: its own settings over the configuration's.
@@ -196,16 +202,6 @@ impl OrganisationWatch for RelayDirectory {
                 parts.organisations.remove(&id);
             }
         });
-    }
-}
-
-/// The domains of an organisation and those it protects, as the rules for entries need them.
-pub fn entry_rules(organisation: &Organisation) -> crate::policy::refusal::EntryRules<'_> {
-    crate::policy::refusal::EntryRules {
-        own_domains: &organisation.domains,
-        protected_domains: &organisation.protected,
-        protected_senders: &[],
-        globs: organisation.settings.globs.unwrap_or(false),
     }
 }
 

@@ -144,8 +144,20 @@ pub enum Delivery {
 pub struct Effect {
     /// Where the copy goes.
     pub delivery: Delivery,
+    /// The tag was put before the Subject for this recipient; not where it stood there already.
+    pub tagged: bool,
+    /// The signed mark is for this recipient.
+    pub marked: bool,
+    /// Spam marks were taken off for this recipient.
+    pub cleared: bool,
     /// The header edits that this recipient needs were left out, since another recipient needs different ones.
     pub headers_left_out: bool,
+}
+
+impl Effect {
+    fn of(delivery: Delivery) -> Self {
+        Self { delivery, tagged: false, marked: false, cleared: false, headers_left_out: false }
+    }
 }
 
 /// The edits of one message and what they mean for each recipient.
@@ -215,7 +227,7 @@ pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipi
         .map(|(edits, delivery)| Effect { delivery: delivery.clone(), headers_left_out: left_out && edits });
     Plan {
         reject: None,
-        effects: effects.collect(),
+        effects,
         mark: common.mark,
         signed_subject: common.signed_subject,
         subject: common.subject,
@@ -236,7 +248,7 @@ fn refusal(circumstances: &Circumstances, recipients: &[Recipient<'_>]) -> Optio
     let (policy, _) = recipients.first()?.user?;
     (circumstances.rejection == Rejection::Allowed && all_reject).then(|| Plan {
         reject: Some(policy.black.reject_text.clone()),
-        effects: vec![Effect { delivery: Delivery::Rejected, headers_left_out: false }; recipients.len()],
+        effects: vec![Effect::of(Delivery::Rejected); recipients.len()],
         ..Plan::default()
     })
 }
@@ -379,7 +391,7 @@ fn dsn_arguments(arguments: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// The header edits that one recipient's verdict asks for.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Default)]
 struct Wish<'a> {
     tag: Option<&'a Tag>,
     clear: Option<&'a WhitePolicy>,
@@ -392,11 +404,10 @@ impl<'a> Wish<'a> {
         if *delivery == Delivery::Discarded {
             return None;
         }
-        let none = Self { tag: None, clear: None, mark: None };
         let (Some((policy, user)), Outcome::Deliver { personal, clear_spam }) =
             (recipient.user, recipient.verdict.outcome)
         else {
-            return Some(none);
+            return Some(Self::default());
         };
         let mark = Mark { user, sensitivity: policy.personal.sensitivity };
         Some(Self {
@@ -415,6 +426,8 @@ impl<'a> Wish<'a> {
 #[derive(Default, PartialEq)]
 struct HeaderEdits {
     subject: Option<Vec<u8>>,
+    tagged: bool,
+    cleared: bool,
     clear_headers: bool,
     mark: Option<Mark>,
     signed_subject: Vec<u8>,
@@ -436,12 +449,18 @@ fn header_edits(
     let edits_of = |wish: &Wish<'_>| {
         let clear = wish.clear.map_or(&[][..], |white| &white.spam_prefixes);
         let subject = |tag| edited(headers.subject, SubjectEdit { tag, clear }, circumstances.leading);
-        let untagged = || subject(None).unwrap_or_else(|| headers.subject.unwrap_or_default().to_vec());
+        let (edited, untagged) = (subject(wish.tag), subject(None));
+        let clear_headers = wish.clear.is_some() && !headers.spam.is_empty();
         HeaderEdits {
-            subject: subject(wish.tag),
-            clear_headers: wish.clear.is_some() && !headers.spam.is_empty(),
+            tagged: edited != untagged,
+            cleared: clear_headers || untagged.is_some(),
+            clear_headers,
             mark: wish.mark,
-            signed_subject: wish.mark.map_or_else(Vec::new, |_| untagged()),
+            signed_subject: match wish.mark {
+                Some(_) => untagged.unwrap_or_else(|| headers.subject.unwrap_or_default().to_vec()),
+                None => Vec::new(),
+            },
+            subject: edited,
         }
     };
     let edits = edits_of(first);
