@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::problem::{KeyLines, Problem, Severity};
 use super::{Config, Delimiter, FolderName, ListenAddress, Listener, Network, Role, SplitMode};
+use crate::policy::action::{BlackAction, LateAction, PersonalActions};
 use crate::policy::authres::AuthenticationMode;
-use crate::policy::decide::{BlackAction, LateAction, PersonalActions};
 
 /// What systemd waits between SIGTERM and SIGKILL where the unit says nothing (DefaultTimeoutStopSec).
 const SYSTEMD_STOP: Duration = Duration::from_secs(90);
@@ -64,7 +64,7 @@ impl Findings<'_> {
                 let what = format!("it is the address of listener {} as well", earlier + 1);
                 self.error(&format!("{key}.address"), what, "give each listener an address of its own");
             }
-            if matches!(listener.address, ListenAddress::Unix(_)) {
+            if matches!(listener.address, ListenAddress::Unix { .. }) {
                 if listener.mode.bits() & 0o002 != 0 {
                     let what = "every user of this machine may connect, and so try which senders are on a list";
                     self.warning(&format!("{key}.mode"), what, "write \"0660\" and set group to the one of Postfix");

@@ -1,7 +1,9 @@
 //! Stands in for the listener address of `milter` until that exists.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::value::ValueError;
@@ -9,33 +11,29 @@ use super::value::ValueError;
 /// A listener's address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ListenAddress {
-    Inet { host: String, port: u16 },
-    Inet6 { host: String, port: u16 },
-    Unix(PathBuf),
+    Inet { port: u16, host: Option<String> },
+    Inet6 { port: u16, host: Option<String> },
+    Unix { path: PathBuf },
 }
 
 impl ListenAddress {
-    pub fn unix_path(&self) -> Option<&Path> {
+    pub fn socket_address(&self) -> io::Result<Option<SocketAddr>> {
         match self {
-            Self::Unix(path) => Some(path),
-            _ => None,
+            Self::Unix { .. } => Ok(None),
+            Self::Inet { port, .. } | Self::Inet6 { port, .. } => Ok(Some((Ipv4Addr::LOCALHOST, *port).into())),
         }
-    }
-}
-
-impl Default for ListenAddress {
-    fn default() -> Self {
-        Self::Inet { host: "127.0.0.1".to_owned(), port: 8891 }
     }
 }
 
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Inet { host, port } => write!(f, "inet:{port}@{host}"),
-            Self::Inet6 { host, port } => write!(f, "inet6:{port}@{host}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
+        let (kind, port, host) = match self {
+            Self::Unix { path } => return write!(f, "unix:{}", path.display()),
+            Self::Inet { port, host } => ("inet", port, host),
+            Self::Inet6 { port, host } => ("inet6", port, host),
+        };
+        write!(f, "{kind}:{port}")?;
+        host.as_ref().map_or(Ok(()), |host| write!(f, "@{host}"))
     }
 }
 
@@ -46,13 +44,13 @@ impl FromStr for ListenAddress {
         let wrong = ValueError("it must be inet:PORT@HOST, inet6:PORT@HOST or unix:/PATH");
         let (kind, rest) = text.split_once(':').ok_or(wrong)?;
         if kind == "unix" || kind == "local" {
-            return Ok(Self::Unix(rest.into()));
+            return Ok(Self::Unix { path: rest.into() });
         }
-        let (port, host) = rest.split_once('@').ok_or(wrong)?;
-        let (port, host) = (port.parse().map_err(|_| wrong)?, host.to_owned());
+        let (port, host) = rest.split_once('@').map_or((rest, None), |(port, host)| (port, Some(host.to_owned())));
+        let port = port.parse().map_err(|_| wrong)?;
         match kind {
-            "inet" => Ok(Self::Inet { host, port }),
-            "inet6" => Ok(Self::Inet6 { host, port }),
+            "inet" => Ok(Self::Inet { port, host }),
+            "inet6" => Ok(Self::Inet6 { port, host }),
             _ => Err(wrong),
         }
     }

@@ -4,47 +4,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::policy::action::PersonalActions;
 use crate::policy::address::{AddressError, Domain};
-use crate::policy::decide::PersonalActions;
+use crate::policy::subject::{Tag, TagError};
 
 /// Why a text is no value of its kind: what would be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ValueError(pub(super) &'static str);
-
-/// A text that stands before a Subject: 1 to 64 bytes of UTF-8 without control characters or blanks at its ends.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Tag(Box<str>);
-
-impl Tag {
-    /// Longest tag, in bytes.
-    pub const MAX: usize = 64;
-
-    pub(super) fn perso() -> Self {
-        Self("[PERSO]".into())
-    }
-
-    pub(super) fn spam() -> Self {
-        Self("***SPAM***".into())
-    }
-}
-
-impl FromStr for Tag {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        if text.is_empty() || text.len() > Self::MAX {
-            return Err(ValueError("it must have 1 to 64 bytes"));
-        }
-        if text.chars().any(char::is_control) {
-            return Err(ValueError("it must have no line break and no other control character"));
-        }
-        if text.trim() != text {
-            return Err(ValueError("leave out the blanks at its ends: one is put between it and the Subject"));
-        }
-        Ok(Self(text.into()))
-    }
-}
 
 /// A folder that a recipient address can name (`user+Folder@domain`): 1 to 64 ASCII letters, digits, `-` and `_`, a
 /// letter or digit first, and not INBOX.
@@ -270,7 +237,7 @@ macro_rules! text_value {
     )*};
 }
 
-text_value!(Tag, FolderName, HeaderName, ReplyText, AuthservId, DaemonName, GroupName);
+text_value!(FolderName, HeaderName, ReplyText, AuthservId, DaemonName, GroupName);
 
 impl fmt::Display for Delimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -442,6 +409,13 @@ named! {
         /// One JSON object a line.
         Json = "json",
     }
+}
+
+/// A text before a Subject.
+pub(super) fn tag(text: &str) -> Result<Tag, ValueError> {
+    Tag::new(text).map_err(|_: TagError| {
+        ValueError("it must be 1 to 64 bytes of text, without control characters or blanks at its ends")
+    })
 }
 
 /// One of the personal actions, by name.
