@@ -6,6 +6,8 @@
 
 pub mod command;
 pub mod frame;
+pub mod listen;
 pub mod negotiate;
 pub mod reply;
+pub mod server;
 pub mod wire;
