@@ -1,7 +1,7 @@
 //! `perso-milter check`: every problem of the configuration, and of what stands around it.
 //!
-//! The file comes first ([`crate::config`]). Where it is sound, [`listener`] looks at the sockets, [`store`] at the
-//! database and its keys, [`postfix`] compares with the Postfix that `postconf` describes. Each finding says what to do.
+//! The file comes first ([`crate::config`]). Where it is sound, `listener` looks at the sockets, `store` at the
+//! database and its keys, `postfix` compares with the Postfix that `postconf` describes. Each finding says what to do.
 
 mod listener;
 mod postconf;
@@ -45,10 +45,24 @@ pub struct Args {
 /// # Errors
 /// Where the answer cannot be printed. Whatever is wrong with the configuration is part of the answer.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let mut out = io::stdout().lock();
+    let answer = answer(args);
+    io::stdout().lock().write_all(answer.text.as_bytes())?;
+    Ok(if answer.has_errors { ExitCode::from(ERRORS) } else { ExitCode::SUCCESS })
+}
+
+/// What `check` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// What it prints, with a line break at the end.
+    pub text: String,
+    /// Whether one of the problems is an error.
+    pub has_errors: bool,
+}
+
+/// Checks.
+pub fn answer(args: &Args) -> Answer {
     if args.print_default {
-        out.write_all(DEFAULT_FILE.as_bytes())?;
-        return Ok(ExitCode::SUCCESS);
+        return Answer { text: DEFAULT_FILE.to_owned(), has_errors: false };
     }
     let (source, problems) = match config::load(args.config.as_deref()) {
         Ok(loaded) => (Some(loaded.source.to_string()), findings(args, &loaded)),
@@ -56,18 +70,16 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let count = |severity| problems.iter().filter(|problem| problem.severity == severity).count();
     let errors = count(Severity::Error);
-    if args.json {
+    let text = if args.json {
         let problems: Vec<_> = problems.iter().map(Problem::to_json).collect();
         let answer = serde_json::json!({ "source": source, "ok": errors == 0, "problems": problems });
-        writeln!(out, "{answer:#}")?;
+        format!("{answer:#}\n")
     } else {
-        for problem in &problems {
-            writeln!(out, "{problem}")?;
-        }
+        let lines: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
         let source = source.map(|source| format!("{source}: ")).unwrap_or_default();
-        writeln!(out, "{source}{}", summary(errors, count(Severity::Warning)))?;
-    }
-    Ok(if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(ERRORS) })
+        format!("{lines}{source}{}\n", summary(errors, count(Severity::Warning)))
+    };
+    Answer { text, has_errors: errors > 0 }
 }
 
 fn summary(errors: usize, warnings: usize) -> String {

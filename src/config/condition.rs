@@ -87,7 +87,7 @@ impl Findings<'_> {
             self.warning("milter.listener", what, "add one with role = \"edge\"");
         }
         for (index, listener) in listeners.iter().enumerate() {
-            if listener.role == Role::Split && config.split.mode == SplitMode::Off {
+            if listener.role == Role::Split && config.split.mode == SplitMode::Off && !self.is_broken("split.mode") {
                 let what = "nothing comes here while split.mode is off";
                 self.warning(&format!("milter.listener[{}].role", index + 1), what, "leave this listener out");
             }

@@ -1,9 +1,7 @@
 //! Every key by name, with its range.
 
 use super::reader::Section;
-use super::{
-    Authentication, Black, Config, Limits, Listener, Milter, Networks, Personal, value,
-};
+use super::{Authentication, Black, Config, Limits, Listener, Milter, Networks, Personal, value};
 use crate::policy::action::PersonalActions;
 
 /// Most names in one list of names.

@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::cli::postfix_config::make_directory;
 use crate::config::{ListenAddress, Listener, Parsed, Problem, Severity};
 
 /// How long something that listens already has to answer.
@@ -85,7 +86,8 @@ fn tcp(address: &ListenAddress, find: &mut impl FnMut(Severity, &str, String, &s
         }
     };
     if !socket.ip().is_loopback() {
-        let what = format!("whoever reaches {address} can ask which senders are on a list: the protocol has no password");
+        let what =
+            format!("whoever reaches {address} can ask which senders are on a list: the protocol has no password");
         find(Severity::Warning, "address", what, "listen on 127.0.0.1, or let a firewall pass your Postfix alone");
     }
     if let Err(error) = TcpListener::bind(SocketAddr::new(socket.ip(), 0))
@@ -101,12 +103,7 @@ fn tcp(address: &ListenAddress, find: &mut impl FnMut(Severity, &str, String, &s
 
 const LISTENS: &str = "if that is not perso-milter, choose another address";
 
-fn unix(
-    listener: &Listener,
-    path: &Path,
-    system: &System,
-    find: &mut impl FnMut(Severity, &str, String, &str),
-) {
+fn unix(listener: &Listener, path: &Path, system: &System, find: &mut impl FnMut(Severity, &str, String, &str)) {
     let folder = path.parent().unwrap_or(path);
     let metadata = match fs::metadata(folder) {
         Ok(metadata) if metadata.is_dir() => metadata,
@@ -116,7 +113,7 @@ fn unix(
         }
         Err(error) => {
             let what = format!("the directory {} cannot be used: {error}", folder.display());
-            let remedy = format!("create it: {}", make_directory(folder));
+            let remedy = format!("create it: {}", make_directory(folder).join(" && "));
             return find(Severity::Error, "address", what, &remedy);
         }
     };
@@ -161,18 +158,17 @@ fn postfix_reaches(
     };
     let by_group = mode & 0o020 != 0 && group.is_some_and(|group| system.postfix_is_in(group));
     if !by_group && mode & 0o002 == 0 {
-        let what = format!("Postfix may not write to the socket: its mode is {}, its group {}", listener.mode, named(listener));
+        let what = format!(
+            "Postfix may not write to the socket: its mode is {}, its group {}",
+            listener.mode,
+            named(listener)
+        );
         find(Severity::Warning, "group", what, "write mode = \"0660\" and group = \"postfix\"");
     }
 }
 
 fn named(listener: &Listener) -> String {
     listener.group.as_ref().map_or_else(|| "the daemon's own".to_owned(), ToString::to_string)
-}
-
-/// The command that makes a socket's directory.
-pub(super) fn make_directory(folder: &Path) -> String {
-    format!("install -d -o perso-milter -g {POSTFIX} -m 2750 {}", folder.display())
 }
 
 #[cfg(test)]
@@ -218,7 +214,10 @@ mod tests {
         let open = |mode| fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(mode));
         let socket = format!("address = 'unix:{}/s'", folder.path().display());
         open(0o755).expect("a mode");
-        assert!(is_one(&found(&socket), "Postfix may not write to the socket: its mode is 0660, its group the daemon's own"));
+        assert!(is_one(
+            &found(&socket),
+            "Postfix may not write to the socket: its mode is 0660, its group the daemon's own"
+        ));
         assert_eq!(found(&format!("{socket}\ngroup = 'postfix'")), Vec::<String>::new());
         assert_eq!(found(&format!("{socket}\ngroup = 'milters'")), Vec::<String>::new());
         assert!(is_one(&found(&format!("{socket}\ngroup = 'postfix'\nmode = '0640'")), "may not write"));
@@ -231,12 +230,15 @@ mod tests {
     #[test]
     fn a_missing_directory_comes_with_the_command_that_makes_it() {
         let found = found("address = 'unix:/nonexistent/perso-milter/milter.sock'");
-        assert!(is_one(&found, "install -d -o perso-milter -g postfix -m 2750 /nonexistent/perso-milter"), "{found:?}");
+        assert!(is_one(&found, "chown perso-milter:postfix /nonexistent/perso-milter && chmod 2750"), "{found:?}");
     }
 
     #[test]
     fn a_file_in_the_sockets_place_is_an_error() {
-        let found = found(&format!("address = 'unix:{}'\nmode = '0666'", file!().replace("src/", concat!(env!("CARGO_MANIFEST_DIR"), "/src/"))));
+        let found = found(&format!(
+            "address = 'unix:{}'\nmode = '0666'",
+            file!().replace("src/", concat!(env!("CARGO_MANIFEST_DIR"), "/src/"))
+        ));
         assert!(found.iter().any(|line| line.contains("exists and is no socket")), "{found:?}");
     }
 }

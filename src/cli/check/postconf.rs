@@ -176,7 +176,9 @@ mod tests {
 
     #[test]
     fn times_have_units() {
-        for (text, expected) in [("30", Some(30)), ("30s", Some(30)), ("2h", Some(7200)), ("1w", Some(604_800)), ("x", None)] {
+        for (text, expected) in
+            [("30", Some(30)), ("30s", Some(30)), ("2h", Some(7200)), ("1w", Some(604_800)), ("x", None)]
+        {
             assert_eq!(seconds(text), expected, "{text}");
         }
     }

@@ -15,7 +15,8 @@ pub(super) fn findings(parsed: &Parsed, postconf: &Postconf) -> Vec<Problem> {
     check.version();
     check.delimiter();
     check.milters("smtpd_milters", &[Role::Edge]);
-    let local = if parsed.config.milter.listeners.iter().any(|l| l.role == Role::Local) { Role::Local } else { Role::Edge };
+    let local =
+        if parsed.config.milter.listeners.iter().any(|l| l.role == Role::Local) { Role::Local } else { Role::Edge };
     check.milters("non_smtpd_milters", &[local]);
     check.global_milter_settings();
     check.overridden_milters();
@@ -46,7 +47,8 @@ impl Check<'_> {
     fn version(&mut self) {
         let version = self.postconf.get("mail_version");
         if counts_headers_wrong(version) {
-            let what = format!("Postfix {version} can change the header beside the one meant, after an access(5) PREPEND");
+            let what =
+                format!("Postfix {version} can change the header beside the one meant, after an access(5) PREPEND");
             self.warning("mail_version", what, "update to 3.5.25, 3.6.15, 3.7.11, 3.8.6 or later");
         }
     }
@@ -59,9 +61,12 @@ impl Check<'_> {
         }
         let what = format!("it is \"{theirs}\" and recipients.delimiter is \"{ours}\"");
         if uses_folders(self.config) {
-            let command = self.postconf.command(&format!("recipient_delimiter = {ours}"));
+            let mut remedy = self.postconf.command(&format!("recipient_delimiter = {ours}"));
+            if let Some(first) = theirs.chars().next() {
+                remedy = format!("{remedy}, or write recipients.delimiter = \"{first}\"");
+            }
             let what = format!("{what}: mail for a folder would bounce as sent to an unknown user");
-            self.find(Severity::Error, "recipient_delimiter", what, command);
+            self.find(Severity::Error, "recipient_delimiter", what, remedy);
         } else if !theirs.is_empty() {
             let what = format!("{what}: the lists of user{theirs}detail would not be found");
             let remedy = format!("write recipients.delimiter = \"{}\"", theirs.chars().next().unwrap_or('+'));
@@ -73,13 +78,17 @@ impl Check<'_> {
         let limits = &self.config.milter.limits;
         let theirs = self.postconf.get("smtpd_recipient_limit").parse().unwrap_or(0);
         if theirs > limits.recipients {
-            let what = format!("Postfix takes {theirs} recipients a message, milter.limits.recipients is {}", limits.recipients);
+            let what = format!(
+                "Postfix takes {theirs} recipients a message, milter.limits.recipients is {}",
+                limits.recipients
+            );
             let remedy = self.postconf.command(&format!("smtpd_recipient_limit = {}", limits.recipients));
             self.warning("smtpd_recipient_limit", what, remedy);
         }
         let idle = limits.idle_time.as_secs();
         if let Some(timeout) = self.postconf.seconds("smtpd_timeout").filter(|&timeout| timeout >= idle) {
-            let what = format!("an SMTP client may idle {timeout} s, and milter.limits.idle_time closes after {idle} s");
+            let what =
+                format!("an SMTP client may idle {timeout} s, and milter.limits.idle_time closes after {idle} s");
             self.warning("smtpd_timeout", what, format!("write idle_time = {}", 2 * timeout));
         }
     }
@@ -107,12 +116,14 @@ impl Check<'_> {
         for name in &self.config.networks.submission_daemons {
             let key = "networks.submission_daemons";
             if name.as_str() == everywhere {
-                let what = format!("{name} is the milter_macro_daemon_name of port 25 too: all mail is taken for your users'");
+                let what =
+                    format!("{name} is the milter_macro_daemon_name of port 25 too: all mail is taken for your users'");
                 let remedy = "name one that only the submission services set in master.cf";
                 problems.push(self.lines.problem(Severity::Warning, key, what, remedy));
             } else if !services.contains(name.as_str()) {
                 let what = format!("no service of Postfix has {name} as its milter_macro_daemon_name");
-                let remedy = format!("add -o milter_macro_daemon_name={name} to submission and submissions in master.cf");
+                let remedy =
+                    format!("add -o milter_macro_daemon_name={name} to submission and submissions in master.cf");
                 problems.push(self.lines.problem(Severity::Warning, key, what, remedy));
             }
         }

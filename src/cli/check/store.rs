@@ -27,7 +27,7 @@ pub(super) fn findings(parsed: &Parsed) -> Vec<Problem> {
             find(Severity::Error, format!("{} is not a directory", folder.display()), "name a file in a directory");
         }
         Ok(_) => {
-            private(path, &mut find);
+            private(path, Severity::Warning, &mut find);
             for (name, duty) in KEYS {
                 key(&folder.join(name), duty, &mut find);
             }
@@ -48,13 +48,17 @@ fn store_findings(_path: &Path) -> Vec<Problem> {
 }
 
 /// A file that others must not read; whether it exists and this process can read it.
-fn private(path: &Path, find: &mut impl FnMut(Severity, String, &str)) -> Option<bool> {
+fn private(path: &Path, severity: Severity, find: &mut impl FnMut(Severity, String, &str)) -> Option<bool> {
     let shown = path.display();
     let found = match fs::metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == ErrorKind::NotFound => return None,
         Err(error) => {
-            find(Severity::Warning, format!("{shown} cannot be examined: {error}"), "run check as the user of the daemon");
+            find(
+                Severity::Warning,
+                format!("{shown} cannot be examined: {error}"),
+                "run check as the user of the daemon",
+            );
             return None;
         }
     };
@@ -65,13 +69,13 @@ fn private(path: &Path, find: &mut impl FnMut(Severity, String, &str)) -> Option
     let mode = found.mode() & 0o777;
     if mode & 0o077 != 0 {
         let what = format!("others may use {shown}: its mode is {mode:04o}");
-        find(Severity::Error, what, &format!("chmod 0600 {shown}"));
+        find(severity, what, &format!("chmod 0600 {shown}"));
     }
     Some(File::open(path).is_ok())
 }
 
 fn key(path: &Path, duty: &str, find: &mut impl FnMut(Severity, String, &str)) {
-    if let Some(is_readable) = private(path, find) {
+    if let Some(is_readable) = private(path, Severity::Error, find) {
         let can = if is_readable { "can" } else { "cannot" };
         let what = format!("this process {can} read {}, which {duty}", path.display());
         find(Severity::Note, what, "the relay needs match.key alone");
@@ -116,7 +120,12 @@ mod tests {
         file(folder.path(), "match.key", 0o600);
         file(folder.path(), "seal.key", 0o640);
         let found = found(&folder.path().join("perso-milter.db"));
-        let claims = ["perso-milter.db: its mode is 0644", "match.key, which matches", "seal.key: its mode is 0640", "seal.key, which opens"];
+        let claims = [
+            "perso-milter.db: its mode is 0644",
+            "match.key, which matches",
+            "seal.key: its mode is 0640",
+            "seal.key, which opens",
+        ];
         assert_eq!(found.len(), claims.len(), "{found:#?}");
         for (line, claim) in found.iter().zip(claims) {
             assert!(line.contains(claim), "{line}");

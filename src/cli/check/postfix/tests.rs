@@ -28,9 +28,17 @@ fn each_deviation_is_one_finding() {
         ("", "mail_version = 3.7.10", "mail_version: Postfix 3.7.10 can change"),
         ("", "always_bcc = archive@example.org", "always_bcc: the copies"),
         ("", "smtpd_milters =", "smtpd_milters: none of our listeners is in it: mail from the network is not seen"),
-        ("", "smtpd_milters = inet:127.0.0.1:11332", "postconf -e 'smtpd_milters = inet:127.0.0.1:11332, { inet:127.0.0.1:8891,"),
+        (
+            "",
+            "smtpd_milters = inet:127.0.0.1:11332",
+            "postconf -e 'smtpd_milters = inet:127.0.0.1:11332, { inet:127.0.0.1:8891,",
+        ),
         ("", "non_smtpd_milters =", "non_smtpd_milters: none of our listeners"),
-        ("", "smtpd_milters = {inet:127.0.0.1:8891, default_action=accept}", "smtpd_milters: the default action is accept"),
+        (
+            "",
+            "smtpd_milters = {inet:127.0.0.1:8891, default_action=accept}",
+            "smtpd_milters: the default action is accept",
+        ),
         ("", "smtpd_milters = {inet:127.0.0.1:8891, protocol=2}", "milter_protocol: version 2"),
         ("", "receive_override_options = no_milters", "receive_override_options: no_milters"),
         ("", "smtpd_recipient_limit = 5000", "postconf -e 'smtpd_recipient_limit = 1000'"),
@@ -38,7 +46,11 @@ fn each_deviation_is_one_finding() {
         ("", "recipient_delimiter = -", "write recipients.delimiter = \"-\""),
         ("personal.actions = ['folder']", "recipient_delimiter =", "main.cf: recipient_delimiter: it is \"\""),
         ("black.action = 'junk'", "recipient_delimiter =", "postconf -e 'recipient_delimiter = +'"),
-        ("networks.submission_daemons = ['mx.example.org']", "", "perso-milter.toml:1: warning: networks.submission_daemons: mx.example.org is"),
+        (
+            "networks.submission_daemons = ['mx.example.org']",
+            "",
+            "perso-milter.toml:1: warning: networks.submission_daemons: mx.example.org is",
+        ),
         ("networks.submission_daemons = ['ORIGINATING']", "", "add -o milter_macro_daemon_name=ORIGINATING"),
     ];
     for (config, changed, expected) in cases {
@@ -50,15 +62,20 @@ fn each_deviation_is_one_finding() {
 #[test]
 fn a_socket_outside_the_chroot_is_told() {
     let config = "milter.listener = [{ address = 'unix:/run/perso-milter/milter.sock' }]";
-    let milters = "smtpd_milters = unix:/run/perso-milter/milter.sock\nnon_smtpd_milters = unix:/run/perso-milter/milter.sock";
+    let milters =
+        "smtpd_milters = unix:/run/perso-milter/milter.sock\nnon_smtpd_milters = unix:/run/perso-milter/milter.sock";
     assert_eq!(found(config, milters, "", ""), Vec::<String>::new());
     let chrooted = found(config, milters, "smtp inet n - y - - smtpd\n", "");
-    assert!(chrooted[0].contains("write address = \"unix:/var/spool/postfix/perso-milter/milter.sock\""), "{chrooted:?}");
+    assert!(
+        chrooted[0].contains("write address = \"unix:/var/spool/postfix/perso-milter/milter.sock\""),
+        "{chrooted:?}"
+    );
 }
 
 #[test]
 fn local_mail_goes_to_the_local_listener() {
-    let config = "milter.listener = [{ address = 'inet:8891@127.0.0.1' }, { address = 'inet:8892@127.0.0.1', role = 'local' }]";
+    let config =
+        "milter.listener = [{ address = 'inet:8891@127.0.0.1' }, { address = 'inet:8892@127.0.0.1', role = 'local' }]";
     let found = found(config, "", "", "");
     assert!(found.len() == 1 && found[0].contains("non_smtpd_milters"), "{found:?}");
 }
