@@ -64,7 +64,7 @@ impl Findings<'_> {
                 let what = format!("it is the address of listener {} as well", earlier + 1);
                 self.error(&format!("{key}.address"), what, "give each listener an address of its own");
             }
-            if matches!(listener.address, ListenAddress::Unix(_)) {
+            if matches!(listener.address, ListenAddress::Unix { .. }) {
                 if listener.mode.bits() & 0o002 != 0 {
                     let what = "every user of this machine may connect, and so try which senders are on a list";
                     self.warning(&format!("{key}.mode"), what, "write \"0660\" and set group to the one of Postfix");
@@ -87,7 +87,7 @@ impl Findings<'_> {
             self.warning("milter.listener", what, "add one with role = \"edge\"");
         }
         for (index, listener) in listeners.iter().enumerate() {
-            if listener.role == Role::Split && config.split.mode == SplitMode::Off {
+            if listener.role == Role::Split && config.split.mode == SplitMode::Off && !self.is_broken("split.mode") {
                 let what = "nothing comes here while split.mode is off";
                 self.warning(&format!("milter.listener[{}].role", index + 1), what, "leave this listener out");
             }

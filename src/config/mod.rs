@@ -4,35 +4,36 @@
 //! [`DEFAULT_FILE`]. Every problem of a file is reported at once, each with its line, its key and the remedy; a file
 //! with an error yields no configuration at all.
 //!
-//! [`reader`] walks the TOML tree and knows no key, this file names the keys, [`value`] and [`network`] hold the types
-//! whose values are valid once they exist, [`condition`] tells what keys say about each other.
+//! `reader` walks the TOML tree and knows no key, `keys` names them, `value`, `choice` and `network` hold the types
+//! whose values are valid once they exist, `condition` tells what keys say about each other.
 
+mod choice;
 mod condition;
+mod keys;
 mod load;
 mod network;
 mod problem;
 mod reader;
-mod stand_in;
 #[cfg(test)]
 mod tests;
 mod value;
 
 use std::time::Duration;
 
+pub use crate::milter::listen::ListenAddress;
 use crate::policy::action::{BlackAction, LateAction, PersonalActions};
 use crate::policy::address::Domain;
-use crate::policy::authres::AuthenticationMode;
+use crate::policy::authres::{AuthenticationMode, AuthenticationPolicy};
+use crate::policy::organisation::{BlackPolicy, PersonalPolicy, WhitePolicy};
+use crate::policy::subject::Tag;
 
+pub use choice::{LogFormat, LogLevel, Role, SplitMode};
 pub use load::{Loaded, MAX_FILE, Parsed, Source, load, parse};
 pub use network::Network;
 pub use problem::{KeyLines, LoadError, Place, Problem, Severity};
-pub use stand_in::ListenAddress;
 pub use value::{
-    AuthservId, DaemonName, Delimiter, FolderName, GroupName, HeaderName, LogFormat, LogLevel, ReplyText, Role,
-    SocketMode, SplitMode, StoreUrl, Tag,
+    AuthservId, DaemonName, Delimiter, FolderName, GroupName, HeaderName, ReplyText, SocketMode, StoreUrl,
 };
-
-use reader::Section;
 
 /// `config/perso-milter.toml`: every key with its default, explained.
 pub const DEFAULT_FILE: &str = include_str!("../../config/perso-milter.toml");
@@ -162,7 +163,7 @@ pub struct Authentication {
     pub configured_mode: Option<AuthenticationMode>,
     /// `authserv_ids`: names under which our own verifier signs its Authentication-Results; at most 50. Default: none.
     pub authserv_ids: Vec<AuthservId>,
-    /// `hops`: Received headers above our verifier's result, counting its own, 0 to 100. Default: 1.
+    /// `hops`: Received headers that may stand above our verifier's result, 0 to 100. Default: 1.
     pub hops: usize,
     /// `results`: Authentication-Results headers that our verifier writes on one message, 1 to 20. Default: 1. Only
     /// that many, from the top, are believed.
@@ -227,7 +228,8 @@ impl Default for Milter {
 
 impl Default for Listener {
     fn default() -> Self {
-        Self { address: ListenAddress::default(), role: Role::default(), mode: SocketMode::default(), group: None }
+        let address = ListenAddress::Inet { port: 8891, host: Some("127.0.0.1".to_owned()) };
+        Self { address, role: Role::default(), mode: SocketMode::default(), group: None }
     }
 }
 
@@ -250,7 +252,12 @@ impl Default for Limits {
 
 impl Default for Personal {
     fn default() -> Self {
-        Self { actions: PersonalActions::TAG, tag: Tag::perso(), folder: FolderName::perso(), sensitivity: false }
+        Self {
+            actions: PersonalActions::TAG,
+            tag: literal_tag("[PERSO]"),
+            folder: FolderName::perso(),
+            sensitivity: false,
+        }
     }
 }
 
@@ -267,7 +274,7 @@ impl Default for Black {
 
 impl Default for White {
     fn default() -> Self {
-        Self { spam_headers: HeaderName::spam_marks(), spam_prefixes: vec![Tag::spam()] }
+        Self { spam_headers: HeaderName::spam_marks(), spam_prefixes: vec![literal_tag("***SPAM***")] }
     }
 }
 
@@ -289,102 +296,54 @@ impl Default for Networks {
     }
 }
 
-/// Most names in one list of names.
-const MAX_NAMES: usize = 50;
-/// Most networks or domains in one list of them.
-const MAX_NETWORKS: usize = 1000;
-/// Most listeners.
-const MAX_LISTENERS: usize = 64;
-
-impl Config {
-    fn read(&mut self, root: &mut Section<'_, '_>) {
-        root.section("milter", |s| self.milter.read(s));
-        root.section("store", |s| s.hidden_value("url", &mut self.store.url));
-        root.section("personal", |s| self.personal.read(s));
-        root.section("black", |s| self.black.read(s));
-        root.section("white", |s| {
-            s.list("spam_headers", MAX_NAMES, &mut self.white.spam_headers);
-            s.list("spam_prefixes", MAX_NAMES, &mut self.white.spam_prefixes);
-        });
-        root.section("authentication", |s| self.authentication.read(s));
-        root.section("recipients", |s| s.optional("delimiter", &mut self.recipients.delimiter));
-        root.section("networks", |s| self.networks.read(s));
-        root.section("split", |s| s.value("mode", &mut self.split.mode));
-        root.section("log", |s| {
-            s.value("level", &mut self.log.level);
-            s.value("format", &mut self.log.format);
-        });
-    }
-}
-
-impl Milter {
-    fn read(&mut self, section: &mut Section<'_, '_>) {
-        section.count("threads", 0..=1024, &mut self.threads);
-        section.each("listener", MAX_LISTENERS, &mut self.listeners, Listener::read);
-        section.section("limits", |s| self.limits.read(s));
-    }
-}
-
-impl Listener {
-    fn read(section: &mut Section<'_, '_>) -> Self {
-        let mut listener = Self::default();
-        section.required("address", &mut listener.address);
-        section.value("role", &mut listener.role);
-        section.value("mode", &mut listener.mode);
-        section.optional("group", &mut listener.group);
-        listener
-    }
-}
-
-impl Limits {
-    fn read(&mut self, section: &mut Section<'_, '_>) {
-        section.count("frame", 64 << 10..=16 << 20, &mut self.frame);
-        section.count("header_bytes", 64 << 10..=64 << 20, &mut self.header_bytes);
-        section.count("headers", 10..=100_000, &mut self.headers);
-        section.count("recipients", 1..=100_000, &mut self.recipients);
-        section.count("connections", 1..=1_000_000, &mut self.connections);
-        section.seconds("message_time", 10..=86_400, &mut self.message_time);
-        section.seconds("handshake_time", 1..=600, &mut self.handshake_time);
-        section.seconds("idle_time", 300..=604_800, &mut self.idle_time);
-        section.seconds("drain_time", 0..=3600, &mut self.drain_time);
-        section.count("output", 64 << 10..=64 << 20, &mut self.output);
-    }
+/// For the tags that stand in this file and keep `Tag`'s rules: a change that breaks them fails every test.
+fn literal_tag(text: &str) -> Tag {
+    Tag::new(text).expect("a tag written in this file is one")
 }
 
 impl Personal {
-    fn read(&mut self, section: &mut Section<'_, '_>) {
-        if let Some(actions) = section.list_of("actions", 3, value::action) {
-            self.actions = actions.into_iter().fold(PersonalActions::NONE, |all, action| all | action);
+    /// As the policy has it.
+    pub fn policy(&self) -> PersonalPolicy {
+        PersonalPolicy {
+            actions: self.actions,
+            tag: self.tag.clone(),
+            folder: self.folder.to_string(),
+            sensitivity: self.sensitivity,
         }
-        section.value("tag", &mut self.tag);
-        section.value("folder", &mut self.folder);
-        section.flag("sensitivity", &mut self.sensitivity);
     }
 }
 
 impl Black {
-    fn read(&mut self, section: &mut Section<'_, '_>) {
-        section.value("action", &mut self.action);
-        section.value("late_action", &mut self.late_action);
-        section.value("junk_folder", &mut self.junk_folder);
-        section.value("reject_text", &mut self.reject_text);
+    /// As the policy has it.
+    pub fn policy(&self) -> BlackPolicy {
+        BlackPolicy {
+            action: self.action,
+            late_action: self.late_action,
+            junk_folder: self.junk_folder.to_string(),
+            reject_text: self.reject_text.to_string(),
+        }
+    }
+}
+
+impl White {
+    /// As the policy has it.
+    pub fn policy(&self) -> WhitePolicy {
+        WhitePolicy {
+            spam_headers: self.spam_headers.iter().map(ToString::to_string).collect(),
+            spam_prefixes: self.spam_prefixes.iter().map(|prefix| prefix.as_str().to_owned()).collect(),
+        }
     }
 }
 
 impl Authentication {
-    fn read(&mut self, section: &mut Section<'_, '_>) {
-        section.optional("mode", &mut self.configured_mode);
-        section.list("authserv_ids", MAX_NAMES, &mut self.authserv_ids);
-        section.count("hops", 0..=100, &mut self.hops);
-        section.count("results", 1..=20, &mut self.results);
-        self.forwarders = section.list_of("forwarders", MAX_NETWORKS, value::forwarder).unwrap_or_default();
-    }
-}
-
-impl Networks {
-    fn read(&mut self, section: &mut Section<'_, '_>) {
-        section.list("ours", MAX_NETWORKS, &mut self.ours);
-        section.list("trusted_relays", MAX_NETWORKS, &mut self.trusted_relays);
-        section.list("submission_daemons", MAX_NAMES, &mut self.submission_daemons);
+    /// As the policy has it.
+    pub fn policy(&self) -> AuthenticationPolicy {
+        AuthenticationPolicy {
+            mode: self.mode(),
+            authserv_ids: self.authserv_ids.iter().map(ToString::to_string).collect(),
+            hops: self.hops,
+            results: self.results,
+            forwarders: self.forwarders.clone(),
+        }
     }
 }

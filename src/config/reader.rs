@@ -106,15 +106,25 @@ struct Found<'t> {
 impl<'t> Section<'_, 't> {
     /// A text, converted; absent: left as it is.
     pub(super) fn value<T: FromStr<Err: Display>>(&mut self, key: &'static str, into: &mut T) {
+        self.value_of(key, T::from_str, into);
+    }
+
+    /// A text, converted by `parse`; absent: left as it is.
+    pub(super) fn value_of<T, E: Display>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, E>,
+        into: &mut T,
+    ) {
         if let Some(found) = self.find(key)
-            && let Some(value) = self.convert(&found, T::from_str)
+            && let Some(value) = self.convert(&found, parse)
         {
             *into = value;
         }
     }
 
-    /// As [`Self::value`], for a text that may hold a password and so is never repeated in an error.
-    pub(super) fn hidden_value<T: FromStr<Err: Display>>(&mut self, key: &'static str, into: &mut T) {
+    /// As [`Self::value`], for a text that a problem does not repeat: it may hold a password, or the error repeats it.
+    pub(super) fn unquoted_value<T: FromStr<Err: Display>>(&mut self, key: &'static str, into: &mut T) {
         let Some(found) = self.find(key) else { return };
         let Some(text) = self.text(&found) else { return };
         match text.parse() {
@@ -123,13 +133,11 @@ impl<'t> Section<'_, 't> {
         }
     }
 
-    /// As [`Self::value`], and its absence is a problem.
-    pub(super) fn required<T: FromStr<Err: Display>>(&mut self, key: &'static str, into: &mut T) {
-        self.value(key, into);
-        let path = join(&self.path, key);
-        if !self.reader.lines.is_set(&path) {
+    /// Reports the absence of a key.
+    pub(super) fn required(&mut self, key: &'static str) {
+        if self.find(key).is_none() {
             let line = self.reader.lines.place(&self.path).line.unwrap_or(1);
-            self.reader.error(line, &path, "it is missing", format!("add {key} = \"…\""));
+            self.reader.error(line, &join(&self.path, key), "it is missing", format!("add {key} = \"…\""));
         }
     }
 

@@ -22,7 +22,7 @@ fn printed(path: &Path, problems: &[Problem]) -> String {
 }
 
 #[test]
-fn every_good_file_loads_without_a_word() {
+fn every_good_file_loads_with_the_warnings_written_beside_it() {
     for path in fixtures("good") {
         let loaded = load(Some(&path)).unwrap_or_else(|error| panic!("{error}"));
         let warnings = printed(&path, &loaded.parsed.warnings);

@@ -6,45 +6,12 @@ use std::str::FromStr;
 
 use crate::policy::action::PersonalActions;
 use crate::policy::address::{AddressError, Domain};
+use crate::policy::subject::{Tag, TagError};
 
 /// Why a text is no value of its kind: what would be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ValueError(pub(super) &'static str);
-
-/// A text that stands before a Subject: 1 to 64 bytes of UTF-8 without control characters or blanks at its ends.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Tag(Box<str>);
-
-impl Tag {
-    /// Longest tag, in bytes.
-    pub const MAX: usize = 64;
-
-    pub(super) fn perso() -> Self {
-        Self("[PERSO]".into())
-    }
-
-    pub(super) fn spam() -> Self {
-        Self("***SPAM***".into())
-    }
-}
-
-impl FromStr for Tag {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        if text.is_empty() || text.len() > Self::MAX {
-            return Err(ValueError("it must have 1 to 64 bytes"));
-        }
-        if text.chars().any(char::is_control) {
-            return Err(ValueError("it must have no line break and no other control character"));
-        }
-        if text.trim() != text {
-            return Err(ValueError("leave out the blanks at its ends: one is put between it and the Subject"));
-        }
-        Ok(Self(text.into()))
-    }
-}
 
 /// A folder that a recipient address can name (`user+Folder@domain`): 1 to 64 ASCII letters, digits, `-` and `_`, a
 /// letter or digit first, and not INBOX.
@@ -270,7 +237,7 @@ macro_rules! text_value {
     )*};
 }
 
-text_value!(Tag, FolderName, HeaderName, ReplyText, AuthservId, DaemonName, GroupName);
+text_value!(FolderName, HeaderName, ReplyText, AuthservId, DaemonName, GroupName);
 
 impl fmt::Display for Delimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -358,90 +325,11 @@ impl FromStr for StoreUrl {
     }
 }
 
-macro_rules! named {
-    ($(#[$meta:meta])* $name:ident, $names:literal { $($(#[$variant_meta:meta])* $variant:ident = $text:literal),* $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-        pub enum $name {
-            $($(#[$variant_meta])* $variant),*
-        }
-
-        impl $name {
-            /// The name in the file.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $text),*
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = ValueError;
-
-            fn from_str(text: &str) -> Result<Self, ValueError> {
-                match text {
-                    $($text => Ok(Self::$variant),)*
-                    _ => Err(ValueError($names)),
-                }
-            }
-        }
-    };
-}
-
-named! {
-    /// Which part of the mail's way a listener serves.
-    Role, "it must be one of edge, split, local" {
-        /// `smtpd_milters` of the server that takes mail from the network.
-        #[default]
-        Edge = "edge",
-        /// `smtpd_milters` of the second pass, one recipient a message; never answers 5xx.
-        Split = "split",
-        /// `non_smtpd_milters`: mail from sendmail(1) and the queue; never answers 5xx.
-        Local = "local",
-    }
-}
-
-named! {
-    /// When a message is split into one copy per recipient.
-    SplitMode, "this version applies \"off\" alone: a message whose recipients need different edits is left unedited" {
-        /// Never.
-        #[default]
-        Off = "off",
-    }
-}
-
-named! {
-    /// The least that is worth a log line.
-    LogLevel, "it must be one of error, warn, info, debug, trace" {
-        /// What a person must act on.
-        Error = "error",
-        /// What a person should look at.
-        Warn = "warn",
-        /// Start, stop, reload, one line a message.
-        #[default]
-        Info = "info",
-        /// What helps to find a fault in the configuration.
-        Debug = "debug",
-        /// Every frame's kind and length.
-        Trace = "trace",
-    }
-}
-
-named! {
-    /// How a log line is written.
-    LogFormat, "it must be one of text, json" {
-        /// For people.
-        #[default]
-        Text = "text",
-        /// One JSON object a line.
-        Json = "json",
-    }
+/// A text before a Subject.
+pub(super) fn tag(text: &str) -> Result<Tag, ValueError> {
+    Tag::new(text).map_err(|_: TagError| {
+        ValueError("it must be 1 to 64 bytes of text, without control characters or blanks at its ends")
+    })
 }
 
 /// One of the personal actions, by name.
