@@ -50,8 +50,7 @@ impl Daemon {
         let store = open_store(&config, &clock)?;
         let cache = Arc::new(Cache::new(store.address_hasher()));
         let defaults = Defaults::from(&config);
-        let directory =
-            Arc::new(RelayDirectory::new(cache.clone(), &store.keys().match_key, defaults, clock));
+        let directory = Arc::new(RelayDirectory::new(cache.clone(), &store.keys().match_key, defaults, clock));
         let follower = Follower::start(&*store, cache.clone(), directory.clone())?;
         info!(addresses = cache.len(), configuration = %source, "lists are loaded");
         Ok(Self { source, config, listeners, store, directory, follower, shutdown: Shutdown::new() })
@@ -214,8 +213,13 @@ impl Background {
             Ok(loaded) => {
                 let Parsed { config, warnings, .. } = loaded.parsed;
                 warnings.iter().for_each(|warning| warn!("{warning}"));
-                if config.milter != self.config.milter || config.store != self.config.store || config.log != self.config.log {
-                    warn!("[milter] apart from its limits on messages, [store] and [log] take effect at the next start");
+                if config.milter != self.config.milter
+                    || config.store != self.config.store
+                    || config.log != self.config.log
+                {
+                    warn!(
+                        "[milter] apart from its limits on messages, [store] and [log] take effect at the next start"
+                    );
                 }
                 self.directory.reload(Defaults::from(&config));
                 info!(configuration = %self.source, "configuration reloaded");

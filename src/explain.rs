@@ -140,8 +140,7 @@ fn result_of(effect: &Effect) -> String {
         return whole.to_owned();
     }
     let edits = [(effect.cleared, "cleared"), (effect.tagged, "tagged"), (effect.marked, "marked")];
-    let mut parts: Vec<String> =
-        edits.into_iter().filter(|(done, _)| *done).map(|(_, name)| name.to_owned()).collect();
+    let mut parts: Vec<String> = edits.into_iter().filter(|(done, _)| *done).map(|(_, name)| name.to_owned()).collect();
     if let Delivery::Folder(folder) = &effect.delivery {
         parts.push(format!("filed:{folder}"));
     }
@@ -187,7 +186,8 @@ impl Explained {
             parts.push(text.to_owned());
         }
         if self.detail_removed {
-            let text = if french { "dossier saisi par l'expéditeur retiré" } else { "folder typed by the sender taken off" };
+            let text =
+                if french { "dossier saisi par l'expéditeur retiré" } else { "folder typed by the sender taken off" };
             parts.push(text.to_owned());
         }
         parts.join("; ")
@@ -265,4 +265,3 @@ fn overridden_text(overridden: &Overridden, language: Language) -> String {
         format!("without effect: {rule}, {because}")
     }
 }
-

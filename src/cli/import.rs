@@ -134,7 +134,10 @@ impl<I: Importer> Import<'_, I> {
         for name in needed {
             if !columns.iter().any(|(known, _)| known == name) {
                 let all: Vec<&str> = needed.iter().chain(optional).copied().collect();
-                bail!("line 1: the header has no column {name}; the first line must name the columns: {}", all.join(","));
+                bail!(
+                    "line 1: the header has no column {name}; the first line must name the columns: {}",
+                    all.join(",")
+                );
             }
         }
         Ok(columns)

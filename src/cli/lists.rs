@@ -167,8 +167,14 @@ impl ListsFile {
             name: organisation.name,
             domains: domains.map_err(|e| anyhow!("organisation.domains: {e}"))?,
             protected: protected.map_err(|e| anyhow!("organisation.protected_domains: {e}"))?,
-            enforced: entries(&[(ListKind::White, &organisation.enforced_white), (ListKind::Black, &organisation.enforced_black)])?,
-            default: entries(&[(ListKind::White, &organisation.default_white), (ListKind::Black, &organisation.default_black)])?,
+            enforced: entries(&[
+                (ListKind::White, &organisation.enforced_white),
+                (ListKind::Black, &organisation.enforced_black),
+            ])?,
+            default: entries(&[
+                (ListKind::White, &organisation.default_white),
+                (ListKind::Black, &organisation.default_black),
+            ])?,
             users: Vec::new(),
         };
         apply_authentication(&mut parsed.defaults, &file.authentication)?;
@@ -187,8 +193,11 @@ impl ListsFile {
 
     fn user(&self, user: FileUser) -> anyhow::Result<ListsUser> {
         let address = |text: &String| Address::parse(text).map_err(|error| anyhow!("{text}: {error}"));
-        let entries =
-            entries(&[(ListKind::White, &user.white), (ListKind::Black, &user.black), (ListKind::Personal, &user.personal)])?;
+        let entries = entries(&[
+            (ListKind::White, &user.white),
+            (ListKind::Black, &user.black),
+            (ListKind::Personal, &user.personal),
+        ])?;
         if entries.len() > 3 * MAX_ENTRIES {
             bail!("more than {MAX_ENTRIES} entries a list");
         }
@@ -207,8 +216,12 @@ impl ListsFile {
 
     /// What a user could not enter in the console, as lines for a warning: the file is taken as it is, to debug with.
     pub fn refusals(&self) -> Vec<String> {
-        let rules =
-            EntryRules { own_domains: &self.domains, protected_domains: &self.protected, protected_senders: &[], globs: false };
+        let rules = EntryRules {
+            own_domains: &self.domains,
+            protected_domains: &self.protected,
+            protected_senders: &[],
+            globs: false,
+        };
         let of_user = |user: &ListsUser| -> Vec<String> {
             let refused = user.entries.iter().filter_map(|(list, value)| {
                 let error = check(*list, value, &rules).err()?;
@@ -234,7 +247,8 @@ impl ListsFile {
             defaults: OrgLists::build(1, &key, &self.default),
         };
         let settings = defaults.settings(MarkKey::new(&[0; 32])).with_organisations([Arc::new(policy)]);
-        let mut directory = FileDirectory { settings: Arc::new(settings), users: HashMap::new(), globs: HashMap::new() };
+        let mut directory =
+            FileDirectory { settings: Arc::new(settings), users: HashMap::new(), globs: HashMap::new() };
         for (id, user) in (1..).zip(&self.users) {
             let compiled = user.entries.iter().map(|(list, value)| (*list, value.scope(), key.of(value)));
             let lists = UserLists::build(id, 1, &key, user.options, compiled);

@@ -155,7 +155,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             }
             println!("organisation {name} changed");
         }
-        Command::Entry { change, name, level, list, values } => own_entries(store, change, &name, level, list, &values)?,
+        Command::Entry { change, name, level, list, values } => {
+            own_entries(store, change, &name, level, list, &values)?
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -176,7 +176,9 @@ fn set(store: &dyn Store, address: &str, settings: &[String]) -> anyhow::Result<
             "personal_actions" => {
                 options.personal_actions = chosen.then(|| value.parse()).transpose().context("personal_actions")?;
             }
-            "black_action" => options.black_action = chosen.then(|| value.parse()).transpose().context("black_action")?,
+            "black_action" => {
+                options.black_action = chosen.then(|| value.parse()).transpose().context("black_action")?
+            }
             _ => bail!("{key}: a user has the settings personal_actions and black_action"),
         }
     }

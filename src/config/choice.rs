@@ -42,19 +42,6 @@ macro_rules! named {
 }
 
 named! {
-    /// Which part of the mail's way a listener serves.
-    Role, "it must be one of edge, split, local" {
-        /// `smtpd_milters` of the server that takes mail from the network.
-        #[default]
-        Edge = "edge",
-        /// `smtpd_milters` of the second pass, one recipient a message; never answers 5xx.
-        Split = "split",
-        /// `non_smtpd_milters`: mail from sendmail(1) and the queue; never answers 5xx.
-        Local = "local",
-    }
-}
-
-named! {
     /// When a message is split into one copy per recipient.
     SplitMode, "write \"off\": this version has no other, and leaves a message unedited whose recipients need different edits" {
         /// Never.
@@ -88,5 +75,17 @@ named! {
         Text = "text",
         /// One JSON object a line.
         Json = "json",
+    }
+}
+
+impl From<LogLevel> for tracing::Level {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+            LogLevel::Trace => Self::TRACE,
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! What a session goes by: the configuration in force, complete and immutable, and where it looks recipients up.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use super::network::Network;
@@ -24,6 +26,30 @@ pub enum Role {
     Split,
     /// Mail that programs on this host submit: never a refusal, which would leave it stuck.
     Local,
+}
+
+impl Role {
+    const NAMES: [(Self, &'static str); 3] = [(Self::Edge, "edge"), (Self::Split, "split"), (Self::Local, "local")];
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::NAMES[*self as usize].1)
+    }
+}
+
+/// A name that is no role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it must be one of edge, split, local")]
+pub struct UnknownRole;
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRole> {
+        let known = Self::NAMES.into_iter().find(|(_, name)| *name == text);
+        known.map(|(role, _)| role).ok_or(UnknownRole)
+    }
 }
 
 /// What one message may hold. Over a limit it is answered 451 (452 for a recipient), so that nothing is lost and an

@@ -221,10 +221,17 @@ pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipi
     }
     modifications.extend(envelope.deletions);
 
-    let wishes = recipients.iter().zip(&envelope.deliveries).map(|(r, d)| Wish::of(r, d).is_some_and(|w| w.edits()));
-    let effects = wishes
-        .zip(&envelope.deliveries)
-        .map(|(edits, delivery)| Effect { delivery: delivery.clone(), headers_left_out: left_out && edits });
+    let effects = recipients.iter().zip(envelope.deliveries).map(|(recipient, delivery)| {
+        let wish = Wish::of(recipient, &delivery).unwrap_or_default();
+        Effect {
+            delivery,
+            tagged: wish.tag.is_some() && common.tagged,
+            marked: wish.mark.is_some() && common.mark.is_some(),
+            cleared: wish.clear.is_some() && common.cleared,
+            headers_left_out: left_out && wish.edits(),
+        }
+    });
+    let effects = effects.collect();
     Plan {
         reject: None,
         effects,
