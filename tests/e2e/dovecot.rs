@@ -1,9 +1,8 @@
 //! A Dovecot of our own: LMTP in, IMAP out, maildirs in the scratch directory. Any user exists, and has one password.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-use std::fs;
 
 use crate::scratch::{self, Port, Scratch, Server, wait_until};
 
