@@ -1,8 +1,8 @@
 //! The milter protocol, from bytes to replies.
 //!
 //! [`wire`] names the constants, [`frame`] cuts the stream, [`command`] and [`reply`] read and write the two directions,
-//! [`negotiate`] agrees with the MTA on what is sent. All of these are pure. [`listen`] binds the sockets, [`server`] is the
-//! milter's end of them, [`client`] the MTA's.
+//! [`negotiate`] agrees with the MTA on what is sent. All of these are pure. [`server`] is the milter's end of the
+//! socket, [`client`] the MTA's.
 
 pub mod client;
 pub mod command;
