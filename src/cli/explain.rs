@@ -33,7 +33,7 @@ pub struct Args {
     /// The envelope sender, empty for the null sender; left out, that of Return-Path or From
     #[arg(long, value_name = "ADDR")]
     from: Option<String>,
-    /// A recipient; several times for several
+    /// A recipient, or several
     #[arg(long = "rcpt", required = true, num_args = 1.., value_name = "ADDR")]
     recipients: Vec<String>,
     /// Take organisation and lists from this file instead of the store
@@ -44,16 +44,25 @@ pub struct Args {
     json: bool,
     /// The message; - for standard input
     #[arg(value_name = "FILE.eml")]
-    message: PathBuf,
+    message: Option<PathBuf>,
+}
+
+impl Args {
+    /// The message. Behind `--rcpt A B FILE` it was read as one more recipient.
+    fn take_message(&mut self) -> anyhow::Result<PathBuf> {
+        let last = || if self.recipients.len() > 1 { self.recipients.pop().map(PathBuf::from) } else { None };
+        self.message.take().or_else(last).context("which message? give its file, or - for standard input")
+    }
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// A file that cannot be read, lists that make no sense.
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
+    let raw = read(&args.take_message()?)?;
+    let args = &args;
     let config = args.config.load()?.parsed.config;
-    let raw = read(&args.message)?;
     let sender = args.from.clone().unwrap_or_else(|| sender_of(&raw));
     let defaults = Defaults::from(&config);
     let Some(file) = &args.lists else {

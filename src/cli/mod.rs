@@ -86,7 +86,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Run { config, only } => run_daemon(&config, only),
         Command::Check(args) => check::run(&args),
         Command::PostfixConfig(args) => postfix_config::run(&args),
-        Command::Explain(args) => explain::run(&args),
+        Command::Explain(args) => explain::run(args),
         Command::Org(args) => org::run(args),
         Command::User(args) => user::run(args),
         Command::Entry(args) => entry::run(args),

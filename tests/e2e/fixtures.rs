@@ -201,32 +201,47 @@ fn fill(daemon: &Daemon, lists: &Table) {
     let domains = texts(organisation.get("domains"));
     let domains = domains.iter().flat_map(|domain| ["--domain", domain.as_str()]);
     daemon.command(&["org", "add", &name].into_iter().chain(domains).collect::<Vec<_>>());
-    for key in ["protected_domains", "enforced_white", "enforced_black", "default_white", "default_black"] {
+    let protected = texts(organisation.get("protected_domains"));
+    let protect: Vec<_> = ["org", "protect", "add", &name].into_iter().chain(protected.iter().map(String::as_str)).collect();
+    daemon.command(&protect);
+    for (key, level, list) in [
+        ("enforced_white", "enforced", "white"),
+        ("enforced_black", "enforced", "black"),
+        ("default_white", "default", "white"),
+        ("default_black", "default", "black"),
+    ] {
         let values = texts(organisation.get(key));
         if !values.is_empty() {
-            daemon.command(&["org", "set", &name, &format!("{key}={}", values.join(","))]);
+            let arguments = ["org", "entry", "add", &name, level, list].into_iter();
+            daemon.command(&arguments.chain(values.iter().map(String::as_str)).collect::<Vec<_>>());
         }
     }
+    let own_domains = texts(organisation.get("domains"));
     for user in lists["user"].as_array().expect("[[user]]") {
         let address = text(&user["address"]);
         let aliases = texts(user.get("aliases"));
         let aliases = aliases.iter().flat_map(|alias| ["--alias", alias.as_str()]);
-        daemon.command(&["user", "add", &address].into_iter().chain(aliases).collect::<Vec<_>>());
+        let functional = user.get("functional").is_some().then_some("--functional");
+        daemon.command(&["user", "add", &address].into_iter().chain(aliases).chain(functional).collect::<Vec<_>>());
         for list in ["personal", "white", "black"] {
             let values = texts(user.get(list));
-            let values = values.iter().map(String::as_str);
+            // An own sender on a black list is refused on the way in; that it would be in vain, tests/policy shows.
+            let is_protected = |value: &str| {
+                list == "black" && own_domains.iter().any(|domain| value.ends_with(&format!("@{domain}")))
+            };
+            let values = values.iter().map(String::as_str).filter(|value| !is_protected(value));
             let arguments: Vec<_> = ["entry", "add", &address, list].into_iter().chain(values).collect();
             if arguments.len() > 4 {
                 daemon.command(&arguments);
             }
         }
-        for (key, setting) in [("personal_actions", "personal.actions"), ("black_action", "black.action")] {
+        for key in ["personal_actions", "black_action"] {
             let value = match user.get(key) {
                 Some(Value::Array(_)) => texts(user.get(key)).join(","),
                 Some(value) => text(value),
                 None => continue,
             };
-            daemon.command(&["user", "set", &address, &format!("{setting}={value}")]);
+            daemon.command(&["user", "set", &address, &format!("{key}={value}")]);
         }
     }
 }
