@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::value::ValueError;
+use crate::milter::settings::Role;
 
 macro_rules! named {
     ($(#[$meta:meta])* $name:ident, $names:literal { $($(#[$variant_meta:meta])* $variant:ident = $text:literal),* $(,)? }) => {
@@ -42,19 +43,6 @@ macro_rules! named {
 }
 
 named! {
-    /// Which part of the mail's way a listener serves.
-    Role, "it must be one of edge, split, local" {
-        /// `smtpd_milters` of the server that takes mail from the network.
-        #[default]
-        Edge = "edge",
-        /// `smtpd_milters` of the second pass, one recipient a message; never answers 5xx.
-        Split = "split",
-        /// `non_smtpd_milters`: mail from sendmail(1) and the queue; never answers 5xx.
-        Local = "local",
-    }
-}
-
-named! {
     /// When a message is split into one copy per recipient.
     SplitMode, "write \"off\": this version has no other, and leaves a message unedited whose recipients need different edits" {
         /// Never.
@@ -88,5 +76,15 @@ named! {
         Text = "text",
         /// One JSON object a line.
         Json = "json",
+    }
+}
+
+/// Which part of the mail's way a listener serves, by name.
+pub(super) fn role(text: &str) -> Result<Role, ValueError> {
+    match text {
+        "edge" => Ok(Role::Edge),
+        "split" => Ok(Role::Split),
+        "local" => Ok(Role::Local),
+        _ => Err(ValueError("it must be one of edge, split, local")),
     }
 }

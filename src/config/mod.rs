@@ -4,14 +4,13 @@
 //! [`DEFAULT_FILE`]. Every problem of a file is reported at once, each with its line, its key and the remedy; a file
 //! with an error yields no configuration at all.
 //!
-//! `reader` walks the TOML tree and knows no key, `keys` names them, `value`, `choice` and `network` hold the types
+//! `reader` walks the TOML tree and knows no key, `keys` names them, `value` and `choice` hold the types
 //! whose values are valid once they exist, `condition` tells what keys say about each other.
 
 mod choice;
 mod condition;
 mod keys;
 mod load;
-mod network;
 mod problem;
 mod reader;
 #[cfg(test)]
@@ -21,15 +20,16 @@ mod value;
 use std::time::Duration;
 
 pub use crate::milter::listen::ListenAddress;
+pub use crate::milter::network::Network;
+pub use crate::milter::settings::Role;
 use crate::policy::action::{BlackAction, LateAction, PersonalActions};
 use crate::policy::address::Domain;
 use crate::policy::authres::{AuthenticationMode, AuthenticationPolicy};
 use crate::policy::organisation::{BlackPolicy, PersonalPolicy, WhitePolicy};
 use crate::policy::subject::Tag;
 
-pub use choice::{LogFormat, LogLevel, Role, SplitMode};
+pub use choice::{LogFormat, LogLevel, SplitMode};
 pub use load::{Loaded, MAX_FILE, Parsed, Source, load, parse};
-pub use network::Network;
 pub use problem::{KeyLines, LoadError, Place, Problem, Severity};
 pub use value::{
     AuthservId, DaemonName, Delimiter, FolderName, GroupName, HeaderName, ReplyText, SocketMode, StoreUrl,

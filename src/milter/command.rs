@@ -245,6 +245,26 @@ impl<'a> Strings<'a> {
     }
 }
 
+/// Strings on their way into a command, each with its NUL.
+#[derive(Debug, Clone, Default)]
+pub struct CommandStrings(Vec<u8>);
+
+impl CommandStrings {
+    /// Joins the strings. One with a NUL within would read as two; the writer sees to it.
+    pub fn new(strings: &[impl AsRef<[u8]>]) -> Self {
+        let mut bytes = Vec::new();
+        for string in strings {
+            push_string(&mut bytes, string.as_ref());
+        }
+        Self(bytes)
+    }
+
+    /// The strings, for a command.
+    pub fn strings(&self) -> Strings<'_> {
+        Strings { bytes: &self.0 }
+    }
+}
+
 /// The macros that the MTA gives for one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Macros<'a> {

@@ -43,6 +43,8 @@ pub struct Circumstances {
     pub delimiter: Option<char>,
     /// How header values are carried.
     pub leading: LeadingSpace,
+    /// May the message be put on hold?
+    pub hold: bool,
 }
 
 /// The headers of the message that the planner may edit.
@@ -142,8 +144,20 @@ pub enum Delivery {
 pub struct Effect {
     /// Where the copy goes.
     pub delivery: Delivery,
+    /// The tag was put before the Subject for this recipient; not where it stood there already.
+    pub tagged: bool,
+    /// The signed mark is for this recipient.
+    pub marked: bool,
+    /// Spam marks were taken off for this recipient.
+    pub cleared: bool,
     /// The header edits that this recipient needs were left out, since another recipient needs different ones.
     pub headers_left_out: bool,
+}
+
+impl Effect {
+    fn of(delivery: Delivery) -> Self {
+        Self { delivery, tagged: false, marked: false, cleared: false, headers_left_out: false }
+    }
 }
 
 /// The edits of one message and what they mean for each recipient.
@@ -155,6 +169,8 @@ pub struct Plan {
     pub modifications: Vec<Modification>,
     /// The signed mark, for the one recipient who gets it.
     pub mark: Option<Mark>,
+    /// The Subject as delivered, our tag set aside: what the mark signs.
+    pub signed_subject: Vec<u8>,
     /// What the Subject becomes, if it changes.
     pub subject: Option<Vec<u8>>,
     /// One for each recipient.
@@ -174,7 +190,9 @@ pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipi
     if let Some(refused) = refusal(circumstances, recipients) {
         return refused;
     }
-    let held = !recipients.is_empty() && recipients.iter().all(|r| blocked(r) == Some(BlackAction::Hold));
+    let held = circumstances.hold
+        && !recipients.is_empty()
+        && recipients.iter().all(|r| blocked(r) == Some(BlackAction::Hold));
     let deliveries: Vec<Delivery> =
         recipients.iter().map(|r| if held { Delivery::Held } else { delivery(circumstances, r) }).collect();
     let envelope = envelope_edits(circumstances, recipients, deliveries);
@@ -207,7 +225,14 @@ pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipi
     let effects = wishes
         .zip(&envelope.deliveries)
         .map(|(edits, delivery)| Effect { delivery: delivery.clone(), headers_left_out: left_out && edits });
-    Plan { reject: None, effects: effects.collect(), mark: common.mark, subject: common.subject, modifications }
+    Plan {
+        reject: None,
+        effects,
+        mark: common.mark,
+        signed_subject: common.signed_subject,
+        subject: common.subject,
+        modifications,
+    }
 }
 
 fn blocked(recipient: &Recipient<'_>) -> Option<BlackAction> {
@@ -223,7 +248,7 @@ fn refusal(circumstances: &Circumstances, recipients: &[Recipient<'_>]) -> Optio
     let (policy, _) = recipients.first()?.user?;
     (circumstances.rejection == Rejection::Allowed && all_reject).then(|| Plan {
         reject: Some(policy.black.reject_text.clone()),
-        effects: vec![Effect { delivery: Delivery::Rejected, headers_left_out: false }; recipients.len()],
+        effects: vec![Effect::of(Delivery::Rejected); recipients.len()],
         ..Plan::default()
     })
 }
@@ -366,7 +391,7 @@ fn dsn_arguments(arguments: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// The header edits that one recipient's verdict asks for.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Default)]
 struct Wish<'a> {
     tag: Option<&'a Tag>,
     clear: Option<&'a WhitePolicy>,
@@ -379,11 +404,10 @@ impl<'a> Wish<'a> {
         if *delivery == Delivery::Discarded {
             return None;
         }
-        let none = Self { tag: None, clear: None, mark: None };
         let (Some((policy, user)), Outcome::Deliver { personal, clear_spam }) =
             (recipient.user, recipient.verdict.outcome)
         else {
-            return Some(none);
+            return Some(Self::default());
         };
         let mark = Mark { user, sensitivity: policy.personal.sensitivity };
         Some(Self {
@@ -402,8 +426,11 @@ impl<'a> Wish<'a> {
 #[derive(Default, PartialEq)]
 struct HeaderEdits {
     subject: Option<Vec<u8>>,
+    tagged: bool,
+    cleared: bool,
     clear_headers: bool,
     mark: Option<Mark>,
+    signed_subject: Vec<u8>,
 }
 
 enum Agreement {
@@ -421,10 +448,19 @@ fn header_edits(
     let Some((first, others)) = wishes.split_first() else { return Agreement::Same(HeaderEdits::default()) };
     let edits_of = |wish: &Wish<'_>| {
         let clear = wish.clear.map_or(&[][..], |white| &white.spam_prefixes);
+        let subject = |tag| edited(headers.subject, SubjectEdit { tag, clear }, circumstances.leading);
+        let (edited, untagged) = (subject(wish.tag), subject(None));
+        let clear_headers = wish.clear.is_some() && !headers.spam.is_empty();
         HeaderEdits {
-            subject: edited(headers.subject, SubjectEdit { tag: wish.tag, clear }, circumstances.leading),
-            clear_headers: wish.clear.is_some() && !headers.spam.is_empty(),
+            tagged: edited != untagged,
+            cleared: clear_headers || untagged.is_some(),
+            clear_headers,
             mark: wish.mark,
+            signed_subject: match wish.mark {
+                Some(_) => untagged.unwrap_or_else(|| headers.subject.unwrap_or_default().to_vec()),
+                None => Vec::new(),
+            },
+            subject: edited,
         }
     };
     let edits = edits_of(first);
@@ -436,4 +472,254 @@ fn header_edits(
 pub fn mailbox_candidates(address: Address, delimiter: Option<char>) -> impl Iterator<Item = Address> {
     let base = delimiter.and_then(|delimiter| address.without_detail(delimiter));
     std::iter::once(address).chain(base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::decide::{Identity, Level, Match, Reason};
+    use super::super::fixture::organisation;
+    use super::super::list::{ListKind, Scope};
+    use super::*;
+    use crate::policy::authres::Authentication;
+    use proptest::prelude::*;
+
+    const AT_EDGE: Circumstances = Circumstances {
+        rejection: Rejection::Allowed,
+        direction: Direction::Inbound,
+        delimiter: Some('+'),
+        leading: LeadingSpace::Kept,
+        hold: true,
+    };
+
+    fn verdict(outcome: Outcome) -> Verdict {
+        let personal = matches!(outcome, Outcome::Deliver { personal, .. } if personal != PersonalActions::NONE);
+        let rule = Match {
+            level: Level::User,
+            list: ListKind::Personal,
+            scope: Scope::Address,
+            rank: 0,
+            identity: Identity::Header,
+            authentication: Authentication::NotRequired,
+        };
+        Verdict { outcome, reason: Reason { personal: personal.then_some(rule), ..Reason::default() } }
+    }
+
+    fn personal(actions: PersonalActions) -> Verdict {
+        verdict(Outcome::Deliver { personal: actions, clear_spam: false })
+    }
+
+    fn blocked(action: BlackAction) -> Verdict {
+        verdict(Outcome::Blocked(action))
+    }
+
+    /// Plans a message for recipients given as path and verdict; each is a user of the same organisation, unless the
+    /// path is at `elsewhere.example`.
+    fn planned(circumstances: &Circumstances, recipients: &[(&str, Verdict)]) -> Plan {
+        let policy = organisation();
+        let recipients: Vec<Recipient<'_>> = recipients
+            .iter()
+            .enumerate()
+            .map(|(index, (path, verdict))| Recipient {
+                path: path.as_bytes(),
+                arguments: &[],
+                user: (!path.contains("elsewhere")).then_some((&policy, index as u64)),
+                verdict,
+            })
+            .collect();
+        let headers = EditableHeaders { subject: Some(b" Hello"), ..EditableHeaders::default() };
+        plan(circumstances, &headers, &recipients)
+    }
+
+    /// The envelope after the plan: what each address receives, as Postfix applies it (adds first, then deletes).
+    fn envelope_after(recipients: &[&str], plan: &Plan) -> Vec<String> {
+        let mut envelope: Vec<String> = recipients.iter().map(|p| (*p).to_owned()).collect();
+        for modification in &plan.modifications {
+            match modification {
+                Modification::AddRecipient { path, .. } => envelope.push(String::from_utf8_lossy(path).into_owned()),
+                Modification::DeleteRecipient { path } => {
+                    let gone = bare_path(path).to_vec();
+                    envelope.retain(|known| bare_path(known.as_bytes()) != gone);
+                }
+                _ => {}
+            }
+        }
+        let mut bare: Vec<String> =
+            envelope.iter().map(|p| String::from_utf8_lossy(bare_path(p.as_bytes())).into_owned()).collect();
+        bare.sort();
+        bare
+    }
+
+    const FOLDER: PersonalActions = PersonalActions::FOLDER;
+
+    #[test]
+    fn each_recipient_goes_where_their_own_verdict_says() {
+        for (recipients, expected) in [
+            (&[("<a@o.example>", personal(FOLDER))][..], &["a+Perso@o.example"][..]),
+            (&[("<a+x@o.example>", personal(FOLDER))], &["a+Perso@o.example"]),
+            (&[("<a+perso@o.example>", personal(FOLDER))], &["a+perso@o.example"]),
+            (&[("<a+Perso@o.example>", Verdict::UNTOUCHED)], &["a@o.example"]),
+            (&[("<a+news@o.example>", Verdict::UNTOUCHED)], &["a+news@o.example"]),
+            (&[("<a@o.example>", blocked(BlackAction::Junk))], &["a+Junk@o.example"]),
+            (
+                &[("<a@o.example>", blocked(BlackAction::Discard)), ("<b@o.example>", Verdict::UNTOUCHED)],
+                &["b@o.example"],
+            ),
+            (
+                &[("<a@o.example>", blocked(BlackAction::Reject)), ("<b@o.example>", Verdict::UNTOUCHED)],
+                &["b@o.example"],
+            ),
+            (&[("<a@o.example>", blocked(BlackAction::Hold)), ("<b@o.example>", Verdict::UNTOUCHED)], &["b@o.example"]),
+            (&[("<@r.example:a@o.example>", personal(FOLDER))], &["a+Perso@o.example"]),
+            (&[("\"a\"@o.example", personal(FOLDER))], &["a+Perso@o.example"]),
+            (
+                &[
+                    ("<a@o.example>", personal(FOLDER)),
+                    ("<A@o.example>", personal(FOLDER)),
+                    ("<b@elsewhere.example>", Verdict::UNTOUCHED),
+                ],
+                &["a+Perso@o.example", "b@elsewhere.example"],
+            ),
+            (
+                &[("<a@o.example>", personal(FOLDER)), ("<a+x@o.example>", personal(FOLDER))],
+                &["a+Perso@o.example", "a+Perso@o.example"],
+            ),
+        ] {
+            let plan = planned(&AT_EDGE, recipients);
+            let paths: Vec<&str> = recipients.iter().map(|(path, _)| *path).collect();
+            assert_eq!(envelope_after(&paths, &plan), expected, "{paths:?}");
+        }
+    }
+
+    #[test]
+    fn header_edits_need_agreement_and_recipient_edits_do_not() {
+        let tag = personal(PersonalActions::TAG);
+        let both = planned(&AT_EDGE, &[("<a@o.example>", tag), ("<b@o.example>", tag)]);
+        assert_eq!(both.subject.as_deref(), Some(&b" [PERSO] Hello"[..]));
+        let mixed = planned(&AT_EDGE, &[("<a@o.example>", tag), ("<b@elsewhere.example>", Verdict::UNTOUCHED)]);
+        assert_eq!((mixed.subject.clone(), mixed.modifications.is_empty(), mixed.is_mixed()), (None, true, true));
+        assert!(!mixed.effects[1].headers_left_out);
+        let filed = personal(PersonalActions::TAG | FOLDER);
+        let mixed = planned(&AT_EDGE, &[("<a@o.example>", filed), ("<b@o.example>", Verdict::UNTOUCHED)]);
+        assert_eq!(envelope_after(&["<a@o.example>", "<b@o.example>"], &mixed), ["a+Perso@o.example", "b@o.example"]);
+        assert!(mixed.subject.is_none() && mixed.is_mixed());
+        // Who gets no copy needs no edit and stands in nobody's way.
+        let dropped = planned(&AT_EDGE, &[("<a@o.example>", tag), ("<b@o.example>", blocked(BlackAction::Discard))]);
+        assert!(dropped.subject.is_some() && !dropped.is_mixed());
+        // A mark is one user's: two cannot share it.
+        let mark = personal(PersonalActions::MARK);
+        assert!(planned(&AT_EDGE, &[("<a@o.example>", mark), ("<b@o.example>", mark)]).mark.is_none());
+        assert_eq!(planned(&AT_EDGE, &[("<a@o.example>", mark)]).mark.map(|m| m.user), Some(0));
+    }
+
+    #[test]
+    fn a_message_is_refused_or_held_only_for_all() {
+        let all = [("<a@o.example>", blocked(BlackAction::Reject)), ("<b@o.example>", blocked(BlackAction::Reject))];
+        assert!(planned(&AT_EDGE, &all).reject.is_some());
+        let never = Circumstances { rejection: Rejection::Never, ..AT_EDGE };
+        let plan = planned(&never, &all);
+        assert!(plan.reject.is_none() && plan.effects.iter().all(|e| e.delivery == Delivery::Discarded));
+        let held = [("<a@o.example>", blocked(BlackAction::Hold)), ("<b@o.example>", blocked(BlackAction::Hold))];
+        assert_eq!(planned(&AT_EDGE, &held).modifications, [Modification::Quarantine]);
+        let cannot_hold = Circumstances { hold: false, ..AT_EDGE };
+        assert!(planned(&cannot_hold, &held).effects.iter().all(|e| e.delivery == Delivery::Discarded));
+        assert!(planned(&AT_EDGE, &[]).reject.is_none());
+    }
+
+    #[test]
+    fn an_address_that_is_given_up_is_not_added() {
+        // One user's alias is what another user's folder address would be.
+        let recipients = [("<a@o.example>", personal(FOLDER)), ("<a+Perso@o.example>", blocked(BlackAction::Discard))];
+        let plan = planned(&AT_EDGE, &recipients);
+        assert_eq!(envelope_after(&["<a@o.example>", "<a+Perso@o.example>"], &plan), ["a@o.example"]);
+        assert_eq!(plan.effects[0].delivery, Delivery::AsAddressed);
+    }
+
+    #[test]
+    fn without_a_delimiter_nothing_is_rewritten() {
+        let plain = Circumstances { delimiter: None, ..AT_EDGE };
+        let plan = planned(&plain, &[("<a@o.example>", personal(FOLDER))]);
+        assert_eq!((plan.modifications.len(), &plan.effects[0].delivery), (0, &Delivery::AsAddressed));
+    }
+
+    #[test]
+    fn additions_come_first_deletions_last_and_indices_fall() {
+        let policy = organisation();
+        let verdict = verdict(Outcome::Deliver { personal: PersonalActions::TAG | FOLDER, clear_spam: true });
+        let arguments = [b"NOTIFY=NEVER".to_vec(), b"SIZE=9".to_vec(), b"orcpt=rfc822;x@y.example".to_vec()];
+        let recipient =
+            Recipient { path: b"<a@o.example>", arguments: &arguments, user: Some((&policy, 1)), verdict: &verdict };
+        let (spam, forged) =
+            ([("X-Spam-Flag".to_owned(), 1), ("X-Spam-Flag".to_owned(), 2)], [("X-Perso".to_owned(), 1)]);
+        let headers = EditableHeaders { subject: None, spam: &spam, forged: &forged };
+        let plan = plan(&AT_EDGE, &headers, &[recipient]);
+        let delete = |name: &str, index| Modification::DeleteHeader { name: name.to_owned(), index };
+        assert_eq!(
+            plan.modifications,
+            [
+                Modification::AddRecipient {
+                    path: b"<a+Perso@o.example>".to_vec(),
+                    arguments: b"NOTIFY=NEVER orcpt=rfc822;x@y.example".to_vec()
+                },
+                delete("X-Perso", 1),
+                delete("X-Spam-Flag", 2),
+                delete("X-Spam-Flag", 1),
+                Modification::AddHeader { name: "Subject".to_owned(), value: b" [PERSO]".to_vec() },
+                Modification::DeleteRecipient { path: b"<a@o.example>".to_vec() },
+            ]
+        );
+    }
+
+    fn any_verdict() -> impl Strategy<Value = Verdict> {
+        prop_oneof![
+            Just(Verdict::UNTOUCHED),
+            (0u8..8, any::<bool>()).prop_map(|(bits, clear_spam)| {
+                verdict(Outcome::Deliver { personal: PersonalActions::from_bits(bits), clear_spam })
+            }),
+            (0u8..4).prop_map(|code| blocked(BlackAction::from_code(code))),
+        ]
+    }
+
+    fn any_recipients() -> impl Strategy<Value = Vec<(String, Verdict)>> {
+        let path = "<?[abAB](\\+(Perso|perso|Junk|x))?@(o|elsewhere)\\.example>?";
+        proptest::collection::vec((path, any_verdict()), 0..6)
+    }
+
+    proptest! {
+        #[test]
+        fn the_planners_law_holds(recipients in any_recipients(), direction in any::<bool>()) {
+            let direction = if direction { Direction::Inbound } else { Direction::Outbound };
+            let circumstances = Circumstances { direction, ..AT_EDGE };
+            let given: Vec<(&str, Verdict)> = recipients.iter().map(|(p, v)| (p.as_str(), *v)).collect();
+            let plan = planned(&circumstances, &given);
+            let bare = |path: &[u8]| bare_path(path).to_ascii_lowercase();
+            let added: HashSet<_> = plan.modifications.iter().filter_map(|m| match m {
+                Modification::AddRecipient { path, .. } => Some(bare(path)),
+                _ => None,
+            }).collect();
+            for modification in &plan.modifications {
+                if let Modification::DeleteRecipient { path } = modification {
+                    prop_assert!(!added.contains(&bare(path)));
+                    prop_assert!(recipients.iter().any(|(p, _)| p.as_bytes() == path));
+                }
+            }
+            prop_assert_eq!(plan.effects.len(), recipients.len());
+        }
+
+        #[test]
+        fn what_one_gets_does_not_depend_on_anothers_lists(
+            mine in any_verdict(), others in proptest::collection::vec(any_verdict(), 1..4), instead in any_verdict(),
+        ) {
+            // Alone addressed and addressed with others may differ (a refusal would reach them), but not by what
+            // stands on the others' lists. Agreement on header edits is the exception that the split removes.
+            let never = Circumstances { rejection: Rejection::Never, hold: false, ..AT_EDGE };
+            let with = |others: &[Verdict]| {
+                let mut all = vec![("<me@o.example>".to_owned(), mine)];
+                all.extend(others.iter().enumerate().map(|(n, v)| (format!("<other{n}@o.example>"), *v)));
+                let given: Vec<(&str, Verdict)> = all.iter().map(|(p, v)| (p.as_str(), *v)).collect();
+                planned(&never, &given).effects[0].delivery.clone()
+            };
+            let replaced = vec![instead; others.len()];
+            prop_assert_eq!(with(&others), with(&replaced));
+        }
+    }
 }

@@ -4,7 +4,10 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use super::value::ValueError;
+/// Why a text is no network: what would be one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NetworkError(&'static str);
 
 /// A network: an address and the length of its prefix, `192.0.2.0/24` or `2001:db8::/32`; a bare address is the network
 /// of that address alone. An IPv4 address is one with its IPv4-mapped IPv6 form (RFC 4291, 2.5.5.2).
@@ -35,7 +38,8 @@ impl Network {
         self.written_prefix() == 0
     }
 
-    pub(super) fn loopback() -> Vec<Self> {
+    /// The loopback networks of both families.
+    pub fn loopback() -> Vec<Self> {
         let new = |address: IpAddr, prefix| {
             let (bits, family) = mapped(address);
             Self { bits: bits & mask(prefix), prefix, family }
@@ -73,11 +77,11 @@ fn mask(prefix: u8) -> u128 {
 }
 
 impl FromStr for Network {
-    type Err = ValueError;
+    type Err = NetworkError;
 
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        const SHAPE: ValueError =
-            ValueError("it must be a network such as 192.0.2.0/24 or 2001:db8::/32, or an address");
+    fn from_str(text: &str) -> Result<Self, NetworkError> {
+        const SHAPE: NetworkError =
+            NetworkError("it must be a network such as 192.0.2.0/24 or 2001:db8::/32, or an address");
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
@@ -92,15 +96,15 @@ impl FromStr for Network {
             None => length,
         };
         if prefix > length {
-            return Err(ValueError("the prefix must be at most 32 (IPv4) or 128 (IPv6)"));
+            return Err(NetworkError("the prefix must be at most 32 (IPv4) or 128 (IPv6)"));
         }
         let (bits, family) = mapped(address);
         let prefix = prefix + (128 - length);
         if family == Family::V4 && prefix < 96 {
-            return Err(ValueError("write an IPv4 network as 192.0.2.0/24, not in its IPv6 form"));
+            return Err(NetworkError("write an IPv4 network as 192.0.2.0/24, not in its IPv6 form"));
         }
         if bits & !mask(prefix) != 0 {
-            return Err(ValueError("its address has bits beyond the prefix: write 10.0.0.0/8, not 10.0.0.1/8"));
+            return Err(NetworkError("its address has bits beyond the prefix: write 10.0.0.0/8, not 10.0.0.1/8"));
         }
         Ok(Self { bits, prefix, family })
     }

@@ -1,0 +1,343 @@
+//! Where organisations, users and lists are kept: one trait, and SQLite behind it.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `types` | organisations, users, entries, grants, who acts |
+//! | `settings` | what an organisation sets apart from the configuration |
+//! | `error` | what can go wrong, sorted by who is at fault |
+//! | `keys` | `match.key` and `seal.key`: files, and keys derived for one purpose each |
+//! | `seal` | values sealed to a user's public key |
+//! | `packed` | a user's compiled lists in one authenticated row |
+//! | `journal` | the chain of changes, block by block |
+//! | `feed` | changes since a position, and the full load |
+//! | `sqlite` | the embedded store |
+//! | `migrations/` | its schema, one file a version |
+//!
+//! What matching needs (fingerprints, packed lists) opens with `match.key`; what people read (values, journal) is
+//! sealed to the user's public key, and opens with `seal.key` alone.
+
+mod error;
+mod feed;
+pub mod keys;
+mod settings;
+mod sqlite;
+mod types;
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+pub use error::{Fault, Result, StoreError};
+pub use feed::{AddressHash, AddressHasher, ChangeBatch, Changes, Feed, Glob, LoadReport, LoadedUser, Position};
+pub use keys::{KeyError, Keys, MatchKey, SealKey};
+pub use settings::{KEYS, OrganisationSettings, SettingError};
+pub use sqlite::{SqliteOptions, SqliteStore};
+pub use types::*;
+
+use crate::policy::address::{Address, Domain};
+use crate::policy::list::{EntryValue, ListKind, UserOptions};
+
+/// Longest time for which a grant is given.
+pub const MAX_GRANT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Longest name of an organisation, in bytes.
+pub const MAX_NAME: usize = 64;
+/// Most aliases of one user.
+pub const MAX_ALIASES: usize = 64;
+/// Most edits of one call.
+pub const MAX_EDITS: usize = 10_000;
+
+/// Where the store takes the time from; tests bring their own.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// The system's clock.
+pub fn system_clock() -> Clock {
+    Arc::new(Timestamp::now)
+}
+
+/// The answer to a change that is on its way; the change is durable once [`Ticket::wait`] says so.
+/// A ticket that is dropped leaves the change on its way.
+#[must_use = "the change may have failed"]
+pub struct Ticket<T>(Box<dyn FnOnce() -> Result<T> + Send>);
+
+impl<T> Ticket<T> {
+    pub(crate) fn new(answer: impl FnOnce() -> Result<T> + Send + 'static) -> Self {
+        Self(Box::new(answer))
+    }
+
+    /// Blocks until the change is committed.
+    ///
+    /// # Errors
+    /// Why it was not.
+    pub fn wait(self) -> Result<T> {
+        (self.0)()
+    }
+}
+
+/// The store. Every method blocks (async callers use `spawn_blocking`) and, where it changes something, returns once
+/// the change is durable and journalled. Every method can fail for the store's state; `# Errors` names the rest.
+pub trait Store: Send + Sync {
+    // Organisations
+
+    /// Adds an organisation and its domains.
+    ///
+    /// # Errors
+    /// The name is taken, or is empty, over [`MAX_NAME`] bytes or holds control characters; a domain is taken.
+    fn add_organisation(&self, actor: &Actor, name: &str, domains: &[Domain]) -> Result<OrganisationId>;
+
+    /// All organisations, sorted by name.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn organisations(&self) -> Result<Vec<Organisation>>;
+
+    /// The organisation of this name.
+    ///
+    /// # Errors
+    /// There is none.
+    fn organisation(&self, name: &str) -> Result<Organisation>;
+
+    /// Sets settings, all or none; see [`OrganisationSettings::set`].
+    ///
+    /// # Errors
+    /// A key or value that is not possible.
+    fn set_organisation(&self, actor: &Actor, id: OrganisationId, settings: &[(String, String)]) -> Result<()>;
+
+    /// Adds a served domain; nothing happens where the organisation has it already.
+    ///
+    /// # Errors
+    /// It is another organisation's.
+    fn add_domain(&self, actor: &Actor, id: OrganisationId, domain: &Domain) -> Result<()>;
+
+    /// Takes a served domain away.
+    ///
+    /// # Errors
+    /// Users have addresses in it, or it is not served.
+    fn remove_domain(&self, actor: &Actor, id: OrganisationId, domain: &Domain) -> Result<()>;
+
+    /// Declares a business domain that no user may call personal.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn protect_domain(&self, actor: &Actor, id: OrganisationId, domain: &Domain) -> Result<()>;
+
+    /// Takes that back.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn unprotect_domain(&self, actor: &Actor, id: OrganisationId, domain: &Domain) -> Result<()>;
+
+    /// Puts an entry on an organisation's own list.
+    ///
+    /// # Errors
+    /// The list is the personal one, or already holds [`crate::policy::list::MAX_ENTRIES`].
+    fn add_own_entry(&self, actor: &Actor, id: OrganisationId, entry: &OwnEntry) -> Result<()>;
+
+    /// Takes an entry off an organisation's own list.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn remove_own_entry(&self, actor: &Actor, id: OrganisationId, entry: &OwnEntry) -> Result<()>;
+
+    /// Removes an organisation with its domains and lists.
+    ///
+    /// # Errors
+    /// Users remain and [`RemainingUsers::Refuse`] was asked for.
+    fn remove_organisation(&self, actor: &Actor, id: OrganisationId, users: RemainingUsers) -> Result<()>;
+
+    // Users
+
+    /// Adds a user with fresh keys and empty lists.
+    ///
+    /// # Errors
+    /// A domain is not served or is another organisation's; an address is taken; over [`MAX_ALIASES`] aliases.
+    fn add_user(&self, actor: &Actor, user: &NewUser) -> Result<UserId>;
+
+    /// Adds a chunk of users, the good lines of it. The caller prepares the next chunk meanwhile.
+    ///
+    /// # Errors
+    /// See [`Store`]; what is wrong with single lines stands in the report.
+    fn import_users(&self, actor: &Actor, lines: Vec<ImportUser>) -> Result<Ticket<ImportReport>>;
+
+    /// The user who has this address, as primary or alias.
+    ///
+    /// # Errors
+    /// Nobody has it.
+    fn user_id(&self, address: &Address) -> Result<UserId>;
+
+    /// What may be known of a user.
+    ///
+    /// # Errors
+    /// There is no such user.
+    fn user(&self, user: UserId) -> Result<User>;
+
+    /// A page of users, sorted by primary address, after the address given; fewer than `limit` only at the end.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn users(&self, organisation: Option<OrganisationId>, after: Option<&Address>, limit: usize) -> Result<Vec<User>>;
+
+    /// Sets what the user chose.
+    ///
+    /// # Errors
+    /// There is no such user, or `functional` differs from what the mailbox was declared as.
+    fn set_user_options(&self, actor: &Actor, user: UserId, options: UserOptions) -> Result<()>;
+
+    /// Disables or enables an account.
+    ///
+    /// # Errors
+    /// There is no such user.
+    fn set_user_status(&self, actor: &Actor, user: UserId, status: UserStatus) -> Result<()>;
+
+    /// Erases a user: keys, lists, sealed values, grants, and what the journal held of them but the fact itself.
+    ///
+    /// # Errors
+    /// There is no such user.
+    fn remove_user(&self, actor: &Actor, user: UserId) -> Result<()>;
+
+    /// Gives a user a further address.
+    ///
+    /// # Errors
+    /// See [`Self::add_user`].
+    fn add_alias(&self, actor: &Actor, user: UserId, alias: &Address) -> Result<()>;
+
+    /// Takes an alias away.
+    ///
+    /// # Errors
+    /// The user has no such alias; the primary address is none.
+    fn remove_alias(&self, actor: &Actor, user: UserId, alias: &Address) -> Result<()>;
+
+    // Entries
+
+    /// Carries out edits of a user's lists in their order, all or none. What was there before shows in nothing that
+    /// is answered: adding twice or removing what is not there succeeds. The values were checked by the policy; the
+    /// same value may stand on several lists.
+    ///
+    /// A list holds [`crate::policy::list::MAX_ENTRIES`]. [`Actor::User`] is told when it is full; for anyone else the
+    /// entries beyond are left out in silence (the user reads it in the journal), since an error would tell what the
+    /// list holds.
+    ///
+    /// # Errors
+    /// There is no such user; the mailbox is functional and the list personal; over [`MAX_EDITS`]; the list is full.
+    fn change_entries(&self, actor: &Actor, user: UserId, edits: &[Edit]) -> Result<Ticket<()>>;
+
+    /// Adds entries and waits; see [`Self::change_entries`].
+    ///
+    /// # Errors
+    /// See [`Self::change_entries`].
+    fn add_entries(&self, actor: &Actor, user: UserId, entries: &[(ListKind, EntryValue)]) -> Result<()> {
+        let edits: Vec<_> = entries.iter().map(|(list, value)| Edit::Add(*list, value.clone())).collect();
+        self.change_entries(actor, user, &edits)?.wait()
+    }
+
+    /// Removes entries and waits; see [`Self::change_entries`].
+    ///
+    /// # Errors
+    /// See [`Self::change_entries`].
+    fn remove_entries(&self, actor: &Actor, user: UserId, entries: &[(ListKind, EntryValue)]) -> Result<()> {
+        let edits: Vec<_> = entries.iter().map(|(list, value)| Edit::Remove(*list, value.clone())).collect();
+        self.change_entries(actor, user, &edits)?.wait()
+    }
+
+    /// Adds a chunk of entries, the good lines of it: one sealing key, one journal row and one change a user. Chunks
+    /// of about 100,000 lines are quickest. The caller prepares the next chunk meanwhile.
+    ///
+    /// # Errors
+    /// See [`Store`]; what is wrong with single lines stands in the report.
+    fn import_entries(&self, actor: &Actor, lines: Vec<ImportEntry>) -> Result<Ticket<ImportReport>>;
+
+    /// Opens a user's entries, of one list or all, sorted by list and value. The use of a grant is journalled.
+    ///
+    /// # Errors
+    /// [`StoreError::NotPermitted`], also for a user who is not there; [`StoreError::NoSealKey`].
+    fn read_entries(&self, user: UserId, list: Option<ListKind>, permission: &Permission) -> Result<Vec<Entry>>;
+
+    // Grants
+
+    /// The user lets one person read one list for a while. To be called for the user's own session alone.
+    ///
+    /// # Errors
+    /// There is no such user; no time or over [`MAX_GRANT`]; an empty grantee or one over [`MAX_NAME`] bytes.
+    fn issue_grant(&self, user: UserId, grantee: &str, list: ListKind, time: Duration) -> Result<GrantId>;
+
+    /// The user takes a grant back.
+    ///
+    /// # Errors
+    /// The user gave no such grant.
+    fn revoke_grant(&self, user: UserId, grant: GrantId) -> Result<()>;
+
+    /// The grants of a user, newest first.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn grants(&self, user: UserId) -> Result<Vec<Grant>>;
+
+    /// Whether this person may read this list now, without reading it.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn is_granted(&self, user: UserId, grantee: &str, list: ListKind) -> Result<bool>;
+
+    // Journal
+
+    /// The changes of a user's account, newest first, opened; before the row `before`, at most `limit`.
+    ///
+    /// # Errors
+    /// See [`Self::read_entries`]; a grant is not enough.
+    fn journal(
+        &self,
+        user: UserId,
+        permission: &Permission,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<JournalRecord>>;
+
+    /// Follows the chain of an organisation from its oldest block to its head.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn verify_journal(&self, id: OrganisationId) -> Result<JournalCheck>;
+
+    /// Drops the blocks that ended before a time, for retention. What remains still verifies. Returns the rows dropped.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn cut_journal(&self, id: OrganisationId, before: Timestamp) -> Result<u64>;
+
+    // Totals
+
+    /// Adds to the counts of days.
+    ///
+    /// # Errors
+    /// There is no such organisation.
+    fn add_totals(&self, totals: &[Total]) -> Result<()>;
+
+    /// The counts of an organisation, for those of the days that are over (UTC): a live counter would tell of single
+    /// messages.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn totals(&self, id: OrganisationId, days: RangeInclusive<Date>) -> Result<Vec<Total>>;
+
+    // For the cache and the signed mark
+
+    /// The keys this process holds.
+    fn keys(&self) -> &Keys;
+
+    /// How this store hashes users' addresses in its feed.
+    fn address_hasher(&self) -> AddressHasher;
+
+    /// A connection for one follower.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn feed(&self) -> Result<Box<dyn Feed>>;
+
+    /// Forgets all but the last `keep` changes of the feed. A follower that is further behind loads everything anew.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn prune_changes(&self, keep: u64) -> Result<()>;
+}

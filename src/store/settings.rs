@@ -1,0 +1,319 @@
+//! What an organisation sets apart from the configuration's defaults.
+//!
+//! Kept as JSON with text values, set on the command line as `KEY=VALUE`; an empty value goes back to the default.
+//! Every value is safe where it ends up: in a header, a reply or the detail of an address.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::action::{BlackAction, LateAction, PersonalActions};
+
+/// Longest tag and spam prefix, in bytes.
+pub const MAX_TAG: usize = 64;
+/// Longest folder name, in bytes.
+pub const MAX_FOLDER: usize = 64;
+/// Longest text of a refusal, in bytes: with code and queue id it stays within one reply line (RFC 5321, 4.5.3.1.5).
+pub const MAX_REJECT_TEXT: usize = 200;
+/// Most spam headers, and most spam prefixes.
+pub const MAX_NAMES: usize = 16;
+
+/// A setting that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingError {
+    /// There is no such key.
+    #[error("there is no setting {0}; the settings are {known}", known = KEYS.join(", "))]
+    UnknownKey(String),
+    /// The key exists, the value is not possible.
+    #[error("{key}: {why}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What the value must be.
+        why: String,
+    },
+}
+
+/// The keys, as [`OrganisationSettings::set`] takes them.
+pub const KEYS: [&str; 11] = [
+    "personal_actions",
+    "tag",
+    "folder",
+    "sensitivity",
+    "black_action",
+    "late_action",
+    "junk_folder",
+    "reject_text",
+    "spam_headers",
+    "spam_prefixes",
+    "globs",
+];
+
+/// An organisation's settings; `None` follows the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OrganisationSettings {
+    /// What is done with personal messages: `tag,folder,mark` in any combination, or `none`.
+    #[serde(with = "text", skip_serializing_if = "Option::is_none")]
+    pub personal_actions: Option<PersonalActions>,
+    /// The text put before the Subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// The folder of personal messages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// Whether `Sensitivity: Personal` stands beside the mark.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sensitivity: Option<bool>,
+    /// What is done with messages from blocked senders.
+    #[serde(with = "text", skip_serializing_if = "Option::is_none")]
+    pub black_action: Option<BlackAction>,
+    /// What is done instead, where that would reach others too.
+    #[serde(with = "text", skip_serializing_if = "Option::is_none")]
+    pub late_action: Option<LateAction>,
+    /// The folder of `junk`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub junk_folder: Option<String>,
+    /// What a rejected sender reads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reject_text: Option<String>,
+    /// Headers of an earlier spam filter, removed for wanted senders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spam_headers: Option<Vec<String>>,
+    /// Subject prefixes of an earlier spam filter, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spam_prefixes: Option<Vec<String>>,
+    /// Whether users may enter glob patterns, which the relay can read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub globs: Option<bool>,
+}
+
+impl OrganisationSettings {
+    /// Sets one key from text; the empty text goes back to the default. Several values of one key are separated by
+    /// commas.
+    ///
+    /// # Errors
+    /// [`SettingError`], naming the key and what its value must be; nothing is changed then.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), SettingError> {
+        let value = value.trim();
+        let Some(key) = KEYS.into_iter().find(|known| *known == key) else {
+            return Err(SettingError::UnknownKey(key.to_owned()));
+        };
+        let wrong = |why: String| SettingError::Value { key, why };
+        match key {
+            "personal_actions" => self.personal_actions = optional(value, actions).map_err(wrong)?,
+            "tag" => self.tag = optional(value, tag).map_err(wrong)?,
+            "folder" => self.folder = optional(value, folder).map_err(wrong)?,
+            "sensitivity" => self.sensitivity = optional(value, truth).map_err(wrong)?,
+            "black_action" => self.black_action = optional(value, parsed).map_err(wrong)?,
+            "late_action" => self.late_action = optional(value, parsed).map_err(wrong)?,
+            "junk_folder" => self.junk_folder = optional(value, folder).map_err(wrong)?,
+            "reject_text" => self.reject_text = optional(value, reject_text).map_err(wrong)?,
+            "spam_headers" => self.spam_headers = optional(value, |v| list(v, header_name)).map_err(wrong)?,
+            "spam_prefixes" => self.spam_prefixes = optional(value, |v| list(v, tag)).map_err(wrong)?,
+            "globs" => self.globs = optional(value, truth).map_err(wrong)?,
+            _ => return Err(SettingError::UnknownKey(key.to_owned())),
+        }
+        Ok(())
+    }
+
+    /// Each key with its value as [`Self::set`] takes it; `None` where the configuration's default holds.
+    pub fn texts(&self) -> [(&'static str, Option<String>); KEYS.len()] {
+        let joined = |names: &Option<Vec<String>>| names.as_ref().map(|names| names.join(","));
+        let personal = self.personal_actions.map(|actions| match actions {
+            PersonalActions::NONE => "none".to_owned(),
+            some => some.to_string(),
+        });
+        let values = [
+            personal,
+            self.tag.clone(),
+            self.folder.clone(),
+            self.sensitivity.map(|on| on.to_string()),
+            self.black_action.map(|action| action.to_string()),
+            self.late_action.map(|action| action.to_string()),
+            self.junk_folder.clone(),
+            self.reject_text.clone(),
+            joined(&self.spam_headers),
+            joined(&self.spam_prefixes),
+            self.globs.map(|on| on.to_string()),
+        ];
+        let mut values = values.into_iter();
+        KEYS.map(|key| (key, values.next().flatten()))
+    }
+
+    /// Reads what [`Self::to_json`] wrote, holding every value against the rules of [`Self::set`]: a database edited
+    /// by hand puts no line break into a header.
+    ///
+    /// # Errors
+    /// What is unknown or not possible.
+    pub fn from_json(json: &str) -> Result<Self, String> {
+        let read: Self = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let mut checked = Self::default();
+        for (key, value) in read.texts() {
+            checked.set(key, value.as_deref().unwrap_or("")).map_err(|error| error.to_string())?;
+        }
+        Ok(checked)
+    }
+
+    /// As kept in the store.
+    pub fn to_json(&self) -> String {
+        // A struct of texts, booleans and lists of texts always serialises.
+        serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned())
+    }
+}
+
+fn optional<T>(value: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+    if value.is_empty() { Ok(None) } else { read(value).map(Some) }
+}
+
+fn parsed<T: FromStr<Err: Display>>(value: &str) -> Result<T, String> {
+    value.parse().map_err(|error: T::Err| error.to_string())
+}
+
+fn actions(value: &str) -> Result<PersonalActions, String> {
+    if value == "none" {
+        return Ok(PersonalActions::NONE);
+    }
+    value.parse().map_err(|_| "it must be none, or some of tag, folder, mark, separated by commas".to_owned())
+}
+
+fn truth(value: &str) -> Result<bool, String> {
+    value.parse().map_err(|_| "it must be true or false".to_owned())
+}
+
+fn tag(value: &str) -> Result<String, String> {
+    if value.len() > MAX_TAG || value.chars().any(char::is_control) {
+        return Err(format!("it must be a text of at most {MAX_TAG} bytes on one line"));
+    }
+    Ok(value.to_owned())
+}
+
+fn folder(value: &str) -> Result<String, String> {
+    let safe = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    if value.len() > MAX_FOLDER || !value.bytes().all(safe) || value.starts_with(['.', '-']) || value.ends_with('.') {
+        return Err(format!("it must be letters, digits, '.', '_' or '-', at most {MAX_FOLDER} of them"));
+    }
+    Ok(value.to_owned())
+}
+
+fn reject_text(value: &str) -> Result<String, String> {
+    if value.len() > MAX_REJECT_TEXT || !value.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
+        return Err(format!("it must be ASCII on one line, at most {MAX_REJECT_TEXT} bytes"));
+    }
+    Ok(value.to_owned())
+}
+
+/// `ftext` of RFC 5322, 3.6.8.
+fn header_name(value: &str) -> Result<String, String> {
+    if value.len() > 64 || !value.bytes().all(|b| b.is_ascii_graphic() && b != b':') {
+        return Err("each must be the name of a header, without the colon".to_owned());
+    }
+    Ok(value.to_owned())
+}
+
+fn list(value: &str, read: impl Fn(&str) -> Result<String, String>) -> Result<Vec<String>, String> {
+    let names: Vec<_> =
+        value.split(',').map(str::trim).filter(|name| !name.is_empty()).map(read).collect::<Result<_, _>>()?;
+    if names.is_empty() || names.len() > MAX_NAMES {
+        return Err(format!("it must be one to {MAX_NAMES} names, separated by commas"));
+    }
+    Ok(names)
+}
+
+/// A value that is written as text although its type knows nothing of serde.
+mod text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => serializer.collect_str(value),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+        Option::<String>::deserialize(from)?.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_set_shown_kept_and_unset() {
+        let mut settings = OrganisationSettings::default();
+        let values = [
+            ("personal_actions", "tag,mark"),
+            ("tag", "[PRIVÉ]"),
+            ("folder", "Perso"),
+            ("sensitivity", "true"),
+            ("black_action", "junk"),
+            ("late_action", "junk"),
+            ("junk_folder", "Junk"),
+            ("reject_text", "The recipient does not wish to receive this."),
+            ("spam_headers", "X-Spam-Flag,X-Spam"),
+            ("spam_prefixes", "***SPAM***"),
+            ("globs", "false"),
+        ];
+        for (key, value) in values {
+            settings.set(key, value).expect(key);
+        }
+        assert_eq!(settings.texts(), values.map(|(key, value)| (key, Some(value.to_owned()))));
+        assert_eq!(OrganisationSettings::from_json(&settings.to_json()).as_ref(), Ok(&settings));
+        for key in KEYS {
+            settings.set(key, " ").expect(key);
+        }
+        assert_eq!(settings, OrganisationSettings::default());
+        assert_eq!(settings.to_json(), "{}");
+    }
+
+    #[test]
+    fn no_action_is_not_the_default_action() {
+        let mut settings = OrganisationSettings::default();
+        settings.set("personal_actions", "none").expect("valid");
+        assert_eq!(settings.personal_actions, Some(PersonalActions::NONE));
+        assert_eq!(OrganisationSettings::from_json(&settings.to_json()), Ok(settings));
+    }
+
+    #[test]
+    fn what_would_break_a_header_or_an_address_is_refused_by_name() {
+        for (key, value) in [
+            ("tag", "a\r\nX-Evil: 1"),
+            ("tag", "a\0"),
+            ("tag", &"é".repeat(33)),
+            ("folder", "a b"),
+            ("folder", "a@b"),
+            ("folder", "../a"),
+            ("folder", "a."),
+            ("junk_folder", "a+b"),
+            ("reject_text", "a\nb"),
+            ("reject_text", "é"),
+            ("spam_headers", "X Spam"),
+            ("spam_headers", "X:Spam"),
+            ("spam_headers", ","),
+            ("spam_prefixes", "a\tb"),
+            ("globs", "yes"),
+            ("black_action", "explode"),
+            ("late_action", "reject"),
+            ("personal_actions", "tag,burn"),
+        ] {
+            let mut settings = OrganisationSettings::default();
+            let error = settings.set(key, value).expect_err(value).to_string();
+            assert!(error.starts_with(key), "{error}");
+            assert_eq!(settings, OrganisationSettings::default());
+        }
+        let error = OrganisationSettings::default().set("colour", "red").expect_err("unknown").to_string();
+        assert!(error.contains("colour") && error.contains("junk_folder"), "{error}");
+    }
+
+    #[test]
+    fn a_hand_edited_database_is_held_to_the_same_rules() {
+        assert!(OrganisationSettings::from_json(r#"{"tag":"a\r\nb"}"#).is_err());
+        assert!(OrganisationSettings::from_json(r#"{"colour":"red"}"#).is_err());
+    }
+}

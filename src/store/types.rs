@@ -1,0 +1,424 @@
+//! The nouns of the store: organisations, users, entries, grants, and who acts.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::error::{Result, StoreError};
+use super::settings::OrganisationSettings;
+use crate::policy::address::{Address, Domain};
+use crate::policy::list::{EntryValue, ListKind, UserOptions};
+
+/// A user: 63 random bits, never an address. Written as 16 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserId(u64);
+
+impl UserId {
+    /// The id that the store and [`crate::policy::list::UserLists::user`] hold; `None` over 63 bits.
+    pub fn new(id: u64) -> Option<Self> {
+        (id >> 63 == 0).then_some(Self(id))
+    }
+
+    /// The number.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn to_sql(self) -> i64 {
+        self.0 as i64 // 63 bits fit
+    }
+
+    pub(crate) fn from_sql(id: i64) -> Self {
+        Self(id as u64 & (u64::MAX >> 1))
+    }
+}
+
+impl fmt::Display for UserId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// An organisation, by number; the number is never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OrganisationId(u32);
+
+impl OrganisationId {
+    /// The organisation of this number.
+    pub fn new(id: u32) -> Self {
+        Self(id)
+    }
+
+    /// The number.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for OrganisationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Who makes a change. It stands in the journal, which the user reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// An operator or manager, by the name they signed in with.
+    Administrator {
+        /// At most 64 bytes are kept.
+        name: String,
+    },
+    /// The user whose lists are changed.
+    User,
+    /// A file, imported by an administrator.
+    Import,
+    /// perso-milter itself: retention, the demo.
+    System,
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Administrator { name } => {
+                let end = name.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= 64).last();
+                write!(f, "administrator {}", &name[..end.unwrap_or(0)])
+            }
+            Self::User => f.write_str("user"),
+            Self::Import => f.write_str("import"),
+            Self::System => f.write_str("system"),
+        }
+    }
+}
+
+/// How an entry came onto a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The user entered it.
+    User,
+    /// An administrator, or perso-milter itself, entered it.
+    Administrator,
+    /// It came from a file.
+    Import,
+}
+
+impl Origin {
+    pub(crate) fn of(actor: &Actor) -> Self {
+        match actor {
+            Actor::User => Self::User,
+            Actor::Administrator { .. } | Actor::System => Self::Administrator,
+            Actor::Import => Self::Import,
+        }
+    }
+
+    pub(crate) fn code(self) -> u8 {
+        self as u8
+    }
+
+    pub(crate) fn from_code(code: u8) -> Self {
+        match code {
+            0 => Self::User,
+            1 => Self::Administrator,
+            _ => Self::Import,
+        }
+    }
+
+    /// The name used in exports and pages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Administrator => "administrator",
+            Self::Import => "import",
+        }
+    }
+}
+
+/// Where an organisation's own entry stands in the order of precedence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Level {
+    /// Before every user's lists.
+    Enforced,
+    /// After every user's lists.
+    Default,
+}
+
+impl Level {
+    /// The name used on the command line and in SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforced => "enforced",
+            Self::Default => "default",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Level {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self> {
+        [Self::Enforced, Self::Default]
+            .into_iter()
+            .find(|level| level.as_str() == text)
+            .ok_or_else(|| StoreError::Invalid("the level must be enforced or default".to_owned()))
+    }
+}
+
+/// An entry of an organisation's own white or black list. It is nobody's private contact and readable.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OwnEntry {
+    /// Before or after the users' lists.
+    pub level: Level,
+    /// White or black; an organisation has no personal list.
+    pub list: ListKind,
+    /// What it says.
+    pub value: EntryValue,
+}
+
+/// An organisation with all that is its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Organisation {
+    /// Its number.
+    pub id: OrganisationId,
+    /// Its unique name.
+    pub name: String,
+    /// What it sets apart from the configuration.
+    pub settings: OrganisationSettings,
+    /// The domains it serves, sorted.
+    pub domains: Vec<Domain>,
+    /// Its business domains, which no user may declare personal, sorted.
+    pub protected: Vec<Domain>,
+    /// Its own lists, sorted.
+    pub own_lists: Vec<OwnEntry>,
+    /// How many users it has.
+    pub users: u64,
+    /// Since when.
+    pub created: Timestamp,
+}
+
+/// What becomes of users when their organisation is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemainingUsers {
+    /// The organisation stays, and the call fails.
+    Refuse,
+    /// They are erased as well.
+    Erase,
+}
+
+/// What a mailbox is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UserKind {
+    /// A person's.
+    #[default]
+    Person,
+    /// That of a function (contact@): it has no personal list.
+    Functional,
+}
+
+/// Whether an account is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserStatus {
+    /// Lists apply.
+    Active,
+    /// Mail passes as if the user had no lists.
+    Disabled,
+}
+
+/// A user to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewUser {
+    /// The primary address; its domain tells the organisation.
+    pub address: Address,
+    /// Further addresses, in domains of the same organisation.
+    pub aliases: Vec<Address>,
+    /// A person's mailbox or that of a function.
+    pub kind: UserKind,
+}
+
+/// What anyone who administers may know of a user: nothing of the lists, not even their size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The id.
+    pub id: UserId,
+    /// The organisation.
+    pub organisation: OrganisationId,
+    /// The primary address.
+    pub address: Address,
+    /// The aliases, sorted.
+    pub aliases: Vec<Address>,
+    /// Whether lists apply.
+    pub status: UserStatus,
+    /// A person's mailbox or that of a function.
+    pub kind: UserKind,
+    /// What the user chose.
+    pub options: UserOptions,
+    /// Since when.
+    pub created: Timestamp,
+}
+
+/// One change of a user's lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// The entry shall stand on this list.
+    Add(ListKind, EntryValue),
+    /// The entry shall not stand on this list.
+    Remove(ListKind, EntryValue),
+}
+
+impl Edit {
+    /// The list that is changed.
+    pub fn list(&self) -> ListKind {
+        match self {
+            Self::Add(list, _) | Self::Remove(list, _) => *list,
+        }
+    }
+
+    /// What the entry says.
+    pub fn value(&self) -> &EntryValue {
+        match self {
+            Self::Add(_, value) | Self::Remove(_, value) => value,
+        }
+    }
+}
+
+/// By what right a list is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Permission {
+    /// The session of that user itself; the console proves it by having signed the user in.
+    Own(UserId),
+    /// A grant that the user gave to this person; each use is journalled, and the user sees it.
+    Grant {
+        /// As named in the grant.
+        grantee: String,
+    },
+}
+
+/// An opened entry, for the user or the holder of a grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The list it stands on.
+    pub list: ListKind,
+    /// What it says, or that this cannot be told.
+    pub value: Readable,
+    /// How it came there.
+    pub origin: Origin,
+    /// Since when.
+    pub created: Timestamp,
+}
+
+/// A sealed value after opening.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readable {
+    /// The value.
+    Value(EntryValue),
+    /// The value does not open, or is not what the relay matches: the row was changed in the database.
+    Altered,
+}
+
+/// A line of a file of users.
+#[derive(Debug, Clone)]
+pub struct ImportUser {
+    /// Its number in the file.
+    pub line: u64,
+    /// Whom it names.
+    pub user: NewUser,
+    /// The organisation it names, if it does; it must be that of the domain.
+    pub organisation: Option<String>,
+}
+
+/// A line of a file of entries.
+#[derive(Debug, Clone)]
+pub struct ImportEntry {
+    /// Its number in the file.
+    pub line: u64,
+    /// The user, by any of their addresses.
+    pub user: Address,
+    /// The list.
+    pub list: ListKind,
+    /// What the entry says.
+    pub value: EntryValue,
+}
+
+/// What became of a chunk of a file. It says nothing of what stood on the lists before.
+#[derive(Debug, Default)]
+pub struct ImportReport {
+    /// Lines carried out.
+    pub accepted: u64,
+    /// Lines that were not, and why, by number.
+    pub refused: Vec<(u64, StoreError)>,
+}
+
+/// A grant, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GrantId(pub(crate) i64);
+
+impl fmt::Display for GrantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Leave that a user gives to one person to read one list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The number.
+    pub id: GrantId,
+    /// To whom.
+    pub grantee: String,
+    /// What may be read; nothing may be changed.
+    pub list: ListKind,
+    /// Since when.
+    pub issued: Timestamp,
+    /// Until when.
+    pub expires: Timestamp,
+    /// When the user took it back.
+    pub revoked: Option<Timestamp>,
+    /// When it was last used.
+    pub last_used: Option<Timestamp>,
+}
+
+/// A count of one organisation and day (UTC).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Total {
+    /// Whose.
+    pub organisation: OrganisationId,
+    /// The day.
+    pub day: Date,
+    /// What was counted: `tagged`, `rejected` …
+    pub kind: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// A row of the journal as its user reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalRecord {
+    /// Its number; it grows with time.
+    pub id: i64,
+    /// When.
+    pub at: Timestamp,
+    /// Who, as [`Actor`] is written.
+    pub actor: String,
+    /// What kind of change: `entries`, `options`, `grant` …
+    pub kind: String,
+    /// The edits of a change of entries, where they are still kept and open.
+    pub edits: Vec<Edit>,
+}
+
+/// What [`super::Store::verify_journal`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalCheck {
+    /// Rows looked at.
+    pub rows: u64,
+    /// Blocks looked at.
+    pub blocks: u64,
+    /// The first block at which the chain breaks, and why.
+    pub broken: Option<(u64, String)>,
+}
