@@ -3,40 +3,132 @@
 //! Readers take no lock: a papaya map from a keyed hash of the address to the user's lists. A change replaces the lists of
 //! one user; a full reload is built aside and swapped in whole. While the store is away the last good lists serve on.
 
-use std::sync::Arc;
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
 
 use crate::policy::address::Address;
 use crate::policy::list::UserLists;
-use crate::store::{AddressHasher, Glob, Organisation, OrganisationId, Position, Result, Store};
+use crate::store::{
+    AddressHash, AddressHasher, ChangeBatch, Changes, Feed, Glob, LoadedUser, Organisation, OrganisationId, Position,
+    Result, Store, StoreError,
+};
+
+/// Changes read at once.
+const BATCH: usize = 1024;
+/// How long one wait for a change lasts; ending the follower takes as long at most.
+const WAIT: Duration = Duration::from_millis(100);
+/// How long the follower rests before it asks a store again that failed.
+const REST: Duration = Duration::from_millis(200);
 
 /// Every user's lists, for look-up without a lock.
-#[derive(Debug)]
-pub struct Cache {}
+pub struct Cache {
+    hasher: AddressHasher,
+    snapshot: ArcSwap<Snapshot>,
+}
 
 impl Cache {
     /// An empty cache for the addresses of one store ([`Store::address_hasher`]).
     pub fn new(hasher: AddressHasher) -> Self {
-        todo!()
+        Self { hasher, snapshot: ArcSwap::default() }
     }
 
     /// The lists of the user who has this address. Takes no lock and holds nothing but the lists themselves.
     pub fn lookup(&self, address: &Address) -> Option<UserLists> {
-        todo!()
+        self.snapshot.load().users.pin().get(&self.hasher.of(address)).cloned()
     }
 
-    /// The glob patterns of a user whose lists say that there are some.
+    /// The glob patterns of a user whose lists say that there are some ([`UserLists::has_globs`]).
     pub fn globs(&self, lists: &UserLists) -> Option<Arc<[Glob]>> {
-        todo!()
+        self.snapshot.load().globs.pin().get(&lists.user()).cloned()
     }
 
     /// How many addresses are known.
     pub fn len(&self) -> usize {
-        todo!()
+        self.snapshot.load().users.len()
     }
 
     /// Whether no address is known.
     pub fn is_empty(&self) -> bool {
-        todo!()
+        self.len() == 0
+    }
+
+    fn replace(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// Replaces what is held of the users that a batch names, and of nobody else.
+    fn apply(&self, batch: &mut ChangeBatch) {
+        let snapshot = self.snapshot.load();
+        let mut present = Vec::new();
+        for (id, user) in batch.users.drain(..) {
+            match user {
+                Some(user) => {
+                    present.extend_from_slice(&user.addresses);
+                    snapshot.insert(user);
+                }
+                None => drop(snapshot.globs.pin().remove(&id.get())),
+            }
+        }
+        for (address, user) in &batch.removed {
+            // The address may have come back, or be another user's by now.
+            if !present.contains(address) {
+                let _ = snapshot.users.pin().remove_if(address, |_, lists| lists.user() == user.get());
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cache({} addresses)", self.len())
+    }
+}
+
+/// One generation of the cache.
+#[derive(Default)]
+struct Snapshot {
+    users: papaya::HashMap<AddressHash, UserLists, BuildHasherDefault<HashedAlready>>,
+    globs: papaya::HashMap<u64, Arc<[Glob]>>,
+}
+
+impl Snapshot {
+    fn insert(&self, user: LoadedUser) {
+        let globs = self.globs.pin();
+        if user.globs.is_empty() {
+            globs.remove(&user.lists.user());
+        } else {
+            globs.insert(user.lists.user(), user.globs.into());
+        }
+        let users = self.users.pin();
+        for address in user.addresses {
+            users.insert(address, user.lists.clone());
+        }
+    }
+}
+
+/// An [`AddressHash`] is a keyed hash: half of it serves as it is.
+#[derive(Default)]
+struct HashedAlready(u64);
+
+impl Hasher for HashedAlready {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = hash as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -56,7 +148,7 @@ pub struct FollowerStatus {
     pub position: Position,
     /// Why the store cannot be read at present, if it cannot; the cache serves what it has.
     pub trouble: Option<String>,
-    /// Users left out of the cache because their row does not carry our seal (since the last full load).
+    /// Rows that did not carry our seal, since the last full load; such lists are not served.
     pub rejected: u64,
     /// Whether the last full load found older rows put back in place of newer ones.
     pub rolled_back: bool,
@@ -65,8 +157,11 @@ pub struct FollowerStatus {
 }
 
 /// The thread that keeps a cache as its store is; it ends when this is dropped.
-#[derive(Debug)]
-pub struct Follower {}
+pub struct Follower {
+    status: Arc<Mutex<FollowerStatus>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
 
 impl Follower {
     /// Loads everything, then follows on a thread. On return the cache is complete.
@@ -74,11 +169,130 @@ impl Follower {
     /// # Errors
     /// The store's state: a daemon that starts refuses with it.
     pub fn start(store: &dyn Store, cache: Arc<Cache>, watch: Arc<dyn OrganisationWatch>) -> Result<Self> {
-        todo!()
+        let mut following = Following { feed: store.feed()?, cache, watch, status: Arc::default() };
+        following.load()?;
+        let status = Arc::clone(&following.status);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = thread::Builder::new()
+            .name("cache-follower".to_owned())
+            .spawn(move || following.run(&stopped))
+            .map_err(StoreError::internal)?;
+        Ok(Self { status, stop, thread: Some(thread) })
     }
 
     /// How the cache stands to the store.
     pub fn status(&self) -> FollowerStatus {
-        todo!()
+        lock(&self.status).clone()
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A panic there was reported by the panic hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for Follower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follower").field("status", &self.status()).finish_non_exhaustive()
+    }
+}
+
+impl Default for FollowerStatus {
+    fn default() -> Self {
+        let position = Position { epoch: 0, revision: 0 };
+        Self { position, trouble: None, rejected: 0, rolled_back: false, loads: 0 }
+    }
+}
+
+fn lock(status: &Mutex<FollowerStatus>) -> MutexGuard<'_, FollowerStatus> {
+    status.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Following {
+    feed: Box<dyn Feed>,
+    cache: Arc<Cache>,
+    watch: Arc<dyn OrganisationWatch>,
+    status: Arc<Mutex<FollowerStatus>>,
+}
+
+impl Following {
+    fn run(mut self, stop: &AtomicBool) {
+        while !stop.load(Ordering::Acquire) {
+            self.feed.wait(WAIT);
+            let caught_up = self.catch_up();
+            self.tell_trouble(caught_up.as_ref().err());
+            if caught_up.is_err() {
+                thread::park_timeout(REST);
+            }
+        }
+    }
+
+    fn catch_up(&mut self) -> Result<()> {
+        loop {
+            let after = lock(&self.status).position;
+            match self.feed.changes(after, BATCH)? {
+                Changes::Reload => self.load()?,
+                Changes::Batch(batch) => {
+                    let more = batch.more;
+                    self.apply(batch);
+                    if !more {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, mut batch: ChangeBatch) {
+        for (id, organisation) in batch.organisations.drain(..) {
+            self.watch.changed(id, organisation);
+        }
+        self.cache.apply(&mut batch);
+        let mut status = lock(&self.status);
+        status.position = batch.position;
+        status.rejected += batch.rejected;
+    }
+
+    /// Builds a new generation aside and swaps it in.
+    fn load(&mut self) -> Result<()> {
+        let snapshot = Snapshot::default();
+        let report = self.feed.load(&|user| snapshot.insert(user))?;
+        self.watch.all(report.organisations);
+        self.cache.replace(snapshot);
+        let mut status = lock(&self.status);
+        tracing::info!(
+            users = report.users,
+            rejected = report.rejected,
+            revision = report.position.revision,
+            "lists loaded"
+        );
+        *status = FollowerStatus {
+            position: report.position,
+            trouble: status.trouble.take(),
+            rejected: report.rejected,
+            rolled_back: report.rolled_back,
+            loads: status.loads + 1,
+        };
+        Ok(())
+    }
+
+    /// One log line when trouble begins, one when it ends.
+    fn tell_trouble(&self, error: Option<&StoreError>) {
+        let mut status = lock(&self.status);
+        match (&status.trouble, error) {
+            (None, Some(error)) => {
+                tracing::error!(%error, "the store cannot be read; the last good lists serve on");
+            }
+            (Some(_), None) => tracing::info!("the store can be read again"),
+            _ => {}
+        }
+        status.trouble = error.map(ToString::to_string);
     }
 }

@@ -79,6 +79,18 @@ named! {
     }
 }
 
+impl From<LogLevel> for tracing::Level {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+            LogLevel::Trace => Self::TRACE,
+        }
+    }
+}
+
 /// Which part of the mail's way a listener serves, by name.
 pub(super) fn role(text: &str) -> Result<Role, ValueError> {
     match text {

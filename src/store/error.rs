@@ -123,9 +123,6 @@ pub enum StoreError {
     /// The sealed values cannot be opened by this process.
     #[error("this process cannot read seal.key, so it cannot open sealed values; only the console can")]
     NoSealKey,
-    /// The queue of changes is full.
-    #[error("the store has too many changes waiting; try again")]
-    Busy,
     /// The store is shutting down.
     #[error("the store is closed")]
     Closed,
@@ -162,7 +159,6 @@ impl StoreError {
             | Self::Unavailable { .. }
             | Self::Key(_)
             | Self::NoSealKey
-            | Self::Busy
             | Self::Closed => Fault::State,
             Self::Internal(_) => Fault::Ours,
         }

@@ -18,7 +18,10 @@
 
 mod error;
 mod feed;
+mod journal;
 pub mod keys;
+mod packed;
+mod seal;
 mod settings;
 mod sqlite;
 mod types;

@@ -409,7 +409,27 @@ pub struct JournalRecord {
     /// What kind of change: `entries`, `options`, `grant` …
     pub kind: String,
     /// The edits of a change of entries, where they are still kept and open.
-    pub edits: Vec<Edit>,
+    pub edits: Vec<JournalEdit>,
+}
+
+/// An edit of the past.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalEdit {
+    /// What was asked for.
+    pub edit: Edit,
+    /// What it did.
+    pub effect: Effect,
+}
+
+/// What an edit did; for its user's eyes alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// The list changed.
+    Done,
+    /// The list was so already.
+    Nothing,
+    /// The list was full.
+    LeftOut,
 }
 
 /// What [`super::Store::verify_journal`] found.
@@ -417,6 +437,8 @@ pub struct JournalRecord {
 pub struct JournalCheck {
     /// Rows looked at.
     pub rows: u64,
+    /// The oldest block that is kept; above 1 once retention cut off older ones.
+    pub first: u64,
     /// Blocks looked at.
     pub blocks: u64,
     /// The first block at which the chain breaks, and why.

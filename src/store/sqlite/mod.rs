@@ -1,9 +1,43 @@
-//! The embedded store.
+//! The embedded store: one SQLite file, one writer thread, two readers, and followers of their own.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `link` | a connection: opening, schema, keys, a replaced file |
+//! | `writer`, `change` | the writer's thread; what one change does besides its own rows |
+//! | `checkpoint` | the write-ahead log comes into the file |
+//! | `reader` | connections for reading |
+//! | `organisations`, `users`, `entries`, `grants`, `audit`, `totals` | the calls of [`Store`], by subject |
+//! | `follow` | feed and full load |
+//! | `sql` | every statement |
 
-use std::path::Path;
+mod audit;
+mod change;
+mod checkpoint;
+mod entries;
+mod follow;
+mod grants;
+mod link;
+mod organisations;
+mod reader;
+mod sql;
+mod totals;
+mod users;
+mod writer;
+
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Clock, Result, system_clock};
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use super::journal::JournalKey;
+use super::packed::RowKeys;
+use super::seal::Wrap;
+use super::*;
+use change::Change;
+use link::Db;
 
 /// How a store is opened.
 #[derive(Clone)]
@@ -22,15 +56,292 @@ impl Default for SqliteOptions {
     }
 }
 
-/// A store in one SQLite file.
-pub struct SqliteStore {}
+/// A store in one SQLite file. Several processes may have it open.
+pub struct SqliteStore {
+    // Dropped in this order: the writer finishes what is on its way.
+    writer: writer::Writer,
+    readers: reader::Readers,
+    shared: Arc<Shared>,
+}
+
+/// What every part of a store needs.
+struct Shared {
+    path: PathBuf,
+    options: SqliteOptions,
+    keys: Keys,
+    rows: RowKeys,
+    wrap: Wrap,
+    journal: JournalKey,
+    hasher: AddressHasher,
+    signal: Signal,
+}
+
+impl Shared {
+    fn now(&self) -> Timestamp {
+        (self.options.clock)()
+    }
+}
+
+/// Tells followers in this process that something was committed.
+#[derive(Default)]
+struct Signal {
+    commits: Mutex<u64>,
+    raised: Condvar,
+}
+
+impl Signal {
+    fn raise(&self) {
+        *self.lock() += 1;
+        self.raised.notify_all();
+    }
+
+    /// Waits until there are more commits than `seen`, at most `limit`; how many there are.
+    fn wait(&self, seen: u64, limit: Duration) -> u64 {
+        let waited = self.raised.wait_timeout_while(self.lock(), limit, |commits| *commits == seen);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, u64> {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl SqliteStore {
     /// Opens the store, creating file and keys on the first start and migrating an older schema.
     ///
     /// # Errors
     /// The file cannot be opened, is no store, locked, of a newer schema; a key is missing, foreign or open to others.
-    pub fn open(_path: &Path, _options: SqliteOptions) -> Result<Self> {
-        todo!()
+    pub fn open(path: &Path, options: SqliteOptions) -> Result<Self> {
+        let keys = link::prepare(path, options.open_wait, &options.clock)?;
+        let shared = Arc::new(Shared {
+            path: path.to_owned(),
+            rows: RowKeys::new(&keys.match_key),
+            wrap: Wrap::new(&keys.match_key)?,
+            journal: JournalKey::new(&keys.match_key),
+            hasher: keys.match_key.address_hasher(),
+            keys,
+            options,
+            signal: Signal::default(),
+        });
+        let readers = reader::Readers::open(&shared)?;
+        let writer = writer::Writer::start(Arc::clone(&shared), writer::link(&shared)?)?;
+        Ok(Self { writer, readers, shared })
+    }
+
+    fn read<T>(&self, work: impl FnOnce(&rusqlite::Connection) -> Db<T>) -> Result<T> {
+        self.readers.read(&self.shared, work)
+    }
+
+    fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Change<'_>) -> Db<T> + Send + 'static,
+    {
+        self.writer.submit(work)?.wait()
+    }
+}
+
+impl Store for SqliteStore {
+    fn add_organisation(&self, actor: &Actor, name: &str, domains: &[Domain]) -> Result<OrganisationId> {
+        organisations::check_name(name)?;
+        let (actor, name, domains) = (actor.clone(), name.to_owned(), domains.to_vec());
+        self.write(move |change| organisations::add(change, &actor, &name, &domains))
+    }
+
+    fn organisations(&self) -> Result<Vec<Organisation>> {
+        self.read(organisations::all)
+    }
+
+    fn organisation(&self, name: &str) -> Result<Organisation> {
+        self.read(|conn| organisations::named(conn, name))
+    }
+
+    fn set_organisation(&self, actor: &Actor, id: OrganisationId, settings: &[(String, String)]) -> Result<()> {
+        let (actor, settings) = (actor.clone(), settings.to_vec());
+        self.write(move |change| organisations::set(change, &actor, id, &settings))
+    }
+
+    fn add_domain(&self, actor: &Actor, id: OrganisationId, domain: &Domain) -> Result<()> {
+        let (actor, domain) = (actor.clone(), domain.clone());
+        self.write(move |change| organisations::add_domain(change, &actor, id, &domain))
+    }
+
+    fn remove_domain(&self, actor: &Actor, id: OrganisationId, domain: &Domain) -> Result<()> {
+        let (actor, domain) = (actor.clone(), domain.clone());
+        self.write(move |change| organisations::remove_domain(change, &actor, id, &domain))
+    }
+
+    fn protect_domain(&self, actor: &Actor, id: OrganisationId, domain: &Domain) -> Result<()> {
+        let (actor, domain) = (actor.clone(), domain.clone());
+        self.write(move |change| organisations::protect(change, &actor, id, &domain))
+    }
+
+    fn unprotect_domain(&self, actor: &Actor, id: OrganisationId, domain: &Domain) -> Result<()> {
+        let (actor, domain) = (actor.clone(), domain.clone());
+        self.write(move |change| organisations::unprotect(change, &actor, id, &domain))
+    }
+
+    fn add_own_entry(&self, actor: &Actor, id: OrganisationId, entry: &OwnEntry) -> Result<()> {
+        let (actor, entry) = (actor.clone(), entry.clone());
+        self.write(move |change| organisations::add_own_entry(change, &actor, id, &entry))
+    }
+
+    fn remove_own_entry(&self, actor: &Actor, id: OrganisationId, entry: &OwnEntry) -> Result<()> {
+        let (actor, entry) = (actor.clone(), entry.clone());
+        self.write(move |change| organisations::remove_own_entry(change, &actor, id, &entry))
+    }
+
+    fn remove_organisation(&self, actor: &Actor, id: OrganisationId, users: RemainingUsers) -> Result<()> {
+        let actor = actor.clone();
+        self.write(move |change| organisations::remove(change, &actor, id, users))
+    }
+
+    fn add_user(&self, actor: &Actor, user: &NewUser) -> Result<UserId> {
+        let keyed = users::Keyed::new(user.clone())?;
+        let actor = actor.clone();
+        self.write(move |change| {
+            let mut sealer = seal::PrivateKeySealer::new(&change.seal_public)?;
+            users::add(change, &actor, &keyed, &mut sealer)
+        })
+    }
+
+    fn import_users(&self, actor: &Actor, lines: Vec<ImportUser>) -> Result<Ticket<ImportReport>> {
+        let keyed = users::key_all(lines)?;
+        let actor = actor.clone();
+        self.writer.submit(move |change| users::import(change, &actor, keyed))
+    }
+
+    fn user_id(&self, address: &Address) -> Result<UserId> {
+        self.read(|conn| users::id(conn, address))
+    }
+
+    fn user(&self, user: UserId) -> Result<User> {
+        self.read(|conn| users::show(conn, user))
+    }
+
+    fn users(&self, organisation: Option<OrganisationId>, after: Option<&Address>, limit: usize) -> Result<Vec<User>> {
+        self.read(|conn| users::page(conn, organisation, after, limit))
+    }
+
+    fn set_user_options(&self, actor: &Actor, user: UserId, options: UserOptions) -> Result<()> {
+        let actor = actor.clone();
+        self.write(move |change| users::set_options(change, &actor, user, options))
+    }
+
+    fn set_user_status(&self, actor: &Actor, user: UserId, status: UserStatus) -> Result<()> {
+        let actor = actor.clone();
+        self.write(move |change| users::set_status(change, &actor, user, status))
+    }
+
+    fn remove_user(&self, actor: &Actor, user: UserId) -> Result<()> {
+        let actor = actor.clone();
+        self.write(move |change| users::remove(change, &actor, user))
+    }
+
+    fn add_alias(&self, actor: &Actor, user: UserId, alias: &Address) -> Result<()> {
+        let (actor, alias) = (actor.clone(), alias.clone());
+        self.write(move |change| users::add_alias(change, &actor, user, &alias))
+    }
+
+    fn remove_alias(&self, actor: &Actor, user: UserId, alias: &Address) -> Result<()> {
+        let (actor, alias) = (actor.clone(), alias.clone());
+        self.write(move |change| users::remove_alias(change, &actor, user, &alias))
+    }
+
+    fn change_entries(&self, actor: &Actor, user: UserId, edits: &[Edit]) -> Result<Ticket<()>> {
+        if edits.len() > MAX_EDITS {
+            return Err(StoreError::Invalid(format!("at most {MAX_EDITS} edits are taken at once")));
+        }
+        let keys = self.read(|conn| entries::user_keys(conn, &self.shared, user))?;
+        let prepared = entries::Prepared::new(&self.shared, user, &keys, edits)?;
+        let actor = actor.clone();
+        self.writer.submit(move |change| entries::apply(change, &actor, prepared))
+    }
+
+    fn import_entries(&self, actor: &Actor, lines: Vec<ImportEntry>) -> Result<Ticket<ImportReport>> {
+        let chunk = self.read(|conn| entries::resolve(conn, &self.shared, lines))?;
+        let chunk = chunk.prepare(&self.shared)?;
+        let actor = actor.clone();
+        self.writer.submit(move |change| chunk.apply(change, &actor))
+    }
+
+    fn read_entries(&self, user: UserId, list: Option<ListKind>, permission: &Permission) -> Result<Vec<Entry>> {
+        let seal_key = self.shared.keys.seal_key.as_ref().ok_or(StoreError::NoSealKey)?;
+        match permission {
+            Permission::Own(own) if *own == user => {}
+            Permission::Own(_) => return Err(StoreError::NotPermitted),
+            Permission::Grant { grantee } => {
+                let grantee = grantee.clone();
+                self.write(move |change| grants::use_for(change, user, &grantee, list))?;
+            }
+        }
+        self.read(|conn| entries::open(conn, &self.shared, seal_key, user, list))
+    }
+
+    fn issue_grant(&self, user: UserId, grantee: &str, list: ListKind, time: Duration) -> Result<GrantId> {
+        grants::check(grantee, time)?;
+        let grantee = grantee.to_owned();
+        self.write(move |change| grants::issue(change, user, &grantee, list, time))
+    }
+
+    fn revoke_grant(&self, user: UserId, grant: GrantId) -> Result<()> {
+        self.write(move |change| grants::revoke(change, user, grant))
+    }
+
+    fn grants(&self, user: UserId) -> Result<Vec<Grant>> {
+        self.read(|conn| grants::all(conn, user))
+    }
+
+    fn is_granted(&self, user: UserId, grantee: &str, list: ListKind) -> Result<bool> {
+        let now = self.shared.now();
+        self.read(|conn| grants::is_live(conn, user, grantee, list, now))
+    }
+
+    fn journal(
+        &self,
+        user: UserId,
+        permission: &Permission,
+        before: Option<i64>,
+        limit: usize,
+    ) -> Result<Vec<JournalRecord>> {
+        let seal_key = self.shared.keys.seal_key.as_ref().ok_or(StoreError::NoSealKey)?;
+        if *permission != Permission::Own(user) {
+            return Err(StoreError::NotPermitted);
+        }
+        self.read(|conn| audit::of_user(conn, &self.shared, seal_key, user, before, limit))
+    }
+
+    fn verify_journal(&self, id: OrganisationId) -> Result<JournalCheck> {
+        self.read(|conn| audit::verify(conn, &self.shared, id))
+    }
+
+    fn cut_journal(&self, id: OrganisationId, before: Timestamp) -> Result<u64> {
+        self.write(move |change| audit::cut(change, id, before))
+    }
+
+    fn add_totals(&self, totals: &[Total]) -> Result<()> {
+        let totals = totals.to_vec();
+        self.write(move |change| totals::add(change, &totals))
+    }
+
+    fn totals(&self, id: OrganisationId, days: RangeInclusive<Date>) -> Result<Vec<Total>> {
+        let today = self.shared.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        self.read(|conn| totals::of(conn, id, &days, today))
+    }
+
+    fn keys(&self) -> &Keys {
+        &self.shared.keys
+    }
+
+    fn address_hasher(&self) -> AddressHasher {
+        self.shared.hasher.clone()
+    }
+
+    fn feed(&self) -> Result<Box<dyn Feed>> {
+        Ok(Box::new(follow::SqliteFeed::open(Arc::clone(&self.shared))?))
+    }
+
+    fn prune_changes(&self, keep: u64) -> Result<()> {
+        self.write(move |change| change.prune(keep))
     }
 }

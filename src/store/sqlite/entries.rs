@@ -1,0 +1,331 @@
+//! Entries of users: prepared on the caller's thread, applied by the writer, opened for those who may read them.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::change::{Change, Payload, Told};
+use super::link::{Db, DbError};
+use super::{Shared, sql, users};
+use crate::policy::address::Address;
+use crate::policy::list::{EntryValue, Fingerprint, FingerprintKey, ListKind, MAX_ENTRIES, Scope};
+use crate::store::journal::write_edit;
+use crate::store::packed::{PackedLists, PackedRow};
+use crate::store::seal::{Field, KEY, Opener, Place, Sealer, open_private_key};
+use crate::store::{
+    Actor, Edit, Effect, Entry, ImportEntry, ImportReport, OrganisationId, Origin, Readable, Result, SealKey,
+    StoreError, UserId,
+};
+
+/// What sealing and matching for one user needs.
+pub struct UserKeys {
+    organisation: OrganisationId,
+    functional: bool,
+    public: [u8; KEY],
+    fingerprint: FingerprintKey,
+}
+
+pub fn user_keys(conn: &Connection, shared: &Shared, user: UserId) -> Db<UserKeys> {
+    let mut statement = conn.prepare_cached(sql::USER_KEYS)?;
+    let mut rows = statement.query([user.to_sql()])?;
+    let row = rows.next()?.ok_or_else(|| StoreError::UnknownUser(user.to_string()))?;
+    let organisation = OrganisationId::new(row.get(0)?);
+    let wrapped: Vec<u8> = row.get(3)?;
+    let fingerprint = shared.wrap.fingerprint_key(organisation, user, &wrapped).ok_or(StoreError::Altered(user))?;
+    Ok(UserKeys { organisation, functional: row.get::<_, i64>(1)? != 0, public: row.get(2)?, fingerprint })
+}
+
+/// Edits of one user, fingerprinted and sealed: all that costs time and needs no lock.
+pub struct Prepared {
+    user: UserId,
+    organisation: OrganisationId,
+    sealer: Sealer,
+    edits: Vec<PreparedEdit>,
+}
+
+struct PreparedEdit {
+    edit: Edit,
+    fingerprint: Fingerprint,
+    /// Position and sealed value of what is added.
+    sealed: (u32, Vec<u8>),
+    /// Of a glob that is added.
+    pattern: Option<Vec<u8>>,
+}
+
+impl Prepared {
+    pub fn new(shared: &Shared, user: UserId, keys: &UserKeys, edits: &[Edit]) -> Result<Self> {
+        let mut sealer = Sealer::new(&keys.public)?;
+        let prepare = |edit: &Edit| prepare(shared, user, keys, &mut sealer, edit);
+        let edits = edits.iter().map(prepare).collect::<Result<_>>()?;
+        Ok(Self { user, organisation: keys.organisation, sealer, edits })
+    }
+}
+
+fn prepare(shared: &Shared, user: UserId, keys: &UserKeys, sealer: &mut Sealer, edit: &Edit) -> Result<PreparedEdit> {
+    if keys.functional && edit.list() == ListKind::Personal {
+        return Err(StoreError::Functional);
+    }
+    let organisation = keys.organisation;
+    let value = edit.value();
+    let fingerprint = keys.fingerprint.of(value);
+    let Edit::Add(list, _) = edit else {
+        return Ok(PreparedEdit { edit: edit.clone(), fingerprint, sealed: (0, Vec::new()), pattern: None });
+    };
+    let sealed = sealer.seal(&Place { organisation, user, field: Field::Entry }, value.written().as_bytes())?;
+    let pattern = match value {
+        EntryValue::Glob(pattern) => {
+            let place = Place { organisation, user, field: Field::Pattern(*list) };
+            Some(shared.wrap.wrap(&place, pattern.as_bytes())?)
+        }
+        _ => None,
+    };
+    Ok(PreparedEdit { edit: edit.clone(), fingerprint, sealed, pattern })
+}
+
+/// Carries out the edits of one user: entries, packed row, journal, feed.
+pub fn apply(change: &mut Change<'_>, actor: &Actor, prepared: Prepared) -> Db<()> {
+    let Prepared { user, organisation, mut sealer, edits } = prepared;
+    let (mut row, mac) = change.packed(user)?;
+    row.revision += 1;
+    let batch = row.revision;
+    change.run(sql::ADD_BATCH, (user.to_sql(), batch, sealer.ephemeral()))?;
+    let mut payload = zeroize::Zeroizing::new(String::new());
+    let mut counts = ListKind::ALL.map(|list| row.lists.len(list));
+    for edit in &edits {
+        let effect = apply_edit(change, actor, &mut row, &mut counts, edit)?;
+        write_edit(&edit.edit, effect, &mut payload);
+    }
+    change.set_packed(&row, &mac)?;
+    let place = Place { organisation, user, field: Field::Journal };
+    let (position, sealed) = sealer.seal(&place, payload.as_bytes())?;
+    change.log(actor, organisation, "entries", Some(user), Payload::Sealed(batch, position, &sealed))?;
+    change.tell(Told::User(user))
+}
+
+fn apply_edit(
+    change: &Change<'_>,
+    actor: &Actor,
+    row: &mut PackedRow,
+    counts: &mut [usize; 3],
+    prepared: &PreparedEdit,
+) -> Db<Effect> {
+    let (lists, fingerprint) = (&mut row.lists, prepared.fingerprint);
+    let list = prepared.edit.list();
+    let key = (row.user.to_sql(), list as u8, fingerprint.to_bytes());
+    let count = &mut counts[list as usize];
+    match &prepared.edit {
+        Edit::Remove(..) => {
+            if !lists.remove(list, fingerprint) {
+                return Ok(Effect::Nothing);
+            }
+            *count -= 1;
+            change.run(sql::REMOVE_ENTRY, key)?;
+        }
+        Edit::Add(_, value) => {
+            if lists.contains(list, fingerprint) {
+                return Ok(Effect::Nothing);
+            }
+            if *count >= MAX_ENTRIES {
+                return if *actor == Actor::User {
+                    Err(StoreError::ListFull(list).into())
+                } else {
+                    Ok(Effect::LeftOut)
+                };
+            }
+            lists.insert(list, value.scope(), fingerprint);
+            *count += 1;
+            let (position, sealed) = &prepared.sealed;
+            let origin = Origin::of(actor).code();
+            let scope = value.scope().code();
+            let (user, list, fingerprint) = key;
+            let (batch, pattern, at) = (row.revision, &prepared.pattern, change.at());
+            let values = (user, list, fingerprint, scope, batch, position, sealed, pattern, origin, at);
+            change.run(sql::ADD_ENTRY, values)?;
+        }
+    }
+    Ok(Effect::Done)
+}
+
+/// A chunk of a file whose users are known.
+#[derive(Default)]
+pub struct Resolved {
+    users: Vec<(UserId, UserKeys, Vec<(u64, Edit)>)>,
+    refused: Vec<(u64, StoreError)>,
+}
+
+/// Finds the users of a chunk and sorts it by them, which is the order of the tables.
+pub fn resolve(conn: &Connection, shared: &Shared, lines: Vec<ImportEntry>) -> Db<Resolved> {
+    let mut known: HashMap<Address, Option<UserId>> = HashMap::new();
+    let mut resolved = Resolved::default();
+    let mut of_users: HashMap<UserId, Vec<(u64, Edit)>> = HashMap::new();
+    for ImportEntry { line, user, list, value } in lines {
+        let id = match known.get(&user) {
+            Some(id) => *id,
+            None => {
+                let id = users::find(conn, &user)?;
+                known.insert(user.clone(), id);
+                id
+            }
+        };
+        match id {
+            Some(id) => of_users.entry(id).or_default().push((line, Edit::Add(list, value))),
+            None => resolved.refused.push((line, StoreError::UnknownUser(user.as_str().to_owned()))),
+        }
+    }
+    for (id, mut edits) in of_users {
+        match user_keys(conn, shared, id) {
+            Ok(keys) => {
+                if keys.functional {
+                    refuse_personal(&mut edits, &mut resolved.refused);
+                }
+                resolved.users.push((id, keys, edits));
+            }
+            Err(DbError::Store(error)) => refuse(edits.iter().map(|(line, _)| *line), &error, &mut resolved.refused),
+            Err(error) => return Err(error),
+        }
+    }
+    resolved.users.sort_by_key(|(id, ..)| *id);
+    Ok(resolved)
+}
+
+fn refuse_personal(edits: &mut Vec<(u64, Edit)>, refused: &mut Vec<(u64, StoreError)>) {
+    edits.retain(|(line, edit)| {
+        let personal = edit.list() == ListKind::Personal;
+        if personal {
+            refused.push((*line, StoreError::Functional));
+        }
+        !personal
+    });
+}
+
+fn refuse(lines: impl IntoIterator<Item = u64>, error: &StoreError, refused: &mut Vec<(u64, StoreError)>) {
+    refused.extend(lines.into_iter().map(|line| (line, error.clone())));
+}
+
+/// A chunk, fingerprinted and sealed.
+pub struct Chunk {
+    users: Vec<(Vec<u64>, Prepared)>,
+    refused: Vec<(u64, StoreError)>,
+}
+
+impl Resolved {
+    /// Fingerprints and seals.
+    pub fn prepare(self, shared: &Shared) -> Result<Chunk> {
+        let prepare = |(user, keys, edits): (UserId, UserKeys, Vec<(u64, Edit)>)| {
+            let (lines, edits): (Vec<_>, Vec<_>) = edits.into_iter().unzip();
+            Ok((lines, Prepared::new(shared, user, &keys, &edits)?))
+        };
+        let users = self.users.into_iter().filter(|(.., edits)| !edits.is_empty()).map(prepare);
+        Ok(Chunk { users: users.collect::<Result<_>>()?, refused: self.refused })
+    }
+}
+
+impl Chunk {
+    pub fn apply(self, change: &mut Change<'_>, actor: &Actor) -> Db<ImportReport> {
+        let mut report = ImportReport { accepted: 0, refused: self.refused };
+        for (lines, prepared) in self.users {
+            // Reading the row is all that can fail for one user alone, and it comes before any writing.
+            match apply(change, actor, prepared) {
+                Ok(()) => report.accepted += lines.len() as u64,
+                Err(DbError::Store(error @ (StoreError::UnknownUser(_) | StoreError::Altered(_)))) => {
+                    refuse(lines, &error, &mut report.refused);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        report.refused.sort_by_key(|(line, _)| *line);
+        Ok(report)
+    }
+}
+
+/// A user's private key, organisation and fingerprint key.
+pub struct Unlocked {
+    pub organisation: OrganisationId,
+    pub private: zeroize::Zeroizing<[u8; KEY]>,
+    fingerprint: FingerprintKey,
+}
+
+/// Opens a user's private key. Who may ask for it was decided before.
+pub fn unlock(conn: &Connection, shared: &Shared, seal_key: &SealKey, user: UserId) -> Db<Unlocked> {
+    let found: Option<(u32, String, Vec<u8>, Vec<u8>)> = conn
+        .prepare_cached(sql::USER_PRIVATE)?
+        .query_row([user.to_sql()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .optional()?;
+    let (organisation, wrap, sealed, wrapped) = found.ok_or(StoreError::NotPermitted)?;
+    if wrap != "seal" {
+        return Err(StoreError::NotPermitted.into());
+    }
+    let organisation = OrganisationId::new(organisation);
+    let altered = || StoreError::Altered(user);
+    let private = open_private_key(seal_key, organisation, user, &sealed).ok_or_else(altered)?;
+    let fingerprint = shared.wrap.fingerprint_key(organisation, user, &wrapped).ok_or_else(altered)?;
+    Ok(Unlocked { organisation, private, fingerprint })
+}
+
+pub fn open(
+    conn: &Connection,
+    shared: &Shared,
+    seal_key: &SealKey,
+    user: UserId,
+    wanted: Option<ListKind>,
+) -> Db<Vec<Entry>> {
+    let unlocked = unlock(conn, shared, seal_key, user)?;
+    let packed = super::change::packed(conn, user)?.and_then(|(row, mac)| {
+        let row = row.filter(|row| shared.rows.is_ours(row, &mac))?;
+        Some(row.lists)
+    });
+    let mut opening = Opening { user, unlocked, packed, openers: HashMap::new() };
+    let mut statement = conn.prepare_cached(sql::ENTRIES)?;
+    let mut rows = statement.query([user.to_sql()])?;
+    let mut entries = Vec::new();
+    while let Some(row) = rows.next()? {
+        let Some(&list) = ListKind::ALL.get(row.get::<_, usize>(0)?) else { continue };
+        if wanted.is_none_or(|wanted| wanted == list) {
+            let value = opening.value(list, row)?;
+            let origin = Origin::from_code(row.get(4)?);
+            entries.push(Entry { list, value, origin, created: users::time(row.get(5)?) });
+        }
+    }
+    entries.sort_by_cached_key(|entry| {
+        let value = match &entry.value {
+            Readable::Value(value) => value.written(),
+            Readable::Altered => String::new(),
+        };
+        (entry.list, value)
+    });
+    Ok(entries)
+}
+
+struct Opening {
+    user: UserId,
+    unlocked: Unlocked,
+    packed: Option<PackedLists>,
+    openers: HashMap<u64, Option<Opener>>,
+}
+
+impl Opening {
+    /// The value of a row, if it is what was sealed, what the row's fingerprint says, and what the relay matches.
+    fn value(&mut self, list: ListKind, row: &rusqlite::Row<'_>) -> Db<Readable> {
+        let fingerprint = Fingerprint::from_bytes(row.get(1)?);
+        let (position, batch): (u32, u64) = (row.get(2)?, row.get(6)?);
+        let ephemeral: Option<[u8; KEY]> = row.get(7)?;
+        let private = &self.unlocked.private;
+        let opener = self
+            .openers
+            .entry(batch)
+            .or_insert_with(|| ephemeral.and_then(|ephemeral| Opener::new(private, &ephemeral).ok()));
+        let place = Place { organisation: self.unlocked.organisation, user: self.user, field: Field::Entry };
+        let sealed = row.get_ref(3)?.as_blob().map_err(StoreError::internal)?;
+        let plain = opener.as_ref().and_then(|opener| opener.open(&place, position, sealed));
+        let value: Option<EntryValue> =
+            plain.and_then(|plain| std::str::from_utf8(&plain).ok().and_then(|text| text.parse().ok()));
+        let is_packed = self.packed.as_ref().is_some_and(|packed| packed.contains(list, fingerprint));
+        let genuine = |value: &EntryValue| is_packed && self.unlocked.fingerprint.of(value) == fingerprint;
+        Ok(value.filter(genuine).map_or(Readable::Altered, Readable::Value))
+    }
+}
+
+/// Whether any entry is a pattern.
+pub fn has_globs(lists: &PackedLists) -> bool {
+    lists.entries().any(|(_, scope, _)| scope == Scope::Glob)
+}

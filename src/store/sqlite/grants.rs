@@ -1,0 +1,82 @@
+//! Leave that users give to read one list.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
+
+use super::change::{Change, Payload};
+use super::link::Db;
+use super::{sql, users};
+use crate::policy::list::ListKind;
+use crate::store::{Actor, Grant, GrantId, MAX_GRANT, MAX_NAME, Result, StoreError, UserId};
+
+/// Whether a grant can be given.
+pub fn check(grantee: &str, time: Duration) -> Result<()> {
+    if time < Duration::from_secs(1) || time > MAX_GRANT {
+        return Err(StoreError::Invalid("a grant is given for 1 second to 24 hours".to_owned()));
+    }
+    if grantee.is_empty() || grantee.len() > MAX_NAME || grantee.chars().any(char::is_control) {
+        return Err(StoreError::Invalid(format!("a grant names a person in 1 to {MAX_NAME} bytes on one line")));
+    }
+    Ok(())
+}
+
+pub fn issue(change: &mut Change<'_>, user: UserId, grantee: &str, list: ListKind, time: Duration) -> Db<GrantId> {
+    let organisation = users::show(change.conn, user)?.organisation;
+    let time = SignedDuration::try_from(time).map_err(StoreError::internal)?;
+    let expires = change.now.checked_add(time).map_err(StoreError::internal)?;
+    change.run(sql::ADD_GRANT, (user.to_sql(), grantee, list as u8, change.at(), expires.as_second()))?;
+    let id = GrantId(change.conn.last_insert_rowid());
+    change.log(&Actor::User, organisation, "grant-issued", Some(user), Payload::None)?;
+    Ok(id)
+}
+
+pub fn revoke(change: &mut Change<'_>, user: UserId, grant: GrantId) -> Db<()> {
+    let organisation = users::show(change.conn, user)?.organisation;
+    let exists: bool =
+        change.conn.prepare_cached(sql::GRANT_EXISTS)?.query_row((grant.0, user.to_sql()), |row| row.get(0))?;
+    if !exists {
+        return Err(StoreError::Invalid(format!("the user gave no grant {grant}")).into());
+    }
+    change.run(sql::REVOKE_GRANT, (grant.0, user.to_sql(), change.at()))?;
+    change.log(&Actor::User, organisation, "grant-revoked", Some(user), Payload::None)
+}
+
+/// Uses live grants for a list, or for all three; the user will see it.
+pub fn use_for(change: &mut Change<'_>, user: UserId, grantee: &str, list: Option<ListKind>) -> Db<()> {
+    let lists = list.map_or(ListKind::ALL.to_vec(), |list| vec![list]);
+    for list in lists {
+        if change.run(sql::USE_GRANT, (user.to_sql(), grantee, list as u8, change.at()))? == 0 {
+            return Err(StoreError::NotPermitted.into());
+        }
+    }
+    let organisation = users::show(change.conn, user)?.organisation;
+    let actor = Actor::Administrator { name: grantee.to_owned() };
+    change.log(&actor, organisation, "grant-used", Some(user), Payload::None)
+}
+
+pub fn is_live(conn: &Connection, user: UserId, grantee: &str, list: ListKind, now: Timestamp) -> Db<bool> {
+    let values = (user.to_sql(), grantee, list as u8, now.as_second());
+    Ok(conn.prepare_cached(sql::LIVE_GRANT)?.query_row(values, |row| row.get(0))?)
+}
+
+pub fn all(conn: &Connection, user: UserId) -> Db<Vec<Grant>> {
+    let mut statement = conn.prepare_cached(sql::GRANTS)?;
+    let mut rows = statement.query([user.to_sql()])?;
+    let mut grants = Vec::new();
+    while let Some(row) = rows.next()? {
+        let Some(&list) = ListKind::ALL.get(row.get::<_, usize>(2)?) else { continue };
+        let optional = |at| row.get::<_, Option<i64>>(at).map(|seconds| seconds.map(users::time));
+        grants.push(Grant {
+            id: GrantId(row.get(0)?),
+            grantee: row.get(1)?,
+            list,
+            issued: users::time(row.get(3)?),
+            expires: users::time(row.get(4)?),
+            revoked: optional(5)?,
+            last_used: optional(6)?,
+        });
+    }
+    Ok(grants)
+}

@@ -1,0 +1,142 @@
+//! Every statement of the embedded store, each prepared against the migrated schema by a test.
+
+macro_rules! statements {
+    ($($name:ident = $sql:literal;)*) => {
+        $(pub const $name: &str = $sql;)*
+        #[cfg(test)]
+        pub const ALL: &[(&str, &str)] = &[$((stringify!($name), $name)),*];
+    };
+}
+
+statements! {
+    // The store itself
+    SCHEMA_TABLE = "SELECT count(*) FROM sqlite_schema WHERE name = 'refinery_schema_history'";
+    ANY_TABLE = "SELECT count(*) FROM sqlite_schema";
+    SCHEMA_VERSION = "SELECT max(version) FROM refinery_schema_history";
+    STORE = "SELECT epoch, match_check, seal_public FROM store";
+    ADD_STORE = "INSERT INTO store (id, epoch, match_check, seal_public, created) VALUES (1, ?1, ?2, ?3, ?4)";
+    ADD_STATE = "INSERT INTO state (id, revision, pruned, journal, sum, mac) VALUES (1, 0, 0, 0, ?1, ?2)";
+    STATE = "SELECT s.epoch, t.revision, t.journal, t.sum, t.mac, t.pruned FROM store s, state t";
+    SET_STATE = "UPDATE state SET revision = ?1, journal = ?2, sum = ?3, mac = ?4";
+
+    // Organisations
+    ADD_ORGANISATION = "INSERT INTO organisations (name, settings, created) VALUES (?1, '{}', ?2)";
+    ORGANISATION_IDS = "SELECT id FROM organisations ORDER BY name";
+    ORGANISATION_ID = "SELECT id FROM organisations WHERE name = ?1";
+    ORGANISATION = "SELECT name, settings, created FROM organisations WHERE id = ?1";
+    ORGANISATION_USERS = "SELECT count(*) FROM users WHERE organisation = ?1";
+    ORGANISATION_USER_IDS = "SELECT id FROM users WHERE organisation = ?1";
+    SET_SETTINGS = "UPDATE organisations SET settings = ?2 WHERE id = ?1";
+    REMOVE_ORGANISATION = "DELETE FROM organisations WHERE id = ?1";
+    DOMAIN_OWNER = "SELECT d.organisation, o.name FROM domains d JOIN organisations o ON o.id = d.organisation WHERE d.name = ?1";
+    DOMAINS = "SELECT name FROM domains WHERE organisation = ?1 ORDER BY name";
+    ADD_DOMAIN = "INSERT INTO domains (name, organisation) VALUES (?1, ?2)";
+    REMOVE_DOMAIN = "DELETE FROM domains WHERE name = ?1 AND organisation = ?2";
+    DOMAIN_IN_USE = "SELECT EXISTS (SELECT 1 FROM users u JOIN addresses a ON a.user = u.id
+        WHERE u.organisation = ?1 AND substr(a.address, instr(a.address, '@') + 1) = ?2)";
+    PROTECTED = "SELECT name FROM protected_domains WHERE organisation = ?1 ORDER BY name";
+    PROTECT = "INSERT OR IGNORE INTO protected_domains (organisation, name) VALUES (?1, ?2)";
+    UNPROTECT = "DELETE FROM protected_domains WHERE organisation = ?1 AND name = ?2";
+    OWN_ENTRIES = "SELECT level, list, value FROM own_entries WHERE organisation = ?1";
+    OWN_ENTRY_COUNT = "SELECT count(*) FROM own_entries WHERE organisation = ?1 AND level = ?2 AND list = ?3";
+    ADD_OWN_ENTRY = "INSERT OR IGNORE INTO own_entries (organisation, level, list, value) VALUES (?1, ?2, ?3, ?4)";
+    REMOVE_OWN_ENTRY = "DELETE FROM own_entries WHERE organisation = ?1 AND level = ?2 AND list = ?3 AND value = ?4";
+
+    // Users
+    ADD_USER = "INSERT INTO users (id, organisation, status, kind, options, public_key, private_wrap, private_key, created)
+        VALUES (?1, ?2, 0, ?3, ?4, ?5, 'seal', ?6, ?7)";
+    USER = "SELECT organisation, status, kind, options, created FROM users WHERE id = ?1";
+    USER_KEYS = "SELECT u.organisation, u.kind, u.public_key, p.fingerprint_key
+        FROM users u JOIN packed p ON p.user = u.id WHERE u.id = ?1";
+    USER_PRIVATE = "SELECT u.organisation, u.private_wrap, u.private_key, p.fingerprint_key
+        FROM users u JOIN packed p ON p.user = u.id WHERE u.id = ?1";
+    SET_OPTIONS = "UPDATE users SET options = ?2 WHERE id = ?1";
+    SET_STATUS = "UPDATE users SET status = ?2 WHERE id = ?1";
+    REMOVE_USER = "DELETE FROM users WHERE id = ?1";
+    FORGET_PAYLOADS = "UPDATE journal SET payload = NULL WHERE user = ?1";
+    ADD_ADDRESS = "INSERT INTO addresses (address, user, kind) VALUES (?1, ?2, ?3)";
+    REMOVE_ALIAS = "DELETE FROM addresses WHERE address = ?1 AND user = ?2 AND kind = 1";
+    ADDRESS_USER = "SELECT user FROM addresses WHERE address = ?1";
+    ADDRESSES = "SELECT kind, address FROM addresses WHERE user = ?1 ORDER BY kind, address";
+    USERS_AFTER = "SELECT user FROM addresses WHERE address > ?1 AND kind = 0 ORDER BY address LIMIT ?2";
+    ORGANISATION_USERS_AFTER = "SELECT a.user FROM addresses a JOIN users u ON u.id = a.user
+        WHERE a.address > ?1 AND a.kind = 0 AND u.organisation = ?3 ORDER BY a.address LIMIT ?2";
+
+    // Lists
+    PACKED = "SELECT organisation, options, revision, fingerprint_key, lists, mac FROM packed WHERE user = ?1";
+    ADD_PACKED = "INSERT INTO packed (user, organisation, options, revision, fingerprint_key, lists, mac)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    SET_PACKED = "UPDATE packed SET options = ?2, revision = ?3, lists = ?4, mac = ?5 WHERE user = ?1";
+    ADD_BATCH = "INSERT INTO batches (user, batch, ephemeral) VALUES (?1, ?2, ?3)";
+    ADD_ENTRY = "INSERT INTO entries (user, list, fingerprint, scope, batch, position, sealed, pattern, origin, created)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    REMOVE_ENTRY = "DELETE FROM entries WHERE user = ?1 AND list = ?2 AND fingerprint = ?3";
+    ENTRIES = "SELECT e.list, e.fingerprint, e.position, e.sealed, e.origin, e.created, e.batch, b.ephemeral
+        FROM entries e LEFT JOIN batches b ON b.user = e.user AND b.batch = e.batch WHERE e.user = ?1";
+    PATTERNS = "SELECT list, pattern FROM entries WHERE user = ?1 AND pattern IS NOT NULL";
+
+    // Grants
+    ADD_GRANT = "INSERT INTO grants (user, grantee, list, scope, issued, expires) VALUES (?1, ?2, ?3, 'read', ?4, ?5)";
+    REVOKE_GRANT = "UPDATE grants SET revoked = ?3 WHERE id = ?1 AND user = ?2 AND revoked IS NULL";
+    GRANT_EXISTS = "SELECT EXISTS (SELECT 1 FROM grants WHERE id = ?1 AND user = ?2)";
+    GRANTS = "SELECT id, grantee, list, issued, expires, revoked, last_used FROM grants WHERE user = ?1 ORDER BY id DESC";
+    LIVE_GRANT = "SELECT EXISTS (SELECT 1 FROM grants WHERE user = ?1 AND grantee = ?2 AND list = ?3
+        AND revoked IS NULL AND issued <= ?4 AND expires > ?4)";
+    USE_GRANT = "UPDATE grants SET last_used = ?4 WHERE user = ?1 AND grantee = ?2 AND list = ?3
+        AND revoked IS NULL AND issued <= ?4 AND expires > ?4";
+
+    // Journal
+    ADD_JOURNAL = "INSERT INTO journal (organisation, id, at, actor, kind, user, batch, position, payload, digest)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    USER_JOURNAL = "SELECT j.id, j.at, j.actor, j.kind, j.position, j.payload, j.digest, b.ephemeral
+        FROM journal j LEFT JOIN batches b ON b.user = j.user AND b.batch = j.batch
+        WHERE j.user = ?1 AND j.id < ?2 ORDER BY j.id DESC LIMIT ?3";
+    JOURNAL_HEAD = "SELECT block, hash FROM journal_blocks WHERE organisation = ?1 ORDER BY block DESC LIMIT 1";
+    JOURNAL_HEADS = "SELECT b.organisation, b.hash FROM journal_blocks b
+        JOIN (SELECT organisation, max(block) AS block FROM journal_blocks GROUP BY organisation) h
+        ON h.organisation = b.organisation AND h.block = b.block";
+    ADD_BLOCK = "INSERT INTO journal_blocks (organisation, block, first, last, rows, at, previous, hash, mac)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    BLOCKS = "SELECT block, first, last, rows, at, previous, hash, mac FROM journal_blocks
+        WHERE organisation = ?1 ORDER BY block";
+    BLOCK_ROWS = "SELECT id, at, actor, kind, user, payload, digest FROM journal
+        WHERE organisation = ?1 AND id BETWEEN ?2 AND ?3 ORDER BY id";
+    ROWS_OUTSIDE = "SELECT count(*) FROM journal WHERE organisation = ?1";
+    CUT_AT = "SELECT block, last FROM journal_blocks WHERE organisation = ?1 AND at < ?2
+        AND block < (SELECT max(block) FROM journal_blocks WHERE organisation = ?1) ORDER BY block DESC LIMIT 1";
+    CUT_BLOCKS = "DELETE FROM journal_blocks WHERE organisation = ?1 AND block <= ?2";
+    CUT_ROWS = "DELETE FROM journal WHERE organisation = ?1 AND id <= ?2";
+
+    // Totals
+    ADD_TOTAL = "INSERT INTO totals (organisation, day, kind, count) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT (organisation, day, kind) DO UPDATE SET count = count + excluded.count";
+    TOTALS = "SELECT day, kind, count FROM totals WHERE organisation = ?1 AND day BETWEEN ?2 AND ?3 AND day < ?4
+        ORDER BY day, kind";
+
+    // Feed and full load
+    ADD_CHANGE = "INSERT INTO changes (revision, kind, user, address_hash, organisation) VALUES (?1, ?2, ?3, ?4, ?5)";
+    CHANGES = "SELECT revision, kind, user, address_hash, organisation FROM changes
+        WHERE revision > ?1 ORDER BY revision LIMIT ?2";
+    PRUNE_CHANGES = "DELETE FROM changes WHERE revision <= ?1";
+    SET_PRUNED = "UPDATE state SET pruned = ?1";
+    LOAD_PACKED = "SELECT user, organisation, options, revision, fingerprint_key, lists, mac FROM packed
+        WHERE user >= ?1 AND user < ?2 ORDER BY user";
+    LOAD_ADDRESSES = "SELECT user, address FROM addresses INDEXED BY addresses_user
+        WHERE user >= ?1 AND user < ?2 ORDER BY user";
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    #[test]
+    fn every_statement_is_prepared_against_the_migrated_schema() {
+        let mut conn = Connection::open_in_memory().expect("a database");
+        super::super::link::migrations().run(&mut conn).expect("migrated");
+        for (name, sql) in super::ALL {
+            if let Err(error) = conn.prepare(sql) {
+                panic!("{name}: {error}");
+            }
+        }
+    }
+}
