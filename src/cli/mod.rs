@@ -58,7 +58,7 @@ enum Command {
 #[derive(Debug, Clone, clap::Args)]
 pub struct ConfigOption {
     /// The configuration file
-    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    #[arg(short = 'c', long = "config", value_name = "FILE", global = true)]
     file: Option<PathBuf>,
 }
 

@@ -4,7 +4,7 @@
 //! [`DEFAULT_FILE`]. Every problem of a file is reported at once, each with its line, its key and the remedy; a file
 //! with an error yields no configuration at all.
 //!
-//! `reader` walks the TOML tree and knows no key, `keys` names them, `value`, `choice` and `network` hold the types
+//! `reader` walks the TOML tree and knows no key, `keys` names them, `value` and `choice` hold the types
 //! whose values are valid once they exist, `condition` tells what keys say about each other.
 
 mod choice;
@@ -101,7 +101,8 @@ pub struct Limits {
     pub recipients: usize,
     /// `connections`: connections at once over all listeners, 1 to 1,000,000. Default: 5000.
     pub connections: usize,
-    /// `message_time`: seconds from MAIL to the end of the message, 10 to 86,400. Default: 600.
+    /// `message_time`: seconds from MAIL to the end of the message, 10 to 86,400. Default: 3600, since
+    /// the sender of a large message on a slow line keeps the MTA, and so us, waiting.
     pub message_time: Duration,
     /// `handshake_time`: seconds from the connection to the end of the negotiation, 1 to 600. Default: 30.
     pub handshake_time: Duration,
@@ -241,7 +242,7 @@ impl Default for Limits {
             headers: 1000,
             recipients: 1000,
             connections: 5000,
-            message_time: Duration::from_secs(600),
+            message_time: Duration::from_secs(3600),
             handshake_time: Duration::from_secs(30),
             idle_time: Duration::from_secs(7200),
             drain_time: Duration::from_secs(30),

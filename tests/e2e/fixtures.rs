@@ -202,7 +202,8 @@ fn fill(daemon: &Daemon, lists: &Table) {
     let domains = domains.iter().flat_map(|domain| ["--domain", domain.as_str()]);
     daemon.command(&["org", "add", &name].into_iter().chain(domains).collect::<Vec<_>>());
     let protected = texts(organisation.get("protected_domains"));
-    let protect: Vec<_> = ["org", "protect", "add", &name].into_iter().chain(protected.iter().map(String::as_str)).collect();
+    let protect: Vec<_> =
+        ["org", "protect", "add", &name].into_iter().chain(protected.iter().map(String::as_str)).collect();
     daemon.command(&protect);
     for (key, level, list) in [
         ("enforced_white", "enforced", "white"),
