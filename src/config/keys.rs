@@ -1,7 +1,7 @@
 //! Every key by name, with its range.
 
 use super::reader::Section;
-use super::{Authentication, Black, Config, Limits, Listener, Milter, Networks, Personal, choice, value};
+use super::{Authentication, Black, Config, Limits, Listener, Milter, Networks, Personal, value};
 use crate::policy::action::PersonalActions;
 
 /// Most names in one list of names.
@@ -47,7 +47,7 @@ impl Listener {
         let mut listener = Self::default();
         section.required("address");
         section.unquoted_value("address", &mut listener.address);
-        section.value_of("role", choice::role, &mut listener.role);
+        section.value("role", &mut listener.role);
         section.value("mode", &mut listener.mode);
         section.optional("group", &mut listener.group);
         listener
