@@ -267,7 +267,11 @@ fn tokenize(text: &str) -> Option<Vec<Token<'_>>> {
                 rest = after;
             }
             _ => {
-                let end = rest.find([' ', '\t', '\n', '\r', '(', ';', '=', '"']).unwrap_or(rest.len());
+                // Verifiers write the '=' of a BATV or SRS address, or of base64, without the quotes that RFC 8601 asks
+                // for: a value goes on to the next blank.
+                let is_value = tokens.last() == Some(&Token::Equals);
+                let ends = |c| matches!(c, ' ' | '\t' | '\n' | '\r' | '(' | ';' | '"') || (c == '=' && !is_value);
+                let end = rest.find(ends).unwrap_or(rest.len());
                 tokens.push(Token::Word(rest[..end].into()));
                 rest = &rest[end..];
             }
@@ -339,6 +343,11 @@ mod tests {
             ("mx.example.org; spf=pass smtp.mailfrom=bounce.famille.example", (Missing, Passed(Spf))),
             ("mx.example.org; dkim=pass header.d=mail.famille.example header.s=k1", (Missing, Passed(Dkim))),
             ("mx.example.org; dkim=pass header.i=@famille.example header.b=\"ab/c=\"", (Missing, Passed(Dkim))),
+            ("mx.example.org; dkim=pass header.b=ab/c== header.d=famille.example", (Missing, Passed(Dkim))),
+            (
+                "mx.example.org; spf=pass smtp.mailfrom=prvs=1234abcdef=maman@famille.example",
+                (Passed(Spf), Passed(Spf)),
+            ),
             ("mx.example.org; dkim / 1 = pass header . d = famille.example", (Missing, Passed(Dkim))),
             (
                 "mx.example.org; none; dkim=fail header.d=famille.example; dkim=pass header.d=famille.example; spf=none",
@@ -360,6 +369,7 @@ mod tests {
             "mx.example.org; none",
             "evil.example; dmarc=pass header.from=famille.example",
             "mx.example.org.evil.example; dmarc=pass header.from=famille.example",
+            "mx.example.org; dmarc=pass=x header.from=famille.example",
             "mx.example.org; dmarc=fail header.from=famille.example",
             "mx.example.org; dmarc=pass header.from=evil.example",
             "mx.example.org; dmarc=pass header.from=sub.famille.example",

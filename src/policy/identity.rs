@@ -147,12 +147,13 @@ fn unwrap_srs(address: &Address) -> Option<Address> {
 /// The header sender, from the raw value of the only From header (folds as LF and white space).
 ///
 /// Strict on purpose, and written here since general parsers repair what must be refused: two mailboxes, a group, a
-/// route, anything after the `>`, an unquoted `@` in the display name, bytes that are no UTF-8.
+/// route, anything after the `>`, an unquoted `@` in the display name.
 pub fn header_sender(value: &[u8]) -> Option<Address> {
     if value.len() > MAX_FROM {
         return None;
     }
-    let text = std::str::from_utf8(value).ok()?;
+    // A display name may hold bytes of any old charset; what replaces them is allowed in no address.
+    let text = &*String::from_utf8_lossy(value);
     if text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')) {
         return None;
     }
@@ -289,6 +290,7 @@ mod tests {
         ] {
             assert_eq!(from(value).as_deref(), Some("maman@famille.example"), "{value:?}");
         }
+        assert!(header_sender(b"M\xe8re No\xebl <maman@famille.example>").is_some());
     }
 
     #[test]
@@ -317,7 +319,8 @@ mod tests {
         ] {
             assert_eq!(from(value), None, "{value:?}");
         }
-        assert_eq!(header_sender(b"Maman \xe9 <maman@famille.example>"), None);
+        assert_eq!(header_sender(b"Maman <mam\xe9n@famille.example>"), None);
+        assert_eq!(header_sender(b"Maman <maman@famill\xe9.example>"), None);
     }
 
     fn envelope(path: &str, forwarders: &[&str]) -> Vec<(String, bool)> {

@@ -10,6 +10,7 @@ use std::process::{Command, ExitStatus};
 use std::thread;
 use std::time::Duration;
 
+use perso_milter::milter::client::{Client, ClientOptions};
 use toml::{Table, Value};
 
 use crate::scratch::{self, Scratch, Server, Signal, wait_until};
@@ -63,7 +64,17 @@ impl Socket {
         }
     }
 
-    /// Whether the daemon accepts there.
+    /// Whether the daemon serves there: it accepts once its lists are loaded, and negotiates.
+    fn serves(&self) -> bool {
+        let address = match self {
+            Self::Inet { port, .. } => format!("inet:{port}@127.0.0.1"),
+            Self::Unix(path) => format!("unix:{}", path.display()),
+        };
+        let address = address.parse().expect("an address");
+        Client::connect(&address, &ClientOptions::default()).is_ok_and(|client| client.quit().is_ok())
+    }
+
+    /// Whether connections can be made there: they queue from before the lists are loaded.
     fn accepts(&self) -> bool {
         match self {
             Self::Inet { port, .. } => TcpStream::connect((Ipv4Addr::LOCALHOST, *port)).is_ok(),
@@ -134,7 +145,7 @@ impl Daemon {
         scratch::run(self.program().args(arguments).arg("-c").arg(self.file()))
     }
 
-    /// Starts the daemon and waits until it accepts connections.
+    /// Starts the daemon and waits until it serves.
     pub fn start(&mut self, scratch: &Scratch) {
         self.start_with(scratch, &[]);
     }
@@ -142,9 +153,9 @@ impl Daemon {
     /// Starts the daemon with further arguments to `run`.
     pub fn start_with(&mut self, scratch: &Scratch, arguments: &[&str]) {
         let mut server = scratch.spawn(self.run_command().args(arguments), &self.log_file());
-        wait_until("perso-milter to accept connections", || {
+        wait_until("perso-milter to serve", || {
             assert!(server.is_running(), "perso-milter ended at its start\n{}", self.tail());
-            self.socket.accepts().then_some(())
+            self.socket.serves().then_some(())
         });
         self.server = Some(server);
     }

@@ -5,7 +5,13 @@ use crate::milter::Settings;
 use crate::relay::{FRIEND, Relay, STRANGER, letter};
 
 fn bob() -> Relay {
-    Relay::with(Settings::new().set("personal.actions", vec!["tag"])).user("bob").personal("bob", &[FRIEND]).start()
+    bob_and(|relay| relay)
+}
+
+/// Bob and whatever else is prepared before the daemon starts.
+fn bob_and(prepare: impl FnOnce(Relay) -> Relay) -> Relay {
+    let relay = Relay::with(Settings::new().set("personal.actions", vec!["tag"]));
+    prepare(relay.user("bob").personal("bob", &[FRIEND])).start()
 }
 
 /// A letter from the friend whose Subject field has this raw value.
@@ -96,10 +102,11 @@ fn a_tag_with_accents_is_an_encoded_word() {
 
 #[test]
 fn the_whole_domain_of_a_friend_and_an_alias_of_the_user_count_too() {
-    let relay = bob();
-    let (alias, address) = (relay.address("b.leroy"), relay.address("anne"));
-    relay.daemon.command(&["user", "add", &address, "--alias", &alias]);
-    relay.entries("anne", "personal", &["ecole.example"]);
+    let relay = bob_and(|relay| {
+        let (alias, address) = (relay.address("b.leroy"), relay.address("anne"));
+        relay.daemon.command(&["user", "add", &address, "--alias", &alias]);
+        relay.personal("anne", &["ecole.example"])
+    });
     let message = letter("direction@ecole.example", "Kermesse");
     let sent = relay.send("direction@ecole.example", &["b.leroy"], &message);
     relay.assert_inbox(&sent, "b.leroy", &message.with_subject(" [PERSO] Kermesse"));
@@ -117,7 +124,7 @@ fn the_header_sender_counts_when_the_envelope_sender_is_another() {
 
 #[test]
 fn two_recipients_to_whom_it_is_personal_both_get_the_tag() {
-    let relay = bob().user("anne").personal("anne", &[FRIEND]);
+    let relay = bob_and(|relay| relay.user("anne").personal("anne", &[FRIEND]));
     let message = letter(FRIEND, "Tous deux");
     let sent = relay.send(FRIEND, &["bob", "anne"], &message);
     for name in ["bob", "anne"] {
