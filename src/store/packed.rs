@@ -246,7 +246,7 @@ mod tests {
             |row| row.options.paused = true,
             |row| row.revision += 1,
             |row| row.fingerprint_key[0] ^= 1,
-            |row| drop(row.lists.remove(ListKind::White, Fingerprint::from_bytes([0; 16]))),
+            |row| assert!(row.lists.remove(ListKind::White, Fingerprint::from_bytes([0; 16]))),
         ];
         for edit in edits {
             let mut row = row();

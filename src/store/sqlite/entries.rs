@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, ErrorCode, OptionalExtension};
 
 use super::change::{Change, Payload, Told};
 use super::link::{Db, DbError};
@@ -88,7 +88,13 @@ pub fn apply(change: &mut Change<'_>, actor: &Actor, prepared: Prepared) -> Db<(
     let (mut row, mac) = change.packed(user)?;
     row.revision += 1;
     let batch = row.revision;
-    change.run(sql::ADD_BATCH, (user.to_sql(), batch, sealer.ephemeral()))?;
+    change.run(sql::ADD_BATCH, (user.to_sql(), batch, sealer.ephemeral())).map_err(|error| match error {
+        // The revision was used before: the row is an older one, put back.
+        DbError::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+            StoreError::Altered(user).into()
+        }
+        error => error,
+    })?;
     let mut payload = zeroize::Zeroizing::new(String::new());
     let mut counts = ListKind::ALL.map(|list| row.lists.len(list));
     for edit in &edits {
@@ -146,10 +152,13 @@ fn apply_edit(
     Ok(Effect::Done)
 }
 
+/// A user of a chunk, with the numbered lines that are theirs.
+type ResolvedUser = (UserId, UserKeys, Vec<(u64, Edit)>);
+
 /// A chunk of a file whose users are known.
 #[derive(Default)]
 pub struct Resolved {
-    users: Vec<(UserId, UserKeys, Vec<(u64, Edit)>)>,
+    users: Vec<ResolvedUser>,
     refused: Vec<(u64, StoreError)>,
 }
 
@@ -211,7 +220,7 @@ pub struct Chunk {
 impl Resolved {
     /// Fingerprints and seals.
     pub fn prepare(self, shared: &Shared) -> Result<Chunk> {
-        let prepare = |(user, keys, edits): (UserId, UserKeys, Vec<(u64, Edit)>)| {
+        let prepare = |(user, keys, edits): ResolvedUser| {
             let (lines, edits): (Vec<_>, Vec<_>) = edits.into_iter().unzip();
             Ok((lines, Prepared::new(shared, user, &keys, &edits)?))
         };

@@ -112,8 +112,13 @@ impl Link {
         let identity = identity(path)?;
         let open = || -> Db<_> {
             let conn = connect(path, role, wait)?;
-            check_schema(&conn, path)?;
+            check_schema(&conn, path)?.ok_or_else(|| no_store(path))?;
             let facts = facts(&conn)?.ok_or_else(|| no_store(path))?;
+            // Not before the file is known to be ours; a restored one may have lost it.
+            conn.pragma_update(None, "journal_mode", "WAL")?;
+            if role == Role::Read {
+                conn.pragma_update(None, "query_only", "ON")?;
+            }
             Ok((conn, facts))
         };
         let (conn, facts) = open().map_err(|error| error.at(path))?;
@@ -144,6 +149,7 @@ pub fn prepare(path: &Path, wait: Duration, clock: &Clock) -> Result<Keys> {
     let run = || -> Db<Keys> {
         let mut conn = connect(path, Role::Write, wait)?;
         migrate(&mut conn, path)?;
+        conn.pragma_update(None, "journal_mode", "WAL")?;
         let tx = conn.transaction()?; // IMMEDIATE: finds a lock that is held, and lets one process alone create keys
         let keys = match facts(&tx)? {
             Some(facts) => existing_keys(path, &facts)?,
@@ -179,16 +185,12 @@ fn connect(path: &Path, role: Role, wait: Duration) -> Db<Connection> {
         Role::Read => TransactionBehavior::Deferred,
     });
     conn.pragma_update(None, "trusted_schema", "OFF")?;
-    conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     conn.pragma_update(None, "cache_size", -PAGE_CACHE)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.pragma_update(None, "foreign_keys", "ON")?;
     conn.pragma_update(None, "secure_delete", "ON")?;
     conn.pragma_update(None, "wal_autocheckpoint", 0)?;
-    if role == Role::Read {
-        conn.pragma_update(None, "query_only", "ON")?;
-    }
     Ok(conn)
 }
 
@@ -224,7 +226,7 @@ fn check_schema(conn: &Connection, path: &Path) -> Db<Option<i32>> {
 }
 
 fn no_store(path: &Path) -> StoreError {
-    StoreError::Corrupt { path: path.to_owned(), detail: "another application's database".to_owned() }
+    StoreError::Corrupt { path: path.to_owned(), detail: "an empty or another application's database".to_owned() }
 }
 
 struct Facts {

@@ -206,3 +206,28 @@ pub(super) fn offer<T>(to: &SyncSender<T>, wish: T) {
 pub fn link(shared: &Shared) -> Result<Link> {
     Link::open(&shared.path, Role::Write, shared.options.write_wait, &shared.keys.match_key)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::{Actor, SqliteOptions, SqliteStore, Store, StoreError};
+
+    #[test]
+    fn a_full_disk_fails_the_change_and_the_store_lives_on() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = SqliteStore::open(&dir.path().join("s.db"), SqliteOptions::default()).expect("a store");
+        let limit = |pages: i64| {
+            store.write(move |change| {
+                Ok(change
+                    .conn
+                    .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get::<_, i64>(0))?)
+            })
+        };
+        limit(1).expect("no more pages than there are");
+        let add = |n: usize| store.add_organisation(&Actor::System, &format!("{n:064}"), &[]);
+        let failed = (0..10_000).map(add).find_map(Result::err);
+        assert!(matches!(failed, Some(StoreError::Full(_))), "{failed:?}");
+        assert!(store.organisations().is_ok());
+        limit(1 << 30).expect("room again");
+        add(10_000).expect("it lives on");
+    }
+}
