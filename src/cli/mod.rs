@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand. Exit codes: 0 done, 1 failed or done in part, 2 wrong configuration or usage.
 
 pub mod check;
+pub mod demo;
 pub mod entry;
 pub mod explain;
 pub mod import;
@@ -42,6 +43,8 @@ enum Command {
     },
     /// Say every problem of the configuration, the store and the Postfix beside it
     Check(check::Args),
+    /// Play example messages through the real daemon on a temporary store, then stay up
+    Demo(demo::Args),
     /// Print the Postfix and Dovecot lines that fit this configuration
     PostfixConfig(postfix_config::Args),
     /// Say what a message becomes for each recipient, and why
@@ -85,6 +88,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Command::Run { config, only } => run_daemon(&config, only),
         Command::Check(args) => check::run(&args),
+        Command::Demo(args) => demo::run(&args),
         Command::PostfixConfig(args) => postfix_config::run(&args),
         Command::Explain(args) => explain::run(args),
         Command::Org(args) => org::run(args),
