@@ -52,7 +52,7 @@ impl Daemon {
         let defaults = Defaults::from(&config);
         let directory = Arc::new(RelayDirectory::new(cache.clone(), &store.keys().match_key, defaults, clock));
         let follower = Follower::start(&*store, cache.clone(), directory.clone())?;
-        info!(addresses = cache.len(), configuration = %source, "lists are loaded");
+        info!(version = env!("CARGO_PKG_VERSION"), configuration = %source, "ready");
         Ok(Self { source, config, listeners, store, directory, follower, shutdown: Shutdown::new() })
     }
 
