@@ -30,9 +30,6 @@ pub enum HeaderLimit {
     Bytes,
 }
 
-/// Longest header name compared with those of ours, in bytes.
-const MAX_NAME: usize = 128;
-
 /// Facts of the headers seen so far.
 #[derive(Debug, Default)]
 pub struct HeaderFacts {
@@ -153,12 +150,12 @@ fn keep(text: &mut Vec<u8>, place: &mut Option<Range<usize>>, value: &[u8]) {
     }
 }
 
-/// Notes a header by its name and its 1-based index among those of that name, compared without regard to case.
+/// Notes a header by its name and its 1-based index among those of that name, compared without regard to case. A name
+/// that no header has (RFC 5322, 2.2) cannot be named in an edit either.
 fn note(headers: &mut Vec<(String, u32)>, name: &[u8]) {
-    let Ok(name) = std::str::from_utf8(name) else { return };
-    if name.len() > MAX_NAME {
+    let Some(name) = std::str::from_utf8(name).ok().filter(|name| name.bytes().all(|b| b.is_ascii_graphic())) else {
         return;
-    }
+    };
     let earlier = headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).count();
     // Bounded by the limit on headers, far below u32::MAX.
     headers.push((name.to_owned(), earlier as u32 + 1));

@@ -11,7 +11,9 @@ use crate::policy::decide::{Lists, Message, Verdict, decide, decide_at_rcpt};
 use crate::policy::identity::Sender;
 use crate::policy::list::{Globs, UserLists};
 use crate::policy::organisation::OrgPolicy;
-use crate::policy::plan::{Circumstances, Mark, Modification, Plan, Recipient, Rejection, mailbox_candidates, plan};
+use crate::policy::plan::{
+    Circumstances, Detail, Mark, Modification, Plan, Recipient, Rejection, mailbox_candidates, plan,
+};
 use crate::policy::subject::LeadingSpace;
 
 /// One message under way. It holds the settings of its MAIL and each recipient's lists of their RCPT to its end.
@@ -48,6 +50,7 @@ struct User {
     policy: Arc<OrgPolicy>,
     lists: UserLists,
     globs: Option<Arc<Globs>>,
+    detail: Detail,
 }
 
 impl User {
@@ -139,10 +142,14 @@ impl Transaction {
 
     fn user(&self, directory: &impl Directory, path: &[u8]) -> Option<User> {
         let address = Address::from_path(path)?;
-        let lists = mailbox_candidates(address, self.settings.delimiter).find_map(|a| directory.lists(&a))?;
+        let delimiter = self.settings.delimiter;
+        let found = |address: Address| directory.lists(&address).map(|lists| (lists, address));
+        let (lists, known_as) = mailbox_candidates(address, delimiter).find_map(found)?;
+        let has_detail = delimiter.is_some_and(|delimiter| known_as.local().contains(delimiter));
+        let detail = if has_detail { Detail::Name } else { Detail::Folder };
         let policy = self.settings.organisations.get(&lists.organisation())?.clone();
         let globs = if lists.has_globs() { directory.globs(&lists) } else { None };
-        Some(User { policy, lists, globs })
+        Some(User { policy, lists, globs, detail })
     }
 
     fn needed_depth(&self, user: Option<&User>) -> Depth {
@@ -175,6 +182,7 @@ impl Transaction {
                 path: &accepted.path,
                 arguments: &accepted.arguments,
                 user: accepted.user.as_ref().map(|user| (&*user.policy, user.lists.user())),
+                detail: accepted.user.as_ref().map_or(Detail::Folder, |user| user.detail),
                 verdict,
             })
             .collect();

@@ -120,13 +120,16 @@ impl Evidence {
         if received_above > policy.hops || self.headers >= policy.results {
             return;
         }
-        let Some(tokens) = std::str::from_utf8(value).ok().and_then(tokenize) else { return };
-        let mut parts = tokens.split(|token| *token == Token::Semicolon);
-        let Some(Token::Word(id)) = parts.next().and_then(<[Token<'_>]>::first) else { return };
-        if !policy.authserv_ids.iter().any(|own| own.eq_ignore_ascii_case(id)) {
+        let text = String::from_utf8_lossy(value);
+        let is_ours = |id: &str| policy.authserv_ids.iter().any(|own| own.eq_ignore_ascii_case(id));
+        if !authserv_id(&text).is_some_and(|id| is_ours(&id)) {
             return;
         }
+        // Counted before it is understood: a sender who gets something unreadable into our verifier's header (a HELO
+        // with a parenthesis in a comment) must not have the next header, a forged one, believed in its place.
         self.headers += 1;
+        let Some(tokens) = tokenize(&text) else { return };
+        let parts = tokens.split(|token| *token == Token::Semicolon).skip(1);
         let room = MAX_PASSES.saturating_sub(self.passes.len());
         self.passes.extend(parts.filter_map(pass_of).take(room));
     }
@@ -164,6 +167,19 @@ impl Evidence {
     }
 }
 
+/// The authserv-id at the front of a header's value.
+fn authserv_id(text: &str) -> Option<Cow<'_, str>> {
+    let mut rest = text.trim_start();
+    while rest.starts_with('(') {
+        rest = after_comment(rest)?.trim_start();
+    }
+    if rest.starts_with('"') {
+        return quoted_string(rest).map(|(id, _)| id.into());
+    }
+    let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '(' | ';')).unwrap_or(rest.len());
+    Some(rest[..end].into())
+}
+
 /// Relaxed alignment (RFC 7489, 3.1): one organisational domain by the public suffix list.
 fn is_aligned(one: &str, other: &str) -> bool {
     one == other || psl::domain_str(one).is_some_and(|registered| psl::domain_str(other) == Some(registered))
@@ -189,6 +205,10 @@ fn pass_of(part: &[Token<'_>]) -> Option<Pass> {
     for piece in pairs {
         let words: Vec<&Cow<'_, str>> = piece.iter().filter_map(Token::word).collect();
         let (value, rest) = words.split_first()?;
+        // No name of a property holds an @: a part of an address has come apart from its value.
+        if rest.iter().any(|word| word.contains('@')) {
+            return None;
+        }
         values.push((std::mem::take(&mut name), (*value).clone()));
         name = joined(rest);
     }
@@ -261,23 +281,40 @@ fn tokenize(text: &str) -> Option<Vec<Token<'_>>> {
                 tokens.push(if c == ';' { Token::Semicolon } else { Token::Equals });
                 rest = &rest[1..];
             }
-            '"' => {
-                let (string, after) = quoted_string(rest)?;
-                tokens.push(Token::Word(string.into()));
-                rest = after;
-            }
             _ => {
-                // Verifiers write the '=' of a BATV or SRS address, or of base64, without the quotes that RFC 8601 asks
-                // for: a value goes on to the next blank.
                 let is_value = tokens.last() == Some(&Token::Equals);
-                let ends = |c| matches!(c, ' ' | '\t' | '\n' | '\r' | '(' | ';' | '"') || (c == '=' && !is_value);
-                let end = rest.find(ends).unwrap_or(rest.len());
-                tokens.push(Token::Word(rest[..end].into()));
+                let end = word_length(rest, is_value)?;
+                tokens.push(Token::Word(unquoted(&rest[..end])));
                 rest = &rest[end..];
             }
         }
     }
     Some(tokens)
+}
+
+/// The length of the word at the front, quoted strings within it included: `"a b"@d` is one word. A value goes on over
+/// `=` to the next blank, since verifiers write that of a BATV or SRS address, or of base64, without the quotes that RFC
+/// 8601 asks for. `None` where a quoted string does not end.
+fn word_length(text: &str, is_value: bool) -> Option<usize> {
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        match c {
+            ' ' | '\t' | '\n' | '\r' | '(' | ';' => break,
+            '=' if !is_value => break,
+            '"' => at = text.len() - quoted_string(&text[at..])?.1.len(),
+            _ => at += c.len_utf8(),
+        }
+    }
+    Some(at)
+}
+
+/// A word that is a quoted string and nothing else, without its quotes; any other word as it is, so that what stands in
+/// the quotes of a local part is never taken for a domain.
+fn unquoted(word: &str) -> Cow<'_, str> {
+    match quoted_string(word) {
+        Some((content, "")) if word.starts_with('"') => content.into(),
+        _ => word.into(),
+    }
 }
 
 fn after_comment(text: &str) -> Option<&str> {
@@ -384,6 +421,9 @@ mod tests {
             "mx.example.org; (dmarc=pass header.from=famille.example)",
             "mx.example.org; dkim=fail reason=\"; dmarc=pass header.from=famille.example\"",
             "mx.example.org; dmarc=pass header.from=famille.example header.from=evil.example",
+            "mx.example.org; spf=pass smtp.mailfrom=\"x@famille.example\"@evil.example",
+            "mx.example.org; spf=pass smtp.mailfrom=\"x@famille.example\" @evil.example",
+            "mx.example.org; dkim=pass header.i=\"x@famille.example\"@evil.example",
             "mx.example.org; dmarc=pass (unclosed header.from=famille.example",
             "mx.example.org; dmarc=pass reason=\"unclosed header.from=famille.example",
         ] {
@@ -396,6 +436,12 @@ mod tests {
         let pass = "mx.example.org; dmarc=pass header.from=famille.example";
         let fail = "mx.example.org; dmarc=fail header.from=famille.example";
         assert_eq!(judge(&[fail, pass]).1, Authentication::Missing);
+        // What the sender makes unreadable in our verifier's header still takes its place.
+        assert_eq!(
+            judge(&["mx.example.org; spf=pass (helo=x() smtp.mailfrom=evil.example", pass]).1,
+            Authentication::Missing
+        );
+        assert_eq!(judge(&["mx.example.org; spf=pass smtp.helo=\"x", pass]).1, Authentication::Missing);
         assert_eq!(judge(&["other.example; dmarc=fail", pass]).1, Authentication::Passed(Method::Dmarc));
         let policy = policy(AuthenticationMode::Required);
         let mut evidence = Evidence::default();

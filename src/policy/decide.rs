@@ -6,6 +6,7 @@
 //! blocked and stands on the user's personal list is personal.
 
 use super::action::{BlackAction, PersonalActions};
+use super::address::Address;
 use super::authres::Authentication;
 use super::identity::{Candidate, GLOB_RANK, Sender};
 use super::list::{Globs, ListKind, Scope, UserLists};
@@ -157,20 +158,14 @@ pub fn decide(organisation: &OrgPolicy, lists: Lists<'_>, message: &Message<'_>)
     if options.paused {
         return Verdict { reason: Reason { paused: true, ..Reason::default() }, ..Verdict::UNTOUCHED };
     }
-    let enforced = search(organisation.enforced.lists(), Level::Enforced, message);
-    let mut user = search(lists, Level::User, message);
-    let mut defaults = search(organisation.defaults.lists(), Level::Default, message);
-    let mut reason = Reason::default();
-
-    let protected = |found: &mut Found| {
-        let black =
-            found.counting[ListKind::Black as usize].filter(|m| is_protected(organisation, m.identity, message));
-        if let Some(rule) = black {
-            found.counting[ListKind::Black as usize] = None;
-            reason.overridden_sender = Some(Overridden { rule, because: Because::ProtectedSender });
-        }
+    let enforced = search(organisation, organisation.enforced.lists(), Level::Enforced, message);
+    let user = search(organisation, lists, Level::User, message);
+    let defaults = search(organisation, organisation.defaults.lists(), Level::Default, message);
+    let protected = user.protected.or(defaults.protected);
+    let mut reason = Reason {
+        overridden_sender: protected.map(|rule| Overridden { rule, because: Because::ProtectedSender }),
+        ..Reason::default()
     };
-    [&mut user, &mut defaults].into_iter().for_each(protected);
 
     settle_sender(&enforced, &user, &defaults, &mut reason);
     if !options.functional {
@@ -204,16 +199,13 @@ pub fn decide_at_rcpt(organisation: &OrgPolicy, lists: Lists<'_>, envelope: &Sen
         header: None,
         header_authentication: Authentication::Missing,
     };
-    let black = |lists, level| search(lists, level, &message).counting[ListKind::Black as usize];
     let levels = [
         (organisation.enforced.lists(), Level::Enforced),
         (lists, Level::User),
         (organisation.defaults.lists(), Level::Default),
     ];
     for (lists, level) in levels {
-        let rule = black(lists, level)
-            .filter(|_| level == Level::Enforced || !is_protected(organisation, Identity::Envelope, &message));
-        if let Some(rule) = rule {
+        if let Some(rule) = search(organisation, lists, level, &message).get(ListKind::Black) {
             if white_could_win(lists.compiled, &rule) {
                 return None;
             }
@@ -241,26 +233,26 @@ fn white_could_win(lists: &UserLists, black: &Match) -> bool {
         .any(|scope| lists.has_white(scope))
 }
 
-fn is_protected(organisation: &OrgPolicy, identity: Identity, message: &Message<'_>) -> bool {
-    let sender = match identity {
-        Identity::Envelope => message.envelope,
-        Identity::Header => message.header,
-    };
-    sender.is_some_and(|sender| organisation.is_protected(sender.address()))
-}
-
-/// The best match of each list of one level; white and personal ones that nothing vouches for stand apart.
+/// The best match of each list of one level; white and personal ones that nothing vouches for stand apart, as do black
+/// ones for a sender who cannot be blocked.
 #[derive(Default)]
 struct Found {
     counting: [Option<Match>; 3],
     unproven: [Option<Match>; 3],
+    protected: Option<Match>,
 }
 
 impl Found {
-    fn note(&mut self, found: Match) {
-        let proven = found.list == ListKind::Black || found.authentication.counts();
-        let place = if proven { &mut self.counting } else { &mut self.unproven };
-        let best = &mut place[found.list as usize];
+    /// Takes a match for an address of the sender.
+    fn note(&mut self, organisation: &OrgPolicy, address: &Address, found: Match) {
+        let is_black = found.list == ListKind::Black;
+        let best = if is_black && found.level != Level::Enforced && organisation.is_protected(address) {
+            &mut self.protected
+        } else if is_black || found.authentication.counts() {
+            &mut self.counting[found.list as usize]
+        } else {
+            &mut self.unproven[found.list as usize]
+        };
         if best.is_none_or(|known| found.rank < known.rank) {
             *best = Some(found);
         }
@@ -271,7 +263,7 @@ impl Found {
     }
 }
 
-fn search(lists: Lists<'_>, level: Level, message: &Message<'_>) -> Found {
+fn search(organisation: &OrgPolicy, lists: Lists<'_>, level: Level, message: &Message<'_>) -> Found {
     let mut found = Found::default();
     if lists.compiled.is_empty() {
         return found;
@@ -284,19 +276,19 @@ fn search(lists: Lists<'_>, level: Level, message: &Message<'_>) -> Found {
     for (identity, sender, authentication) in identities {
         let Some(sender) = sender else { continue };
         let rule = |list, scope, rank| Match { level, list, scope, rank, identity, authentication };
-        for Candidate { scope, text, rank, black_only } in sender.candidates() {
+        for Candidate { scope, text, address, rank, black_only } in sender.candidates() {
             let short = key.fingerprint(scope, text).short();
             for list in ListKind::ALL {
                 if (list == ListKind::Black || !black_only) && lists.compiled.contains(list, short) {
-                    found.note(rule(list, scope, rank));
+                    found.note(organisation, address, rule(list, scope, rank));
                 }
             }
         }
         if let Some(globs) = lists.globs {
             for (address, black_only) in sender.whole_addresses() {
                 for list in ListKind::ALL {
-                    if (list == ListKind::Black || !black_only) && globs.matches(list, address) {
-                        found.note(rule(list, Scope::Glob, GLOB_RANK));
+                    if (list == ListKind::Black || !black_only) && globs.matches(list, address.as_str()) {
+                        found.note(organisation, address, rule(list, Scope::Glob, GLOB_RANK));
                     }
                 }
             }
@@ -359,7 +351,7 @@ fn settle_personal(user: &Found, reason: &mut Reason) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::address::{Address, Domain};
+    use super::super::address::Domain;
     use super::super::authres::Method;
     use super::super::fixture::{organisation, user};
     use super::super::list::EntryValue;
@@ -471,6 +463,19 @@ mod tests {
         let own = "colleague@mail.org.example";
         let verdict = verdict_on(&organisation(), &user(1, &[(Black, own)]), own, PASSED);
         assert_eq!(summary(&verdict), " black:ProtectedSender");
+        // Another sender of the same message is judged on its own, and so is what stands behind a rewriting.
+        let lists = user(1, &[(Black, own), (Black, "bad.example"), (Black, "spam@evil.example")]);
+        let (envelope, header) = (sender(own), sender("x@bad.example"));
+        let message = Message {
+            envelope: Some(&envelope),
+            envelope_authentication: PASSED,
+            header: Some(&header),
+            header_authentication: PASSED,
+        };
+        let verdict = decide(&organisation(), Lists { compiled: &lists, globs: None }, &message);
+        assert_eq!(summary(&verdict), "blocked:reject black:ProtectedSender");
+        let rewritten = "srs0=hhhh=tt=evil.example=spam@org.example";
+        assert_eq!(summary(&verdict_on(&organisation(), &lists, rewritten, PASSED)), "blocked:reject");
 
         let from = "a@d.example";
         let with = |options| {

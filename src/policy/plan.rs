@@ -58,6 +58,15 @@ pub struct EditableHeaders<'a> {
     pub forged: &'a [(String, u32)],
 }
 
+/// What stands behind the delimiter in a recipient's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// A folder, or nothing: the mailbox is what stands before it.
+    Folder,
+    /// A part of the mailbox's own name, such as the alias `contact+fr@d`: what stands before it is somebody else's.
+    Name,
+}
+
 /// A recipient whom the message still has: those refused at RCPT are none.
 #[derive(Debug, Clone, Copy)]
 pub struct Recipient<'a> {
@@ -67,6 +76,8 @@ pub struct Recipient<'a> {
     pub arguments: &'a [Vec<u8>],
     /// The user's policy and number, where the recipient is one of our users.
     pub user: Option<(&'a OrgPolicy, u64)>,
+    /// Whether the address may be given another folder.
+    pub detail: Detail,
     /// What their lists ask for.
     pub verdict: &'a Verdict,
 }
@@ -206,9 +217,7 @@ pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipi
     let delete = |(name, index): &(String, u32)| Modification::DeleteHeader { name: name.clone(), index: *index };
     // From the highest index down: a deletion renumbers those below it.
     modifications.extend(headers.forged.iter().rev().map(delete));
-    if common.clear_headers {
-        modifications.extend(headers.spam.iter().rev().map(delete));
-    }
+    modifications.extend(common.clear_headers.iter().rev().map(|header| delete(header)));
     if let Some(value) = &common.subject {
         let (name, value) = ("Subject".to_owned(), value.clone());
         modifications.push(match headers.subject {
@@ -263,12 +272,14 @@ fn refusal(circumstances: &Circumstances, recipients: &[Recipient<'_>]) -> Optio
 /// Where a recipient's copy goes, others set aside.
 fn delivery(circumstances: &Circumstances, recipient: &Recipient<'_>) -> Delivery {
     let Some((policy, _)) = recipient.user else { return Delivery::AsAddressed };
+    let junk = || Delivery::Folder(policy.black.junk_folder.clone());
     match recipient.verdict.outcome {
-        Outcome::Blocked(action) => match (action, policy.black.late_action) {
-            (BlackAction::Junk, _) | (BlackAction::Reject | BlackAction::Hold, LateAction::Junk) => {
-                Delivery::Folder(policy.black.junk_folder.clone())
-            }
-            (BlackAction::Discard, _) | (_, LateAction::Discard) => Delivery::Discarded,
+        Outcome::Blocked(BlackAction::Discard) => Delivery::Discarded,
+        // Who asks to hold wants to look at it later: what cannot be held for one alone is filed, never dropped.
+        Outcome::Blocked(BlackAction::Junk | BlackAction::Hold) => junk(),
+        Outcome::Blocked(BlackAction::Reject) => match policy.black.late_action {
+            LateAction::Junk => junk(),
+            LateAction::Discard => Delivery::Discarded,
         },
         Outcome::Deliver { personal, .. } if personal.contains(PersonalActions::FOLDER) => {
             Delivery::Folder(policy.personal.folder.clone())
@@ -276,7 +287,7 @@ fn delivery(circumstances: &Circumstances, recipient: &Recipient<'_>) -> Deliver
         Outcome::Deliver { .. } => {
             let is_personal = recipient.verdict.reason.personal.is_some();
             let typed = circumstances.direction == Direction::Inbound && !is_personal;
-            match typed.then(|| detail(circumstances, recipient)).flatten() {
+            match typed.then(|| folder_of(circumstances, recipient)).flatten() {
                 Some(detail) if is_folder(detail, &policy.personal.folder) => Delivery::DetailRemoved,
                 _ => Delivery::AsAddressed,
             }
@@ -296,8 +307,11 @@ fn local_and_domain(path: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((local.strip_prefix(b"\"").and_then(|l| l.strip_suffix(b"\"")).unwrap_or(local), domain))
 }
 
-/// What stands behind the delimiter in the address as written.
-fn detail<'a>(circumstances: &Circumstances, recipient: &Recipient<'a>) -> Option<&'a [u8]> {
+/// The folder in the address as written.
+fn folder_of<'a>(circumstances: &Circumstances, recipient: &Recipient<'a>) -> Option<&'a [u8]> {
+    if recipient.detail == Detail::Name {
+        return None;
+    }
     let delimiter = u8::try_from(circumstances.delimiter?).ok()?;
     let (local, _) = local_and_domain(recipient.path)?;
     local.iter().position(|&b| b == delimiter).map(|at| &local[at + 1..])
@@ -377,11 +391,14 @@ fn target(circumstances: &Circumstances, recipient: &Recipient<'_>, delivery: &m
         Delivery::DetailRemoved => None,
         _ => return None,
     };
-    let there = detail(circumstances, recipient).is_some_and(|d| folder.is_some_and(|folder| is_folder(d, folder)));
+    let there = folder_of(circumstances, recipient).is_some_and(|d| folder.is_some_and(|folder| is_folder(d, folder)));
     if there {
         return None;
     }
-    let path = path_with(circumstances, recipient.path, folder);
+    let path = match recipient.detail {
+        Detail::Folder => path_with(circumstances, recipient.path, folder),
+        Detail::Name => None,
+    };
     if path.is_none() {
         *delivery = Delivery::AsAddressed;
     }
@@ -435,7 +452,8 @@ struct HeaderEdits {
     subject: Option<Vec<u8>>,
     tagged: bool,
     cleared: bool,
-    clear_headers: bool,
+    /// Spam marks to be removed: name and index, in the order of the message.
+    clear_headers: Vec<(String, u32)>,
     mark: Option<Mark>,
     signed_subject: Vec<u8>,
 }
@@ -457,10 +475,13 @@ fn header_edits(
         let clear = wish.clear.map_or(&[][..], |white| &white.spam_prefixes);
         let subject = |tag| edited(headers.subject, SubjectEdit { tag, clear }, circumstances.leading);
         let (edited, untagged) = (subject(wish.tag), subject(None));
-        let clear_headers = wish.clear.is_some() && !headers.spam.is_empty();
+        // Only those that this organisation names: another may know others.
+        let named = |white: &WhitePolicy, name: &str| white.spam_headers.iter().any(|n| n.eq_ignore_ascii_case(name));
+        let clears = |(name, _): &&(String, u32)| wish.clear.is_some_and(|white| named(white, name));
+        let clear_headers: Vec<_> = headers.spam.iter().filter(clears).cloned().collect();
         HeaderEdits {
             tagged: edited != untagged,
-            cleared: clear_headers || untagged.is_some(),
+            cleared: !clear_headers.is_empty() || untagged.is_some(),
             clear_headers,
             mark: wish.mark,
             signed_subject: match wish.mark {
@@ -530,6 +551,7 @@ mod tests {
                 path: path.as_bytes(),
                 arguments: &[],
                 user: (!path.contains("elsewhere")).then_some((&policy, index as u64)),
+                detail: if path.contains("name+") { Detail::Name } else { Detail::Folder },
                 verdict,
             })
             .collect();
@@ -575,7 +597,13 @@ mod tests {
                 &[("<a@o.example>", blocked(BlackAction::Reject)), ("<b@o.example>", Verdict::UNTOUCHED)],
                 &["b@o.example"],
             ),
-            (&[("<a@o.example>", blocked(BlackAction::Hold)), ("<b@o.example>", Verdict::UNTOUCHED)], &["b@o.example"]),
+            (
+                &[("<a@o.example>", blocked(BlackAction::Hold)), ("<b@o.example>", Verdict::UNTOUCHED)],
+                &["a+Junk@o.example", "b@o.example"],
+            ),
+            (&[("<name+fr@o.example>", personal(FOLDER))], &["name+fr@o.example"]),
+            (&[("<name+perso@o.example>", Verdict::UNTOUCHED)], &["name+perso@o.example"]),
+            (&[("<name+fr@o.example>", blocked(BlackAction::Junk))], &["name+fr@o.example"]),
             (&[("<@r.example:a@o.example>", personal(FOLDER))], &["a+Perso@o.example"]),
             (&[("\"a\"@o.example", personal(FOLDER))], &["a+Perso@o.example"]),
             (
@@ -628,7 +656,8 @@ mod tests {
         let held = [("<a@o.example>", blocked(BlackAction::Hold)), ("<b@o.example>", blocked(BlackAction::Hold))];
         assert_eq!(planned(&AT_EDGE, &held).modifications, [Modification::Quarantine]);
         let cannot_hold = Circumstances { hold: false, ..AT_EDGE };
-        assert!(planned(&cannot_hold, &held).effects.iter().all(|e| e.delivery == Delivery::Discarded));
+        let junk = Delivery::Folder("Junk".to_owned());
+        assert!(planned(&cannot_hold, &held).effects.iter().all(|e| e.delivery == junk));
         assert!(planned(&AT_EDGE, &[]).reject.is_none());
     }
 
@@ -653,8 +682,13 @@ mod tests {
         let policy = organisation();
         let verdict = verdict(Outcome::Deliver { personal: PersonalActions::TAG | FOLDER, clear_spam: true });
         let arguments = [b"NOTIFY=NEVER".to_vec(), b"SIZE=9".to_vec(), b"orcpt=rfc822;x@y.example".to_vec()];
-        let recipient =
-            Recipient { path: b"<a@o.example>", arguments: &arguments, user: Some((&policy, 1)), verdict: &verdict };
+        let recipient = Recipient {
+            path: b"<a@o.example>",
+            arguments: &arguments,
+            user: Some((&policy, 1)),
+            detail: Detail::Folder,
+            verdict: &verdict,
+        };
         let (spam, forged) =
             ([("X-Spam-Flag".to_owned(), 1), ("X-Spam-Flag".to_owned(), 2)], [("X-Perso".to_owned(), 1)]);
         let headers = EditableHeaders { subject: None, spam: &spam, forged: &forged };

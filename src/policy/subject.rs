@@ -174,7 +174,8 @@ fn with_space(rest: &[u8], leading: LeadingSpace) -> Vec<u8> {
 
 fn with_tag(value: &[u8], tag: &Tag, leading: LeadingSpace) -> Vec<u8> {
     let rest = skip_blanks(value);
-    let words = if rest.starts_with(b"=?") { &tag.before_encoded } else { &tag.plain };
+    let is_encoded = rest.trim_ascii_start().starts_with(b"=?");
+    let words = if is_encoded { &tag.before_encoded } else { &tag.plain };
     let mut out = with_space(words, leading);
     let first_line = rest.split(|&b| b == b'\n').next().unwrap_or_default();
     let longest = "Subject: ".len() + words.len() + 1 + first_line.len();
@@ -245,11 +246,11 @@ mod tests {
     #[test]
     fn a_tag_that_is_not_ascii_is_an_encoded_word() {
         let tag = Tag::new("[PRIVÉ]").expect("valid");
-        for value in ["Dimanche", "=?utf-8?Q?=C3=A9t=C3=A9?="] {
+        for value in ["Dimanche", "=?utf-8?Q?=C3=A9t=C3=A9?=", "\n =?utf-8?Q?=C3=A9t=C3=A9?="] {
             let edit = SubjectEdit { tag: Some(&tag), clear: &[] };
             let new = edited(Some(value.as_bytes()), edit, LeadingSpace::Eaten).expect("edited");
             assert!(new.is_ascii() && new.starts_with(b"=?"), "{}", String::from_utf8_lossy(&new));
-            assert_eq!(decoded(&new), format!("[PRIVÉ] {}", decoded(value.as_bytes())));
+            assert_eq!(decoded(&new), format!("[PRIVÉ] {}", decoded(value.as_bytes()).trim()));
             assert_eq!(edited(Some(&new), edit, LeadingSpace::Eaten), None);
         }
     }
