@@ -1,7 +1,84 @@
 //! perso-milter: each recipient's own lists, applied to the mail that crosses a relay.
+//!
+//! Postfix (or Sendmail) calls the daemon over a milter socket for every message. For each recipient the daemon looks up
+//! that person's three lists, decides, and answers with edits. The lists live in a store that the command line (and later
+//! a web console) changes; a change governs the next message.
+//!
+//! # The way of a message
+//!
+//! ```text
+//! Postfix ──socket──> milter::server        one current-thread runtime a core, one task a connection
+//!                         │ bytes
+//!                     milter::frame         cuts frames in place        milter::wire: every constant, once
+//!                     milter::command       what a frame says           milter::negotiate: what both sides go by
+//!                     milter::session       may it come now? (Phase)    pure: no socket, no clock, no lock
+//!                         │
+//!                     milter::transaction   one message: settings held from MAIL, lists from each RCPT
+//!                     milter::facts         its headers, reduced to what decides
+//!                         │
+//!                     policy::decide        (organisation, lists, senders) -> Verdict with its Reason, per recipient
+//!                     policy::plan          verdicts -> edits of the message and of each recipient
+//!                         │
+//!                     milter::reply         edits and the final answer, one write
+//! ```
+//!
+//! # Where a thing lives
+//!
+//! | module | subject | may use |
+//! |---|---|---|
+//! | [`policy`] | addresses, lists, authentication results, verdicts, plans, the Subject | nothing of ours |
+//! | [`mark`] | the signed header `X-Perso` | – |
+//! | [`milter`] | the protocol, both sides of it, and the session | `policy`, `mark` |
+//! | [`store`] | organisations, users, entries, journal; SQLite behind one trait | `policy` |
+//! | [`cache`] | everybody's lists in memory, and the thread that keeps them as the store has them | `store`, `policy` |
+//! | [`config`] | one struct, one default, one load, every problem with its line | `policy`, plain types of `milter` |
+//! | [`directory`] | what sessions look up: the cache, and the settings in force | all above but `config` |
+//! | [`metrics`] | totals per organisation and day | `milter`, `policy`, `store` |
+//! | [`explain`] | a verdict in words | `milter`, `policy` |
+//! | [`app`] | the daemon, wired in start-up order | all above |
+//! | [`cli`] | one file a subcommand | all above |
+//!
+//! The arrows go down only; `tests/layout.rs` reads the `use` lines and fails on one that goes up.
+//!
+//! # What must stay true
+//!
+//! 1. **One recipient, one decision.** A verdict is computed from the message and that recipient's lists alone. Recipient
+//!    edits follow it; a header edit, which all recipients see, is made only where all who stay need the same one, and is
+//!    left out otherwise.
+//! 2. **Nothing lost.** Over a limit or after a fault of ours the answer is a temporary failure. Added recipients are sent
+//!    before deleted ones, in one write; an address that is to be added is never deleted (the planner's law,
+//!    [`policy::plan`]).
+//! 3. **Nobody else sees a user's lists.** Entries are matched by fingerprints under a key of that user and sealed to the
+//!    user's public key; no log line, answer, counter or command depends on them, but for the refusal a user chose. Types
+//!    that hold an address or a key have a `Debug` that hides it.
+//! 4. **The mail path waits for nothing.** Sessions read immutable values without a lock; a store that is away leaves the
+//!    last good lists serving.
+//! 5. **Bounded.** Every buffer and count has a named limit with a defined answer ([`config`], `[milter.limits]`).
+//!
+//! # Decisions worth knowing before a change
+//!
+//! - **The body is never asked for**, nor HELO, DATA or the end of headers: connect, MAIL, RCPT, headers and the end of
+//!   message are all that decides. RCPT waits for an answer only where some organisation refuses there.
+//! - **Header values keep their leading blank** (`SMFIP_HDR_LEADSPC`) where the MTA offers it, so that a Subject keeps its
+//!   bytes behind the tag.
+//! - **RCPT refuses only what no header could save**: a blocked envelope sender whose recipient has no white entry that is
+//!   specific enough to win by the header sender. Everything else waits for the headers ([`policy::decide`]).
+//! - **All discarded is not "discard"**: recipients are deleted one by one, since copies that Postfix adds itself
+//!   (`always_bcc`) are somebody else's.
+//! - **The From header is read by a strict scanner of ours** ([`policy::identity`]): general parsers repair what must be
+//!   refused, and a repaired From would match somebody's list.
+//! - **Settings are built whole and swapped** ([`directory`]); a message keeps those of its MAIL to its end.
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
+pub mod app;
 pub mod cache;
+pub mod cli;
+pub mod config;
+pub mod directory;
+pub mod explain;
+pub mod mark;
+pub mod metrics;
 pub mod milter;
 pub mod policy;
 pub mod store;

@@ -206,9 +206,10 @@ fn is_atom_or_dot(c: char) -> bool {
     }
 }
 
-/// Characters that are drawn as nothing, or turn the reading direction: they make two addresses look like one.
+/// Characters that are drawn as nothing, turn the reading direction, or stand for what was not readable: they make two
+/// addresses look like one.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fffd}')
 }
 
 #[cfg(test)]

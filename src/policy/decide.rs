@@ -1,160 +1,559 @@
 //! From a message and one recipient's lists to that recipient's verdict.
+//!
+//! Levels, first to last: the organisation's enforced white list, its enforced black list, the user's lists, the
+//! organisation's default lists. The first level with a match decides whether the sender is blocked. Inside the user's
+//! level, as inside the defaults, the more specific entry wins and white beats black at equal specificity. What is not
+//! blocked and stands on the user's personal list is personal.
 
-use std::fmt;
-use std::ops::BitOr;
-use std::str::FromStr;
+use super::action::{BlackAction, PersonalActions};
+use super::authres::Authentication;
+use super::identity::{Candidate, GLOB_RANK, Sender};
+use super::list::{Globs, ListKind, Scope, UserLists};
+use super::organisation::OrgPolicy;
 
-/// What is done with a personal message, in any combination.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct PersonalActions(u8);
+/// Which of the sender identities an entry matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// The address of MAIL FROM.
+    Envelope,
+    /// The address of the From header.
+    Header,
+}
 
-impl PersonalActions {
-    /// Nothing: the message is left as it is.
-    pub const NONE: Self = Self(0);
-    /// The tag goes before the Subject.
-    pub const TAG: Self = Self(1);
-    /// Delivery into the personal folder.
-    pub const FOLDER: Self = Self(2);
-    /// The signed mark `X-Perso`.
-    pub const MARK: Self = Self(4);
+/// Whose list an entry stands on, in order of precedence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Level {
+    /// The organisation's, above its users'.
+    Enforced,
+    /// The recipient's own.
+    User,
+    /// The organisation's, for recipients who say nothing else.
+    Default,
+}
 
-    const NAMES: [(Self, &'static str); 3] = [(Self::TAG, "tag"), (Self::FOLDER, "folder"), (Self::MARK, "mark")];
+/// An entry that matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Match {
+    /// Whose list.
+    pub level: Level,
+    /// Which list.
+    pub list: ListKind,
+    /// What the entry applies to.
+    pub scope: Scope,
+    /// The smaller, the more specific.
+    pub rank: u8,
+    /// Which sender it matched.
+    pub identity: Identity,
+    /// What vouches for that sender.
+    pub authentication: Authentication,
+}
 
-    /// As three bits.
-    pub fn bits(self) -> u8 {
-        self.0
+/// Why an entry that matched did not decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Because {
+    /// Nothing proves that the message is from that sender.
+    Unauthenticated,
+    /// A more specific entry, or white at equal specificity.
+    MoreSpecific,
+    /// A list of a higher level.
+    HigherLevel,
+    /// Blocked beats personal.
+    Blocked,
+    /// A sender whom no user may block.
+    ProtectedSender,
+}
+
+/// An entry that matched and did not decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overridden {
+    /// The entry.
+    pub rule: Match,
+    /// Why it did not count.
+    pub because: Because,
+}
+
+/// Why a recipient receives what they receive. `explain`, the console and the tests read this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reason {
+    /// The white or black entry that decided.
+    pub sender: Option<Match>,
+    /// The personal entry that made the message personal.
+    pub personal: Option<Match>,
+    /// The white or black entry that would have decided otherwise.
+    pub overridden_sender: Option<Overridden>,
+    /// The personal entry that would have made the message personal.
+    pub overridden_personal: Option<Overridden>,
+    /// The recipient's lists are paused.
+    pub paused: bool,
+}
+
+/// What the recipient's lists ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Delivered.
+    Deliver {
+        /// What marks it as personal; [`PersonalActions::NONE`] where it is not.
+        personal: PersonalActions,
+        /// An earlier filter's spam marks are taken off.
+        clear_spam: bool,
+    },
+    /// The sender is unwanted.
+    Blocked(BlackAction),
+}
+
+impl Outcome {
+    /// Delivered as it is.
+    pub const UNTOUCHED: Self = Self::Deliver { personal: PersonalActions::NONE, clear_spam: false };
+}
+
+/// One recipient's verdict with its reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// What is asked for.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: Reason,
+}
+
+impl Verdict {
+    /// Of a recipient without lists.
+    pub const UNTOUCHED: Self = Self {
+        outcome: Outcome::UNTOUCHED,
+        reason: Reason {
+            sender: None,
+            personal: None,
+            overridden_sender: None,
+            overridden_personal: None,
+            paused: false,
+        },
+    };
+}
+
+/// The senders of a message and what vouches for each.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// The envelope sender; `None` for the null sender and for what is no clean address.
+    pub envelope: Option<&'a Sender>,
+    /// What vouches for it.
+    pub envelope_authentication: Authentication,
+    /// The header sender, where there is exactly one.
+    pub header: Option<&'a Sender>,
+    /// What vouches for it.
+    pub header_authentication: Authentication,
+}
+
+/// The lists of one user beside their glob patterns.
+#[derive(Debug, Clone, Copy)]
+pub struct Lists<'a> {
+    /// Addresses and domains.
+    pub compiled: &'a UserLists,
+    /// Patterns, where the organisation allows them and the user has some.
+    pub globs: Option<&'a Globs>,
+}
+
+/// The verdict for one recipient once the headers are known.
+pub fn decide(organisation: &OrgPolicy, lists: Lists<'_>, message: &Message<'_>) -> Verdict {
+    let options = lists.compiled.options();
+    if options.paused {
+        return Verdict { reason: Reason { paused: true, ..Reason::default() }, ..Verdict::UNTOUCHED };
+    }
+    let enforced = search(organisation.enforced.lists(), Level::Enforced, message);
+    let mut user = search(lists, Level::User, message);
+    let mut defaults = search(organisation.defaults.lists(), Level::Default, message);
+    let mut reason = Reason::default();
+
+    let protected = |found: &mut Found| {
+        let black =
+            found.counting[ListKind::Black as usize].filter(|m| is_protected(organisation, m.identity, message));
+        if let Some(rule) = black {
+            found.counting[ListKind::Black as usize] = None;
+            reason.overridden_sender = Some(Overridden { rule, because: Because::ProtectedSender });
+        }
+    };
+    [&mut user, &mut defaults].into_iter().for_each(protected);
+
+    settle_sender(&enforced, &user, &defaults, &mut reason);
+    if !options.functional {
+        settle_personal(&user, &mut reason);
+    }
+    let black = reason.sender.is_some_and(|m| m.list == ListKind::Black);
+    let outcome = if black {
+        Outcome::Blocked(options.black_action.unwrap_or(organisation.black.action))
+    } else {
+        let actions = options.personal_actions.unwrap_or(organisation.personal.actions);
+        Outcome::Deliver {
+            personal: reason.personal.map_or(PersonalActions::NONE, |_| actions),
+            clear_spam: reason.sender.is_some(),
+        }
+    };
+    Verdict { outcome, reason }
+}
+
+/// The verdict that is certain at RCPT already: the envelope sender is black, to be rejected, and no white entry could
+/// still win by the header sender. `None` where the decision waits for the headers.
+pub fn decide_at_rcpt(organisation: &OrgPolicy, lists: Lists<'_>, envelope: &Sender) -> Option<Verdict> {
+    let options = lists.compiled.options();
+    let action = options.black_action.unwrap_or(organisation.black.action);
+    if options.paused || action != BlackAction::Reject {
+        return None;
+    }
+    let message = Message {
+        envelope: Some(envelope),
+        // Only the black list is read here, and it asks for no proof.
+        envelope_authentication: Authentication::Missing,
+        header: None,
+        header_authentication: Authentication::Missing,
+    };
+    let black = |lists, level| search(lists, level, &message).counting[ListKind::Black as usize];
+    let levels = [
+        (organisation.enforced.lists(), Level::Enforced),
+        (lists, Level::User),
+        (organisation.defaults.lists(), Level::Default),
+    ];
+    for (lists, level) in levels {
+        let rule = black(lists, level)
+            .filter(|_| level == Level::Enforced || !is_protected(organisation, Identity::Envelope, &message));
+        if let Some(rule) = rule {
+            if white_could_win(lists.compiled, &rule) {
+                return None;
+            }
+            let reason = Reason { sender: Some(rule), ..Reason::default() };
+            return Some(Verdict { outcome: Outcome::Blocked(action), reason });
+        }
+        if has_any_white(lists.compiled) {
+            return None;
+        }
+    }
+    None
+}
+
+fn has_any_white(lists: &UserLists) -> bool {
+    [Scope::Address, Scope::Domain, Scope::Subdomains, Scope::Glob].into_iter().any(|scope| lists.has_white(scope))
+}
+
+/// Whether this level's white list holds an entry at least as specific as the black one; an enforced white entry wins
+/// over any enforced black one.
+fn white_could_win(lists: &UserLists, black: &Match) -> bool {
+    let specific_enough = |scope: &Scope| black.level == Level::Enforced || *scope <= black.scope;
+    [Scope::Address, Scope::Domain, Scope::Subdomains, Scope::Glob]
+        .into_iter()
+        .filter(specific_enough)
+        .any(|scope| lists.has_white(scope))
+}
+
+fn is_protected(organisation: &OrgPolicy, identity: Identity, message: &Message<'_>) -> bool {
+    let sender = match identity {
+        Identity::Envelope => message.envelope,
+        Identity::Header => message.header,
+    };
+    sender.is_some_and(|sender| organisation.is_protected(sender.address()))
+}
+
+/// The best match of each list of one level; white and personal ones that nothing vouches for stand apart.
+#[derive(Default)]
+struct Found {
+    counting: [Option<Match>; 3],
+    unproven: [Option<Match>; 3],
+}
+
+impl Found {
+    fn note(&mut self, found: Match) {
+        let proven = found.list == ListKind::Black || found.authentication.counts();
+        let place = if proven { &mut self.counting } else { &mut self.unproven };
+        let best = &mut place[found.list as usize];
+        if best.is_none_or(|known| found.rank < known.rank) {
+            *best = Some(found);
+        }
     }
 
-    /// Reads [`Self::bits`] back, ignoring all others.
-    pub fn from_bits(bits: u8) -> Self {
-        Self(bits & 7)
-    }
-
-    /// Whether all of `other` are among these.
-    pub fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// The names of these actions, in a fixed order.
-    pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Self::NAMES.into_iter().filter(move |(action, _)| self.contains(*action)).map(|(_, name)| name)
+    fn get(&self, list: ListKind) -> Option<Match> {
+        self.counting[list as usize]
     }
 }
 
-impl BitOr for PersonalActions {
-    type Output = Self;
-
-    fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+fn search(lists: Lists<'_>, level: Level, message: &Message<'_>) -> Found {
+    let mut found = Found::default();
+    if lists.compiled.is_empty() {
+        return found;
     }
+    let identities = [
+        (Identity::Envelope, message.envelope, message.envelope_authentication),
+        (Identity::Header, message.header, message.header_authentication),
+    ];
+    let key = lists.compiled.key();
+    for (identity, sender, authentication) in identities {
+        let Some(sender) = sender else { continue };
+        let rule = |list, scope, rank| Match { level, list, scope, rank, identity, authentication };
+        for Candidate { scope, text, rank, black_only } in sender.candidates() {
+            let short = key.fingerprint(scope, text).short();
+            for list in ListKind::ALL {
+                if (list == ListKind::Black || !black_only) && lists.compiled.contains(list, short) {
+                    found.note(rule(list, scope, rank));
+                }
+            }
+        }
+        if let Some(globs) = lists.globs {
+            for (address, black_only) in sender.whole_addresses() {
+                for list in ListKind::ALL {
+                    if (list == ListKind::Black || !black_only) && globs.matches(list, address) {
+                        found.note(rule(list, Scope::Glob, GLOB_RANK));
+                    }
+                }
+            }
+        }
+    }
+    found
 }
 
-impl fmt::Debug for PersonalActions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PersonalActions({self})")
-    }
-}
-
-impl fmt::Display for PersonalActions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.names().collect::<Vec<_>>().join(","))
-    }
-}
-
-/// A name that is no action of its kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it must be one of {0}")]
-pub struct UnknownAction(&'static str);
-
-/// One name, or several separated by commas; the empty text is no action.
-impl FromStr for PersonalActions {
-    type Err = UnknownAction;
-
-    fn from_str(text: &str) -> Result<Self, UnknownAction> {
-        text.split(',').map(str::trim).filter(|name| !name.is_empty()).try_fold(Self::NONE, |actions, name| {
-            let known = Self::NAMES.into_iter().find(|(_, known)| *known == name);
-            known.map(|(action, _)| actions | action).ok_or(UnknownAction("tag, folder, mark"))
-        })
-    }
-}
-
-/// What is done with a message from a sender on the black list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum BlackAction {
-    /// Refused at RCPT, or at end of message where nobody else is addressed.
-    #[default]
-    Reject,
-    /// Accepted and not delivered to this recipient.
-    Discard,
-    /// Kept in the MTA's hold queue.
-    Hold,
-    /// Delivered into the junk folder.
-    Junk,
-}
-
-impl BlackAction {
-    const NAMES: [(Self, &'static str); 4] =
-        [(Self::Reject, "reject"), (Self::Discard, "discard"), (Self::Hold, "hold"), (Self::Junk, "junk")];
-
-    /// As two bits.
-    pub fn code(self) -> u8 {
-        self as u8
-    }
-
-    /// Reads [`Self::code`] back from the two low bits.
-    pub fn from_code(code: u8) -> Self {
-        match code & 3 {
-            0 => Self::Reject,
-            1 => Self::Discard,
-            2 => Self::Hold,
-            _ => Self::Junk,
+/// Which of white and black decides, level by level; what stood against it is kept as overridden.
+fn settle_sender(enforced: &Found, user: &Found, defaults: &Found, reason: &mut Reason) {
+    let order =
+        [enforced.get(ListKind::White).or(enforced.get(ListKind::Black)), more_specific(user), more_specific(defaults)];
+    let mut decided = order.into_iter().flatten();
+    reason.sender = decided.next();
+    let Some(winner) = reason.sender else {
+        let unproven =
+            [enforced, user, defaults].into_iter().find_map(|found| found.unproven[ListKind::White as usize]);
+        let unproven = unproven.map(|rule| Overridden { rule, because: Because::Unauthenticated });
+        reason.overridden_sender = unproven.or(reason.overridden_sender);
+        return;
+    };
+    let opposite = if winner.list == ListKind::White { ListKind::Black } else { ListKind::White };
+    let levels = [(enforced, Level::Enforced), (user, Level::User), (defaults, Level::Default)];
+    for (found, level) in levels {
+        let because = if level == winner.level { Because::MoreSpecific } else { Because::HigherLevel };
+        if let Some(rule) = found.get(opposite) {
+            reason.overridden_sender = Some(Overridden { rule, because });
+            return;
+        }
+        if opposite == ListKind::White
+            && let Some(rule) = found.unproven[ListKind::White as usize]
+        {
+            reason.overridden_sender = Some(Overridden { rule, because: Because::Unauthenticated });
+            return;
         }
     }
 }
 
-impl fmt::Display for BlackAction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Self::NAMES[*self as usize].1)
+/// White at equal specificity beats black.
+fn more_specific(found: &Found) -> Option<Match> {
+    match (found.get(ListKind::White), found.get(ListKind::Black)) {
+        (Some(white), Some(black)) if black.rank < white.rank => Some(black),
+        (white, black) => white.or(black),
     }
 }
 
-impl FromStr for BlackAction {
-    type Err = UnknownAction;
-
-    fn from_str(text: &str) -> Result<Self, UnknownAction> {
-        let known = Self::NAMES.into_iter().find(|(_, name)| *name == text);
-        known.map(|(action, _)| action).ok_or(UnknownAction("reject, discard, hold, junk"))
-    }
-}
-
-/// What is done for one recipient where the chosen blacklist action would reach others too: a message cannot be
-/// refused or held for one of several recipients once its headers are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum LateAction {
-    /// Not delivered to this recipient.
-    #[default]
-    Discard,
-    /// Delivered into this recipient's junk folder.
-    Junk,
-}
-
-impl fmt::Display for LateAction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Discard => "discard",
-            Self::Junk => "junk",
-        })
-    }
-}
-
-impl FromStr for LateAction {
-    type Err = UnknownAction;
-
-    fn from_str(text: &str) -> Result<Self, UnknownAction> {
-        match text {
-            "discard" => Ok(Self::Discard),
-            "junk" => Ok(Self::Junk),
-            _ => Err(UnknownAction("discard, junk")),
+fn settle_personal(user: &Found, reason: &mut Reason) {
+    let blocked = reason.sender.is_some_and(|m| m.list == ListKind::Black);
+    match user.get(ListKind::Personal) {
+        Some(rule) if blocked => {
+            reason.overridden_personal = Some(Overridden { rule, because: Because::Blocked });
         }
+        Some(rule) => reason.personal = Some(rule),
+        None => {
+            reason.overridden_personal = user.unproven[ListKind::Personal as usize]
+                .map(|rule| Overridden { rule, because: Because::Unauthenticated });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::address::{Address, Domain};
+    use super::super::authres::Method;
+    use super::super::fixture::{organisation, user};
+    use super::super::list::EntryValue;
+    use super::super::organisation::OrgLists;
+    use super::*;
+    use crate::policy::list::{FingerprintKey, UserOptions};
+
+    const PASSED: Authentication = Authentication::Passed(Method::Dmarc);
+
+    fn sender(path: &str) -> Sender {
+        Sender::envelope(Address::parse(path).expect(path), &[Domain::parse("fwd.example").expect("valid")])
+    }
+
+    /// The verdict on a message from `from`, by header and envelope alike.
+    fn verdict_on(organisation: &OrgPolicy, lists: &UserLists, from: &str, authentication: Authentication) -> Verdict {
+        let sender = sender(from);
+        let message = Message {
+            envelope: Some(&sender),
+            envelope_authentication: authentication,
+            header: Some(&sender),
+            header_authentication: authentication,
+        };
+        decide(organisation, Lists { compiled: lists, globs: None }, &message)
+    }
+
+    fn summary(verdict: &Verdict) -> String {
+        let outcome = match verdict.outcome {
+            Outcome::Blocked(action) => format!("blocked:{action}"),
+            Outcome::Deliver { personal, clear_spam } => {
+                format!("{}{}", personal, if clear_spam { "+wanted" } else { "" })
+            }
+        };
+        let because = |o: Option<Overridden>| o.map_or(String::new(), |o| format!(" {}:{:?}", o.rule.list, o.because));
+        outcome + &because(verdict.reason.overridden_sender) + &because(verdict.reason.overridden_personal)
+    }
+
+    #[test]
+    fn precedence_inside_a_users_lists() {
+        use ListKind::{Black, Personal, White};
+        let a = "a@x.d.example";
+        for (entries, expected) in [
+            (&[(Personal, a)][..], "tag"),
+            (&[(Personal, "d.example")], ""),
+            (&[(Personal, "x.d.example")], "tag"),
+            (&[(Personal, "*.d.example")], "tag"),
+            (&[(White, a)], "+wanted"),
+            (&[(White, a), (Personal, "*.d.example")], "tag+wanted"),
+            (&[(Black, a)], "blocked:reject"),
+            (&[(Black, "*.d.example"), (White, a)], "+wanted black:MoreSpecific"),
+            (&[(Black, a), (White, "*.d.example")], "blocked:reject white:MoreSpecific"),
+            (&[(Black, a), (White, a)], "+wanted black:MoreSpecific"),
+            (&[(Black, "*.x.d.example"), (White, "*.d.example")], "blocked:reject white:MoreSpecific"),
+            (&[(Black, "*.d.example"), (Personal, a)], "blocked:reject personal:Blocked"),
+            (&[(Black, "b@x.d.example"), (Personal, "b@x.d.example")], ""),
+        ] {
+            let verdict = verdict_on(&organisation(), &user(1, entries), a, PASSED);
+            assert_eq!(summary(&verdict), expected, "{:?}", entries.iter().map(|(l, t)| format!("{l} {t}")));
+        }
+    }
+
+    #[test]
+    fn levels_come_before_specificity() {
+        use ListKind::{Black, White};
+        let lists = |list, text: &str| {
+            let entry: EntryValue = text.parse().expect(text);
+            OrgLists::build(1, &FingerprintKey::from_bytes([5; 16]), &[(list, entry)])
+        };
+        let from = "a@d.example";
+        let enforced_black = OrgPolicy { enforced: lists(Black, "d.example"), ..organisation() };
+        assert_eq!(
+            summary(&verdict_on(&enforced_black, &user(1, &[(White, from)]), from, PASSED)),
+            "blocked:reject white:HigherLevel"
+        );
+        let enforced_white = OrgPolicy { enforced: lists(White, "d.example"), ..organisation() };
+        assert_eq!(
+            summary(&verdict_on(&enforced_white, &user(1, &[(Black, from)]), from, PASSED)),
+            "+wanted black:HigherLevel"
+        );
+        let default_black = OrgPolicy { defaults: lists(Black, from), ..organisation() };
+        assert_eq!(
+            summary(&verdict_on(&default_black, &user(1, &[(White, "d.example")]), from, PASSED)),
+            "+wanted black:HigherLevel"
+        );
+        assert_eq!(summary(&verdict_on(&default_black, &user(1, &[]), from, PASSED)), "blocked:reject");
+    }
+
+    #[test]
+    fn white_and_personal_need_proof_and_black_does_not() {
+        use ListKind::{Black, Personal, White};
+        let from = "a@d.example";
+        for (list, missing, passed) in [
+            (Personal, " personal:Unauthenticated", "tag"),
+            (White, " white:Unauthenticated", "+wanted"),
+            (Black, "blocked:reject", "blocked:reject"),
+        ] {
+            let lists = user(1, &[(list, from)]);
+            assert_eq!(summary(&verdict_on(&organisation(), &lists, from, Authentication::Missing)), missing);
+            assert_eq!(summary(&verdict_on(&organisation(), &lists, from, Authentication::NotRequired)), passed);
+            assert_eq!(summary(&verdict_on(&organisation(), &lists, from, PASSED)), passed);
+        }
+        let forged = user(1, &[(Black, "d.example"), (White, from)]);
+        let verdict = verdict_on(&organisation(), &forged, from, Authentication::Missing);
+        assert_eq!(summary(&verdict), "blocked:reject white:Unauthenticated");
+    }
+
+    #[test]
+    fn protected_senders_and_options() {
+        use ListKind::{Black, Personal};
+        let own = "colleague@mail.org.example";
+        let verdict = verdict_on(&organisation(), &user(1, &[(Black, own)]), own, PASSED);
+        assert_eq!(summary(&verdict), " black:ProtectedSender");
+
+        let from = "a@d.example";
+        let with = |options| {
+            let key = FingerprintKey::from_bytes([1; 16]);
+            let entries = [Personal, Black].map(|list| {
+                let text = if list == Black { "b@d.example" } else { from };
+                (list, Scope::Address, key.fingerprint(Scope::Address, text))
+            });
+            UserLists::build(1, 1, &key, options, entries)
+        };
+        let functional = with(UserOptions { functional: true, ..UserOptions::default() });
+        assert_eq!(verdict_on(&organisation(), &functional, from, PASSED), Verdict::UNTOUCHED);
+        let paused = with(UserOptions { paused: true, ..UserOptions::default() });
+        let verdict = verdict_on(&organisation(), &paused, "b@d.example", PASSED);
+        assert!(verdict.outcome == Outcome::UNTOUCHED && verdict.reason.paused);
+        let own_actions = with(UserOptions {
+            personal_actions: Some(PersonalActions::FOLDER | PersonalActions::MARK),
+            black_action: Some(BlackAction::Junk),
+            ..UserOptions::default()
+        });
+        assert_eq!(summary(&verdict_on(&organisation(), &own_actions, from, PASSED)), "folder,mark");
+        assert_eq!(summary(&verdict_on(&organisation(), &own_actions, "b@d.example", PASSED)), "blocked:junk");
+    }
+
+    #[test]
+    fn a_rewritten_sender_counts_as_far_as_its_rewriter_is_known() {
+        use ListKind::{Black, Personal};
+        let known = "srs0=hhhh=tt=d.example=a@fwd.example";
+        let stranger = "srs0=hhhh=tt=d.example=a@stranger.example";
+        let personal = user(1, &[(Personal, "a@d.example")]);
+        let black = user(1, &[(Black, "a@d.example")]);
+        assert_eq!(summary(&verdict_on(&organisation(), &personal, known, PASSED)), "tag");
+        assert_eq!(summary(&verdict_on(&organisation(), &personal, stranger, PASSED)), "");
+        assert_eq!(summary(&verdict_on(&organisation(), &black, known, PASSED)), "blocked:reject");
+        assert_eq!(summary(&verdict_on(&organisation(), &black, stranger, PASSED)), "blocked:reject");
+    }
+
+    #[test]
+    fn rcpt_refuses_only_what_no_white_entry_could_still_save() {
+        use ListKind::{Black, White};
+        let from = sender("a@x.d.example");
+        for (entries, refused) in [
+            (&[(Black, "a@x.d.example")][..], true),
+            (&[], false),
+            (&[(Black, "a@x.d.example"), (White, "other.example")], true),
+            (&[(Black, "a@x.d.example"), (White, "friend@other.example")], false),
+            (&[(Black, "*.d.example"), (White, "other.example")], false),
+            (&[(Black, "*.d.example"), (White, "*.other.example")], false),
+            (&[(Black, "x.d.example"), (White, "*.other.example")], true),
+        ] {
+            let lists = user(1, entries);
+            let verdict = decide_at_rcpt(&organisation(), Lists { compiled: &lists, globs: None }, &from);
+            assert_eq!(verdict.is_some(), refused, "{:?}", entries.iter().map(|(l, t)| format!("{l} {t}")));
+            // What is refused at RCPT would have been blocked at the end as well, whatever the header says.
+            if verdict.is_some() {
+                let header = Sender::header(Address::parse("friend@other.example").expect("valid"));
+                let message = Message {
+                    envelope: Some(&from),
+                    envelope_authentication: PASSED,
+                    header: Some(&header),
+                    header_authentication: PASSED,
+                };
+                let late = decide(&organisation(), Lists { compiled: &lists, globs: None }, &message);
+                assert_eq!(late.outcome, Outcome::Blocked(BlackAction::Reject));
+            }
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_the_least_specific_entry() {
+        let globs = Globs::build([(ListKind::Black, "a*@x.*"), (ListKind::Personal, "*@x.d.example")]).expect("small");
+        let key = FingerprintKey::from_bytes([1; 16]);
+        let fingerprint = key.fingerprint(Scope::Glob, "a*@x.*");
+        let lists = UserLists::build(1, 1, &key, UserOptions::default(), [(ListKind::Black, Scope::Glob, fingerprint)]);
+        let sender = sender("abc@x.d.example");
+        let message = Message {
+            envelope: Some(&sender),
+            envelope_authentication: PASSED,
+            header: None,
+            header_authentication: Authentication::Missing,
+        };
+        let verdict = decide(&organisation(), Lists { compiled: &lists, globs: Some(&globs) }, &message);
+        assert_eq!(summary(&verdict), "blocked:reject personal:Blocked");
+        assert_eq!(verdict.reason.sender.map(|m| m.rank), Some(GLOB_RANK));
     }
 }

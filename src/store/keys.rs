@@ -24,6 +24,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::feed::AddressHasher;
+use super::owner;
 
 /// Name of the file of the match key, beside the store.
 pub const MATCH_FILE: &str = "match.key";
@@ -258,14 +259,12 @@ fn create(path: &Path, kind: Kind, key: &[u8; 32]) -> io::Result<()> {
         file.set_permissions(Permissions::from_mode(0o600))?;
         file.write_all(format(kind, key).as_bytes())?;
         file.sync_all()?;
+        owner::inherit(&aside)?;
         std::fs::hard_link(&aside, path)
     })();
     std::fs::remove_file(&aside)?;
     written?;
-    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        Some(parent) => File::open(parent)?.sync_all(),
-        None => File::open(".")?.sync_all(),
-    }
+    File::open(owner::directory(path))?.sync_all()
 }
 
 fn format(kind: Kind, key: &[u8; 32]) -> Zeroizing<String> {

@@ -6,6 +6,7 @@
 //! | `settings` | what an organisation sets apart from the configuration |
 //! | `error` | what can go wrong, sorted by who is at fault |
 //! | `keys` | `match.key` and `seal.key`: files, and keys derived for one purpose each |
+//! | `owner` | whose the files are |
 //! | `seal` | values sealed to a user's public key |
 //! | `packed` | a user's compiled lists in one authenticated row |
 //! | `journal` | the chain of changes, block by block |
@@ -20,6 +21,7 @@ mod error;
 mod feed;
 mod journal;
 pub mod keys;
+mod owner;
 mod packed;
 mod seal;
 mod settings;

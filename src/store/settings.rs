@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::decide::{BlackAction, LateAction, PersonalActions};
+use crate::policy::action::{BlackAction, LateAction, PersonalActions};
 
 /// Longest tag and spam prefix, in bytes.
 pub const MAX_TAG: usize = 64;

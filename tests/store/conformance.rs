@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::civil::date;
-use perso_milter::policy::decide::{BlackAction, PersonalActions};
+use perso_milter::policy::action::{BlackAction, PersonalActions};
 use perso_milter::policy::list::{ListKind, MAX_ENTRIES, UserOptions};
 use perso_milter::store::*;
 

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use super::sql;
 use crate::store::keys::{self, KeyError, Keys, Kind, MatchKey, SealKey};
 use crate::store::packed::{RowKeys, State};
-use crate::store::{Clock, Result, StoreError, seal};
+use crate::store::{Clock, Result, StoreError, owner, seal};
 
 mod embedded {
     refinery::embed_migrations!("src/store/migrations");
@@ -163,7 +163,7 @@ pub fn prepare(path: &Path, wait: Duration, clock: &Clock) -> Result<Keys> {
 
 fn create_file(path: &Path) -> Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => Ok(()),
+        Ok(_) => owner::inherit(path).map_err(|error| StoreError::unavailable(path, &error)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let meta = fs::metadata(path).map_err(|error| StoreError::unavailable(path, &error))?;
             if meta.mode() & 0o077 != 0 {

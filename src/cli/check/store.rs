@@ -1,0 +1,134 @@
+//! The database file and its keys, as files: who may read them, and which the process at hand can.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::config::{Parsed, Problem, Severity};
+
+/// The keys beside the database, and what each opens.
+const KEYS: [(&str, &str); 2] = [("match.key", "matches senders"), ("seal.key", "opens what users wrote")];
+const KEY: &str = "store.url";
+
+/// Every finding about the store's files, then what the store itself says.
+pub(super) fn findings(parsed: &Parsed) -> Vec<Problem> {
+    let path = parsed.config.store.url.path();
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let mut problems = Vec::new();
+    let mut find = |severity, what: String, remedy: &str| {
+        problems.push(parsed.lines.problem(severity, KEY, what, remedy));
+    };
+    match fs::metadata(&folder) {
+        Ok(found) if !found.is_dir() => {
+            find(Severity::Error, format!("{} is not a directory", folder.display()), "name a file in a directory");
+        }
+        Ok(_) => {
+            private(path, Severity::Warning, &mut find);
+            for (name, duty) in KEYS {
+                key(&folder.join(name), duty, &mut find);
+            }
+        }
+        Err(error) => {
+            let what = format!("the directory {} cannot be used: {error}", folder.display());
+            let remedy = format!("create it: install -d -o perso-milter -g perso-milter -m 0700 {}", folder.display());
+            find(Severity::Error, what, &remedy);
+        }
+    }
+    problems.extend(store_findings(path));
+    problems
+}
+
+/// What the store says of itself: its schema, its integrity, whether its keys fit.
+fn store_findings(_path: &Path) -> Vec<Problem> {
+    Vec::new()
+}
+
+/// A file that others must not read; whether it exists and this process can read it.
+fn private(path: &Path, severity: Severity, find: &mut impl FnMut(Severity, String, &str)) -> Option<bool> {
+    let shown = path.display();
+    let found = match fs::metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(error) => {
+            find(
+                Severity::Warning,
+                format!("{shown} cannot be examined: {error}"),
+                "run check as the user of the daemon",
+            );
+            return None;
+        }
+    };
+    if !found.is_file() {
+        find(Severity::Error, format!("{shown} is no file"), "name another");
+        return None;
+    }
+    let mode = found.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let what = format!("others may use {shown}: its mode is {mode:04o}");
+        find(severity, what, &format!("chmod 0600 {shown}"));
+    }
+    Some(File::open(path).is_ok())
+}
+
+fn key(path: &Path, duty: &str, find: &mut impl FnMut(Severity, String, &str)) {
+    if let Some(is_readable) = private(path, Severity::Error, find) {
+        let can = if is_readable { "can" } else { "cannot" };
+        let what = format!("this process {can} read {}, which {duty}", path.display());
+        find(Severity::Note, what, "the relay needs match.key alone");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::config::parse;
+
+    fn found(path: &Path) -> Vec<String> {
+        let text = format!("store.url = 'sqlite:{}'\nauthentication.mode = 'off'", path.display());
+        let parsed = parse("f", &text).unwrap_or_else(|error| panic!("{error}"));
+        findings(&parsed).iter().map(ToString::to_string).collect()
+    }
+
+    fn file(folder: &Path, name: &str, mode: u32) {
+        let path = folder.join(name);
+        fs::write(&path, "").expect("written");
+        fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("a mode");
+    }
+
+    #[test]
+    fn a_store_that_is_not_there_yet_gives_no_finding() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(found(&folder.path().join("perso-milter.db")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_missing_directory_is_an_error() {
+        let found = found(Path::new("/nonexistent/perso-milter.db"));
+        assert!(found[0].starts_with("f:1: store.url: the directory /nonexistent cannot be used"), "{found:?}");
+    }
+
+    #[test]
+    fn files_that_others_can_read_are_errors_and_keys_are_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        file(folder.path(), "perso-milter.db", 0o644);
+        file(folder.path(), "match.key", 0o600);
+        file(folder.path(), "seal.key", 0o640);
+        let found = found(&folder.path().join("perso-milter.db"));
+        let claims = [
+            "perso-milter.db: its mode is 0644",
+            "match.key, which matches",
+            "seal.key: its mode is 0640",
+            "seal.key, which opens",
+        ];
+        assert_eq!(found.len(), claims.len(), "{found:#?}");
+        for (line, claim) in found.iter().zip(claims) {
+            assert!(line.contains(claim), "{line}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! `explain`: what a message becomes for each recipient, and why.
+//!
+//! On users of the store the answer is masked, since it would tell what stands on their lists; on lists given in a file it
+//! is whole, and that is how one debugs.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use serde_json::json;
+
+use super::lists::{self, ListsFile};
+use super::{ConfigOption, administrator, print_json};
+use crate::app::open_store;
+use crate::directory::Defaults;
+use crate::explain::{Explained, Language, explain};
+use crate::milter::client::message::Message;
+use crate::policy::address::Address;
+use crate::policy::identity::header_sender;
+use crate::policy::plan::mailbox_candidates;
+use crate::store::{Store, system_clock};
+
+/// Largest message read, in bytes.
+const MAX_MESSAGE: u64 = 256 << 20;
+
+/// `explain …`
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigOption,
+    /// The envelope sender, empty for the null sender; left out, that of Return-Path or From
+    #[arg(long, value_name = "ADDR")]
+    from: Option<String>,
+    /// A recipient, or several
+    #[arg(long = "rcpt", required = true, num_args = 1.., value_name = "ADDR")]
+    recipients: Vec<String>,
+    /// Take organisation and lists from this file instead of the store
+    #[arg(long, value_name = "FILE.toml")]
+    lists: Option<PathBuf>,
+    /// For programs
+    #[arg(long)]
+    json: bool,
+    /// The message; - for standard input
+    #[arg(value_name = "FILE.eml")]
+    message: Option<PathBuf>,
+}
+
+impl Args {
+    /// The message. Behind `--rcpt A B FILE` it was read as one more recipient.
+    fn take_message(&mut self) -> anyhow::Result<PathBuf> {
+        let last = || if self.recipients.len() > 1 { self.recipients.pop().map(PathBuf::from) } else { None };
+        self.message.take().or_else(last).context("which message? give its file, or - for standard input")
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A file that cannot be read, lists that make no sense.
+pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
+    let raw = read(&args.take_message()?)?;
+    let args = &args;
+    let config = args.config.load()?.parsed.config;
+    let sender = args.from.clone().unwrap_or_else(|| sender_of(&raw));
+    let defaults = Defaults::from(&config);
+    let Some(file) = &args.lists else {
+        let store = open_store(&config, &system_clock())?;
+        return masked(&*store, defaults.delimiter, args);
+    };
+    let text = read_text(file)?;
+    let file = ListsFile::parse(&text, defaults).with_context(|| file.display().to_string())?;
+    for refusal in file.refusals() {
+        eprintln!("note: the console would refuse {refusal}");
+    }
+    let explained = explain(&file.directory(), &sender, &args.recipients, &raw);
+    if args.json {
+        print_json(&explained.iter().map(to_json).collect());
+    } else {
+        explained.iter().for_each(|one| print(one, Language::of_environment()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let input: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(File::open(path).with_context(|| path.display().to_string())?)
+    };
+    input.take(MAX_MESSAGE + 1).read_to_end(&mut bytes).with_context(|| path.display().to_string())?;
+    if bytes.len() as u64 > MAX_MESSAGE {
+        bail!("{}: larger than {} MiB; the headers are enough", path.display(), MAX_MESSAGE >> 20);
+    }
+    Ok(bytes)
+}
+
+fn read_text(path: &Path) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    file.take(lists::MAX_FILE + 1).read_to_string(&mut text).with_context(|| path.display().to_string())?;
+    if text.len() as u64 > lists::MAX_FILE {
+        bail!("{}: larger than {} MiB", path.display(), lists::MAX_FILE >> 20);
+    }
+    Ok(text)
+}
+
+/// The envelope sender that a stored message tells of.
+fn sender_of(raw: &[u8]) -> String {
+    let message = Message::parse(raw);
+    let return_path = message.values("Return-Path").next().map(|value| String::from_utf8_lossy(value).into_owned());
+    let from = || message.values("From").next().and_then(header_sender).map(|a| a.as_str().to_owned());
+    return_path.or_else(from).unwrap_or_default()
+}
+
+fn to_json(one: &Explained) -> serde_json::Value {
+    json!({
+        "rcpt": one.recipient,
+        "user": one.is_user,
+        "verdict": one.verdict_name(),
+        "reason": { "en": one.reason(Language::English), "fr": one.reason(Language::French) },
+        "result": one.result,
+        "headers_left_out": one.headers_left_out,
+        "subject": one.subject,
+    })
+}
+
+fn print(one: &Explained, language: Language) {
+    println!("{}", one.recipient);
+    println!("  verdict  {}", one.verdict_name());
+    println!("  reason   {}", one.reason(language));
+    println!("  result   {}", one.result);
+    if let Some(subject) = &one.subject {
+        println!("  subject  {subject}");
+    }
+}
+
+/// Says of each recipient what is no secret: whether they are a user. It reads no list, so it cannot tell of one.
+fn masked(store: &dyn Store, delimiter: Option<char>, args: &Args) -> anyhow::Result<ExitCode> {
+    let is_user = |path: &String| {
+        let Some(address) = Address::from_path(path.as_bytes()) else { return Ok(false) };
+        for address in mailbox_candidates(address, delimiter) {
+            match store.user_id(&address) {
+                Ok(_) => return Ok(true),
+                Err(crate::store::StoreError::UnknownUser(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    };
+    let mut rows = Vec::new();
+    for recipient in &args.recipients {
+        let user = is_user(recipient)?;
+        rows.push((recipient, user));
+    }
+    if args.json {
+        let row = |(recipient, user): &(&String, bool)| {
+            let (verdict, result) = if *user { ("masked", "masked") } else { ("none", "delivered") };
+            json!({ "rcpt": recipient, "user": user, "verdict": verdict, "result": result })
+        };
+        print_json(&rows.iter().map(row).collect());
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (recipient, user) in rows {
+        println!("{recipient}");
+        if user {
+            println!("  verdict  masked: what becomes of the message depends on lists that only this user may see");
+            println!("  remedy   the user asks in the console; to try rules out, give lists with --lists FILE.toml");
+        } else {
+            println!("  verdict  none: not a user");
+            println!("  result   delivered");
+        }
+    }
+    tracing::debug!(administrator = administrator(), "explained without reading lists");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,162 @@
+//! The command line: one file per subcommand. Exit codes: 0 done, 1 failed or done in part, 2 wrong configuration or usage.
+
+pub mod check;
+pub mod demo;
+pub mod entry;
+pub mod explain;
+pub mod import;
+pub mod lists;
+pub mod org;
+pub mod postfix_config;
+pub mod user;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::{self, Part};
+use crate::config::{Config, LoadError, Loaded, LogFormat, load};
+use crate::store::{Actor, Store, system_clock};
+
+/// A milter that marks or files each recipient's personal mail, by the lists that recipient keeps.
+///
+/// Postfix calls it for every message. The configuration is the file that -c names, else that of PERSO_MILTER_CONFIG, else
+/// /etc/perso-milter/perso-milter.toml, else the built-in defaults.
+#[derive(Debug, Parser)]
+#[command(name = "perso-milter", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon until SIGTERM; SIGHUP reloads the configuration
+    Run {
+        #[command(flatten)]
+        config: ConfigOption,
+        /// Run one part of the product as a service of its own
+        #[arg(long, value_enum)]
+        only: Option<Part>,
+    },
+    /// Say every problem of the configuration, the store and the Postfix beside it
+    Check(check::Args),
+    /// Play example messages through the real daemon on a temporary store, then stay up
+    Demo(demo::Args),
+    /// Print the Postfix and Dovecot lines that fit this configuration
+    PostfixConfig(postfix_config::Args),
+    /// Say what a message becomes for each recipient, and why
+    Explain(explain::Args),
+    /// Organisations: domains, settings, their own lists
+    Org(org::Args),
+    /// Users and their addresses
+    User(user::Args),
+    /// Entries of users' lists
+    Entry(entry::Args),
+}
+
+/// The option that names the configuration.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ConfigOption {
+    /// The configuration file
+    #[arg(short = 'c', long = "config", value_name = "FILE", global = true)]
+    file: Option<PathBuf>,
+}
+
+impl ConfigOption {
+    /// Loads the configuration.
+    ///
+    /// # Errors
+    /// Every problem of the file.
+    pub fn load(&self) -> Result<Loaded, LoadError> {
+        load(self.file.as_deref())
+    }
+
+    /// The configuration and its store, opened.
+    fn open_store(&self) -> anyhow::Result<(Config, Arc<dyn Store>)> {
+        let config = self.load()?.parsed.config;
+        log_to_stderr(&config, tracing::Level::WARN);
+        let store = app::open_store(&config, &system_clock())?;
+        Ok((config, store))
+    }
+}
+
+/// Runs a command.
+pub fn run(cli: Cli) -> ExitCode {
+    let result = match cli.command {
+        Command::Run { config, only } => run_daemon(&config, only),
+        Command::Check(args) => check::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::PostfixConfig(args) => postfix_config::run(&args),
+        Command::Explain(args) => explain::run(args),
+        Command::Org(args) => org::run(args),
+        Command::User(args) => user::run(args),
+        Command::Entry(args) => entry::run(args),
+    };
+    result.unwrap_or_else(|error| failed(&error))
+}
+
+fn run_daemon(config: &ConfigOption, only: Option<Part>) -> anyhow::Result<ExitCode> {
+    let loaded = config.load()?;
+    log_daemon(&loaded.parsed.config);
+    app::run(loaded, only)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says why a command failed. A wrong configuration is told apart: it is the operator's to mend.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref::<LoadError>() {
+        Some(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+        None => {
+            eprintln!("perso-milter: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn log_daemon(config: &Config) {
+    log_to_stderr(config, config.log.level.into());
+}
+
+/// One line an event, on standard error, where systemd and a terminal both find it. A second call changes nothing.
+fn log_to_stderr(config: &Config, level: tracing::Level) {
+    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    let set = match config.log.format {
+        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    drop(set);
+}
+
+/// Who types: the name under which a change is journalled and a grant is looked for.
+fn administrator() -> String {
+    let set = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+    ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(set).unwrap_or_else(|| "root".to_owned())
+}
+
+fn actor() -> Actor {
+    Actor::Administrator { name: administrator() }
+}
+
+/// Prints a value for programs.
+fn print_json(value: &serde_json::Value) {
+    println!("{value:#}");
+}
+
+/// Asks before something that cannot be undone, where somebody is there to answer.
+fn confirmed(question: &str) -> anyhow::Result<bool> {
+    use std::io::{IsTerminal, Write};
+    if !std::io::stdin().is_terminal() {
+        return Ok(true);
+    }
+    eprint!("{question} Type yes to go on: ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}

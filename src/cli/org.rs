@@ -1,0 +1,286 @@
+//! `org`: organisations, their domains, settings and own lists.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{ConfigOption, actor, confirmed, print_json};
+use crate::directory::parse_domains;
+use crate::policy::list::{EntryValue, ListKind};
+use crate::policy::refusal::{EntryRules, check};
+use crate::store::{KEYS, Level, Organisation, OwnEntry, RemainingUsers, Store};
+
+/// `org …`
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigOption,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Add an organisation and the domains whose mail it receives
+    Add {
+        /// Its name
+        name: String,
+        /// A domain; several times for several
+        #[arg(long = "domain", required = true, num_args = 1.., value_name = "DOMAIN")]
+        domains: Vec<String>,
+    },
+    /// List all organisations
+    List {
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show an organisation: domains, settings, its own lists, totals of the last days
+    Show {
+        /// Its name
+        name: String,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change settings: KEY=VALUE, an empty VALUE for the configuration's default; `org show` lists the keys
+    Set {
+        /// Its name
+        name: String,
+        /// For example tag=[PRIVÉ] or personal_actions=tag,folder
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+    },
+    /// Remove an organisation, its domains and its lists
+    Remove {
+        /// Its name
+        name: String,
+        /// Erase its users as well
+        #[arg(long)]
+        with_users: bool,
+    },
+    /// Add or remove domains whose mail it receives
+    Domain {
+        /// add or remove
+        #[arg(value_enum)]
+        change: Change,
+        /// The organisation's name
+        name: String,
+        /// Domains
+        #[arg(required = true)]
+        domains: Vec<String>,
+    },
+    /// Add or remove business domains, which no user may declare personal
+    Protect {
+        /// add or remove
+        #[arg(value_enum)]
+        change: Change,
+        /// The organisation's name
+        name: String,
+        /// Domains
+        #[arg(required = true)]
+        domains: Vec<String>,
+    },
+    /// Add or remove entries of the organisation's own white and black lists
+    Entry {
+        /// add or remove
+        #[arg(value_enum)]
+        change: Change,
+        /// The organisation's name
+        name: String,
+        /// enforced (above the users' lists) or default (below them)
+        level: Level,
+        /// white or black
+        list: ListKind,
+        /// Addresses (a@d), domains (d) or domains with their subdomains (*.d)
+        #[arg(required = true)]
+        values: Vec<String>,
+    },
+}
+
+/// What is done with what is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Change {
+    /// It shall be there.
+    Add,
+    /// It shall not.
+    Remove,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What the store or the policy refuses.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let (_, store) = args.config.open_store()?;
+    let store = &*store;
+    match args.command {
+        Command::Add { name, domains } => {
+            let domains = parse_domains(domains.iter().map(String::as_str)).map_err(anyhow::Error::msg)?;
+            store.add_organisation(&actor(), &name, &domains)?;
+            println!("organisation {name} added");
+        }
+        Command::List { json } => list(store, json)?,
+        Command::Show { name, json } => show(store, &name, json)?,
+        Command::Set { name, settings } => {
+            let pair = |text: &String| {
+                let (key, value) = text.split_once('=').with_context(|| format!("{text}: write KEY=VALUE"))?;
+                Ok((key.trim().to_owned(), value.to_owned()))
+            };
+            let settings = settings.iter().map(pair).collect::<anyhow::Result<Vec<_>>>()?;
+            let organisation = store.organisation(&name)?;
+            store.set_organisation(&actor(), organisation.id, &settings)?;
+            println!("organisation {name} changed");
+        }
+        Command::Remove { name, with_users } => return remove(store, &name, with_users),
+        Command::Domain { change, name, domains } => {
+            let id = store.organisation(&name)?.id;
+            for domain in parse_domains(domains.iter().map(String::as_str)).map_err(anyhow::Error::msg)? {
+                match change {
+                    Change::Add => store.add_domain(&actor(), id, &domain)?,
+                    Change::Remove => store.remove_domain(&actor(), id, &domain)?,
+                }
+            }
+            println!("organisation {name} changed");
+        }
+        Command::Protect { change, name, domains } => {
+            let id = store.organisation(&name)?.id;
+            for domain in parse_domains(domains.iter().map(String::as_str)).map_err(anyhow::Error::msg)? {
+                match change {
+                    Change::Add => store.protect_domain(&actor(), id, &domain)?,
+                    Change::Remove => store.unprotect_domain(&actor(), id, &domain)?,
+                }
+            }
+            println!("organisation {name} changed");
+        }
+        Command::Entry { change, name, level, list, values } => {
+            own_entries(store, change, &name, level, list, &values)?
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What may be entered on users' lists of an organisation.
+pub fn entry_rules(organisation: &Organisation) -> EntryRules<'_> {
+    EntryRules {
+        own_domains: &organisation.domains,
+        protected_domains: &organisation.protected,
+        protected_senders: &[],
+        globs: organisation.settings.globs.unwrap_or(false),
+    }
+}
+
+fn own_entries(
+    store: &dyn Store,
+    change: Change,
+    name: &str,
+    level: Level,
+    list: ListKind,
+    values: &[String],
+) -> anyhow::Result<()> {
+    if list == ListKind::Personal {
+        bail!("an organisation has no personal list; use white or black");
+    }
+    let organisation = store.organisation(name)?;
+    // Its own lists are the organisation's to decide; only what would cover everybody or nobody is refused.
+    let rules = EntryRules { own_domains: &[], protected_domains: &[], protected_senders: &[], globs: true };
+    for text in values {
+        let value: EntryValue = text.parse().with_context(|| text.clone())?;
+        let entry = OwnEntry { level, list, value };
+        match change {
+            Change::Add => {
+                check(list, &entry.value, &rules).with_context(|| text.clone())?;
+                store.add_own_entry(&actor(), organisation.id, &entry)?;
+            }
+            Change::Remove => store.remove_own_entry(&actor(), organisation.id, &entry)?,
+        }
+    }
+    println!("organisation {name} changed");
+    Ok(())
+}
+
+fn list(store: &dyn Store, json: bool) -> anyhow::Result<()> {
+    let all = store.organisations()?;
+    if json {
+        print_json(&all.iter().map(|o| to_json(o, &[])).collect());
+        return Ok(());
+    }
+    if all.is_empty() {
+        println!("no organisation yet; add one with: perso-milter org add NAME --domain DOMAIN");
+    }
+    for organisation in all {
+        let domains: Vec<&str> = organisation.domains.iter().map(|domain| domain.as_str()).collect();
+        println!("{}  {} users  {}", organisation.name, organisation.users, domains.join(" "));
+    }
+    Ok(())
+}
+
+/// How many days of totals are shown.
+const DAYS: i64 = 7;
+
+fn show(store: &dyn Store, name: &str, json: bool) -> anyhow::Result<()> {
+    let organisation = store.organisation(name)?;
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let first = today.saturating_sub(jiff::Span::new().days(DAYS));
+    let totals = store.totals(organisation.id, first..=today)?;
+    if json {
+        print_json(&to_json(&organisation, &totals));
+        return Ok(());
+    }
+    println!("name      {}", organisation.name);
+    println!("users     {}", organisation.users);
+    for (title, domains) in [("domain   ", &organisation.domains), ("protected", &organisation.protected)] {
+        for domain in domains {
+            println!("{title} {}", domain.as_str());
+        }
+    }
+    for (key, value) in organisation.settings.texts() {
+        println!("set       {key}={}", value.as_deref().unwrap_or("(configuration)"));
+    }
+    for entry in &organisation.own_lists {
+        println!("list      {} {} {}", entry.level, entry.list, entry.value.written());
+    }
+    for total in &totals {
+        println!("total     {} {} {}", total.day, total.kind, total.count);
+    }
+    Ok(())
+}
+
+fn to_json(organisation: &Organisation, totals: &[crate::store::Total]) -> serde_json::Value {
+    let names = |domains: &[crate::policy::address::Domain]| -> Vec<String> {
+        domains.iter().map(|domain| domain.as_str().to_owned()).collect()
+    };
+    let settings: serde_json::Map<String, serde_json::Value> =
+        organisation.settings.texts().into_iter().map(|(key, value)| (key.to_owned(), json!(value))).collect();
+    debug_assert_eq!(settings.len(), KEYS.len());
+    json!({
+        "name": organisation.name,
+        "users": organisation.users,
+        "domains": names(&organisation.domains),
+        "protected_domains": names(&organisation.protected),
+        "settings": settings,
+        "lists": organisation.own_lists.iter().map(|entry| json!({
+            "level": entry.level.as_str(), "list": entry.list.as_str(), "value": entry.value.written(),
+        })).collect::<Vec<_>>(),
+        "totals": totals.iter().map(|total| json!({
+            "day": total.day.to_string(), "kind": total.kind, "count": total.count,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn remove(store: &dyn Store, name: &str, with_users: bool) -> anyhow::Result<ExitCode> {
+    let organisation = store.organisation(name)?;
+    let users = if with_users { RemainingUsers::Erase } else { RemainingUsers::Refuse };
+    if with_users
+        && organisation.users > 0
+        && !confirmed(&format!("{} users of {name} and their lists are erased for good.", organisation.users))?
+    {
+        println!("nothing changed");
+        return Ok(ExitCode::FAILURE);
+    }
+    store.remove_organisation(&actor(), organisation.id, users)?;
+    println!("organisation {name} removed");
+    Ok(ExitCode::SUCCESS)
+}

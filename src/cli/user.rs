@@ -1,0 +1,289 @@
+//! `user`: users and their addresses. What stands on a user's lists, or how much, is shown by none of these.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow, bail};
+use clap::Subcommand;
+use serde_json::json;
+
+use super::import::{Fields, Importer, import};
+use super::org::Change;
+use super::{ConfigOption, actor, confirmed, print_json};
+use crate::policy::address::Address;
+use crate::store::{Actor, ImportUser, NewUser, Store, Ticket, User, UserId, UserKind, UserStatus};
+
+/// `user …`
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigOption,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Add a user with empty lists
+    Add {
+        /// The primary address, in a domain of an organisation
+        address: String,
+        /// A further address of the same mailbox; several times for several
+        #[arg(long = "alias", num_args = 1.., value_name = "ADDR")]
+        aliases: Vec<String>,
+        /// The mailbox of a function (contact@…): it has no personal list
+        #[arg(long)]
+        functional: bool,
+    },
+    /// List users
+    List {
+        /// Those of one organisation
+        #[arg(long, value_name = "NAME")]
+        org: Option<String>,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a user: addresses, status, choices
+    Show {
+        /// Any address of the user
+        address: String,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let mail pass as if the user had no lists; nothing is erased
+    Disable {
+        /// Any address of the user
+        address: String,
+    },
+    /// Let the lists apply again
+    Enable {
+        /// Any address of the user
+        address: String,
+    },
+    /// Erase a user with all lists, for good
+    Remove {
+        /// Any address of the user
+        address: String,
+    },
+    /// Add or remove further addresses of a user
+    Alias {
+        /// add or remove
+        #[arg(value_enum)]
+        change: Change,
+        /// Any address of the user
+        address: String,
+        /// Further addresses
+        #[arg(required = true)]
+        aliases: Vec<String>,
+    },
+    /// Change what a user chose: personal_actions=tag,folder,mark or black_action=reject|discard|hold|junk; empty for the
+    /// organisation's
+    Set {
+        /// Any address of the user
+        address: String,
+        /// Settings
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        settings: Vec<String>,
+    },
+    /// Add users from a CSV file with the header address,aliases,organisation (aliases separated by blanks)
+    Import {
+        /// The file; - for standard input
+        file: PathBuf,
+    },
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What the store refuses.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let (_, store) = args.config.open_store()?;
+    let store = &*store;
+    match args.command {
+        Command::Add { address, aliases, functional } => {
+            let kind = if functional { UserKind::Functional } else { UserKind::Person };
+            let aliases = aliases.iter().map(|alias| parse(alias)).collect::<anyhow::Result<_>>()?;
+            let user = NewUser { address: parse(&address)?, aliases, kind };
+            store.add_user(&actor(), &user)?;
+            println!("user {} added", user.address.as_str());
+        }
+        Command::List { org, json } => list(store, org.as_deref(), json)?,
+        Command::Show { address, json } => show(&find(store, &address)?, json),
+        Command::Disable { address } => set_status(store, &address, UserStatus::Disabled)?,
+        Command::Enable { address } => set_status(store, &address, UserStatus::Active)?,
+        Command::Remove { address } => return remove(store, &address),
+        Command::Alias { change, address, aliases } => {
+            let user = find(store, &address)?;
+            for alias in &aliases {
+                match change {
+                    Change::Add => store.add_alias(&actor(), user.id, &parse(alias)?)?,
+                    Change::Remove => store.remove_alias(&actor(), user.id, &parse(alias)?)?,
+                }
+            }
+            println!("user {} changed", user.address.as_str());
+        }
+        Command::Set { address, settings } => set(store, &address, &settings)?,
+        Command::Import { file } => return import(&file, &UserImport { store }),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// An address of the command line.
+///
+/// # Errors
+/// Where it is none.
+pub fn parse(text: &str) -> anyhow::Result<Address> {
+    Address::parse(text.trim()).map_err(|error| anyhow!("{text}: this is no address: {error}"))
+}
+
+/// The user with an address.
+///
+/// # Errors
+/// Where there is none.
+pub fn find(store: &dyn Store, address: &str) -> anyhow::Result<User> {
+    let id: UserId = store.user_id(&parse(address)?)?;
+    Ok(store.user(id)?)
+}
+
+fn set_status(store: &dyn Store, address: &str, status: UserStatus) -> anyhow::Result<()> {
+    let user = find(store, address)?;
+    store.set_user_status(&actor(), user.id, status)?;
+    println!("user {} {}", user.address.as_str(), status_name(status));
+    Ok(())
+}
+
+fn remove(store: &dyn Store, address: &str) -> anyhow::Result<ExitCode> {
+    let user = find(store, address)?;
+    let name = user.address.as_str();
+    if !confirmed(&format!("The user {name} and all lists are erased for good.")).context("asking")? {
+        println!("nothing changed");
+        return Ok(ExitCode::FAILURE);
+    }
+    store.remove_user(&actor(), user.id)?;
+    println!("user {name} removed");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn set(store: &dyn Store, address: &str, settings: &[String]) -> anyhow::Result<()> {
+    let user = find(store, address)?;
+    let mut options = user.options;
+    for setting in settings {
+        let (key, value) = setting.split_once('=').with_context(|| format!("{setting}: write KEY=VALUE"))?;
+        let chosen = !value.is_empty();
+        match key {
+            "personal_actions" => {
+                options.personal_actions = chosen.then(|| value.parse()).transpose().context("personal_actions")?;
+            }
+            "black_action" => {
+                options.black_action = chosen.then(|| value.parse()).transpose().context("black_action")?
+            }
+            _ => bail!("{key}: a user has the settings personal_actions and black_action"),
+        }
+    }
+    store.set_user_options(&actor(), user.id, options)?;
+    println!("user {} changed", user.address.as_str());
+    Ok(())
+}
+
+/// How many users are read at once.
+const PAGE: usize = 1000;
+
+fn list(store: &dyn Store, organisation: Option<&str>, json: bool) -> anyhow::Result<()> {
+    let organisation = organisation.map(|name| store.organisation(name)).transpose()?.map(|o| o.id);
+    let mut after: Option<Address> = None;
+    let mut rows = Vec::new();
+    loop {
+        let page = store.users(organisation, after.as_ref(), PAGE)?;
+        let more = page.len() == PAGE;
+        after = page.last().map(|user| user.address.clone());
+        for user in &page {
+            if json {
+                rows.push(to_json(user));
+            } else {
+                println!("{}  {}  {}", user.address.as_str(), status_name(user.status), aliases(user).join(" "));
+            }
+        }
+        if !more {
+            break;
+        }
+    }
+    if json {
+        print_json(&rows.into());
+    }
+    Ok(())
+}
+
+fn show(user: &User, json: bool) {
+    if json {
+        return print_json(&to_json(user));
+    }
+    println!("address   {}", user.address.as_str());
+    for alias in aliases(user) {
+        println!("alias     {alias}");
+    }
+    println!("id        {}", user.id);
+    println!("status    {}", status_name(user.status));
+    println!("kind      {}", kind_name(user.kind));
+    let personal = user.options.personal_actions.map_or("(organisation)".to_owned(), |actions| actions.to_string());
+    let black = user.options.black_action.map_or("(organisation)".to_owned(), |action| action.to_string());
+    println!("set       personal_actions={personal}");
+    println!("set       black_action={black}");
+    println!("created   {}", user.created);
+}
+
+fn aliases(user: &User) -> Vec<&str> {
+    user.aliases.iter().map(Address::as_str).collect()
+}
+
+fn status_name(status: UserStatus) -> &'static str {
+    match status {
+        UserStatus::Active => "enabled",
+        UserStatus::Disabled => "disabled",
+    }
+}
+
+fn kind_name(kind: UserKind) -> &'static str {
+    match kind {
+        UserKind::Person => "person",
+        UserKind::Functional => "functional",
+    }
+}
+
+fn to_json(user: &User) -> serde_json::Value {
+    json!({
+        "address": user.address.as_str(),
+        "aliases": aliases(user),
+        "id": user.id.to_string(),
+        "status": status_name(user.status),
+        "kind": kind_name(user.kind),
+        "personal_actions": user.options.personal_actions.map(|actions| actions.names().collect::<Vec<_>>()),
+        "black_action": user.options.black_action.map(|action| action.to_string()),
+        "created": user.created.to_string(),
+    })
+}
+
+/// `user import`
+struct UserImport<'a> {
+    store: &'a dyn Store,
+}
+
+impl Importer for UserImport<'_> {
+    type Line = ImportUser;
+
+    fn columns(&self) -> (&'static [&'static str], &'static [&'static str]) {
+        (&["address"], &["aliases", "organisation"])
+    }
+
+    fn read(&self, line: u64, fields: &Fields<'_>) -> anyhow::Result<ImportUser> {
+        let aliases = fields.get("aliases").split_whitespace().map(parse).collect::<anyhow::Result<_>>()?;
+        let user = NewUser { address: parse(fields.get("address"))?, aliases, kind: UserKind::Person };
+        let organisation = Some(fields.get("organisation").to_owned()).filter(|name| !name.is_empty());
+        Ok(ImportUser { line, user, organisation })
+    }
+
+    fn hand_over(&self, lines: Vec<ImportUser>) -> crate::store::Result<Ticket<crate::store::ImportReport>> {
+        self.store.import_users(&Actor::Import, lines)
+    }
+}

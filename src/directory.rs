@@ -1,0 +1,215 @@
+//! What the running daemon's sessions look things up in: the cache of lists, and the settings in force.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::cache::{Cache, OrganisationWatch};
+use crate::mark::MarkKey;
+use crate::metrics::Totals;
+use crate::milter::network::Network;
+use crate::milter::settings::{Decided, Directory, MessageLimits, Settings};
+use crate::policy::address::{Address, Domain};
+use crate::policy::authres::AuthenticationPolicy;
+use crate::policy::list::{EntryValue, FingerprintKey, Globs, ListKind, UserLists};
+use crate::policy::organisation::{BlackPolicy, OrgLists, OrgPolicy, PersonalPolicy, WhitePolicy};
+use crate::policy::subject::Tag;
+use crate::store::{Clock, Level, MatchKey, Organisation, OrganisationId};
+
+/// The part of the configuration that every message goes by, in plain values.
+#[derive(Debug, Clone)]
+pub struct Defaults {
+    /// For organisations that set nothing else.
+    pub personal: PersonalPolicy,
+    /// For organisations that set nothing else.
+    pub black: BlackPolicy,
+    /// For organisations that set nothing else.
+    pub white: WhitePolicy,
+    /// How senders are proved.
+    pub authentication: AuthenticationPolicy,
+    /// What stands between a mailbox and its folder in a recipient's address.
+    pub delimiter: Option<char>,
+    /// Mail from here is outbound.
+    pub ours: Vec<Network>,
+    /// Never refused anything.
+    pub trusted_relays: Vec<Network>,
+    /// Values of `{daemon_name}` that carry our own users' mail.
+    pub submission_daemons: Vec<String>,
+    /// What one message may hold.
+    pub limits: MessageLimits,
+}
+
+impl Defaults {
+    /// Settings of this configuration, without an organisation.
+    pub fn settings(&self, mark_key: MarkKey) -> Settings {
+        let mut settings = Settings::new(mark_key);
+        settings.authentication = self.authentication.clone();
+        settings.delimiter = self.delimiter;
+        settings.ours = self.ours.clone();
+        settings.trusted_relays = self.trusted_relays.clone();
+        settings.submission_daemons = self.submission_daemons.clone();
+        settings.limits = self.limits;
+        settings
+    }
+}
+
+/// The daemon's directory.
+pub struct RelayDirectory {
+    cache: Arc<Cache>,
+    settings: ArcSwap<Settings>,
+    parts: Mutex<Parts>,
+    keys: DirectoryKeys,
+    totals: Totals,
+    clock: Clock,
+}
+
+/// What the settings are built from; changed rarely, by reload and by the store's feed.
+struct Parts {
+    defaults: Defaults,
+    organisations: BTreeMap<OrganisationId, Organisation>,
+}
+
+/// Keys derived for the directory's purposes.
+struct DirectoryKeys {
+    mark: [u8; 32],
+    organisations: FingerprintKey,
+}
+
+impl RelayDirectory {
+    /// A directory over a cache; organisations come from the store's feed.
+    pub fn new(cache: Arc<Cache>, match_key: &MatchKey, defaults: Defaults, clock: Clock) -> Self {
+        let mut organisations = [0; 16];
+        organisations.copy_from_slice(&match_key.derive("organisation lists")[..16]);
+        let keys =
+            DirectoryKeys { mark: *match_key.derive("mark"), organisations: FingerprintKey::from_bytes(organisations) };
+        let parts = Parts { defaults, organisations: BTreeMap::new() };
+        let settings = ArcSwap::from_pointee(build(&parts, &keys));
+        Self { cache, settings, parts: Mutex::new(parts), keys, totals: Totals::default(), clock }
+    }
+
+    /// Puts another configuration in force, for messages that begin from now on.
+    pub fn reload(&self, defaults: Defaults) {
+        self.change(|parts| parts.defaults = defaults);
+    }
+
+    /// Totals of messages decided so far.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Today, in UTC.
+    pub fn today(&self) -> Date {
+        day((self.clock)())
+    }
+
+    /// Builds the new settings whole, then swaps them in.
+    fn change(&self, change: impl FnOnce(&mut Parts)) {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut parts);
+        self.settings.store(Arc::new(build(&parts, &self.keys)));
+    }
+}
+
+fn day(at: Timestamp) -> Date {
+    at.to_zoned(TimeZone::UTC).date()
+}
+
+fn build(parts: &Parts, keys: &DirectoryKeys) -> Settings {
+    let policies = parts.organisations.values().map(|o| Arc::new(policy(&parts.defaults, o, &keys.organisations)));
+    parts.defaults.settings(MarkKey::new(&keys.mark)).with_organisations(policies)
+}
+
+/// An organisation's policy: its own settings over the configuration's.
+pub fn policy(defaults: &Defaults, organisation: &Organisation, key: &FingerprintKey) -> OrgPolicy {
+    let own = &organisation.settings;
+    let (personal, black, white) = (&defaults.personal, &defaults.black, &defaults.white);
+    let text = |own: &Option<String>, default: &String| own.as_ref().unwrap_or(default).clone();
+    let texts = |own: &Option<Vec<String>>, default: &Vec<String>| own.as_ref().unwrap_or(default).clone();
+    let id = organisation.id.get();
+    let lists = |level: Level| {
+        let entries: Vec<(ListKind, EntryValue)> = organisation
+            .own_lists
+            .iter()
+            .filter(|entry| entry.level == level)
+            .map(|entry| (entry.list, entry.value.clone()))
+            .collect();
+        OrgLists::build(id, key, &entries)
+    };
+    OrgPolicy {
+        id,
+        domains: organisation.domains.clone(),
+        protected_senders: Vec::new(),
+        personal: PersonalPolicy {
+            actions: own.personal_actions.unwrap_or(personal.actions),
+            // The store refuses a text that is no tag; one from elsewhere gives way to the configuration's.
+            tag: own.tag.as_deref().and_then(|tag| Tag::new(tag).ok()).unwrap_or_else(|| personal.tag.clone()),
+            folder: text(&own.folder, &personal.folder),
+            sensitivity: own.sensitivity.unwrap_or(personal.sensitivity),
+        },
+        black: BlackPolicy {
+            action: own.black_action.unwrap_or(black.action),
+            late_action: own.late_action.unwrap_or(black.late_action),
+            junk_folder: text(&own.junk_folder, &black.junk_folder),
+            reject_text: text(&own.reject_text, &black.reject_text),
+        },
+        white: WhitePolicy {
+            spam_headers: texts(&own.spam_headers, &white.spam_headers),
+            spam_prefixes: texts(&own.spam_prefixes, &white.spam_prefixes),
+        },
+        enforced: lists(Level::Enforced),
+        defaults: lists(Level::Default),
+    }
+}
+
+impl Directory for RelayDirectory {
+    fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    fn lists(&self, address: &Address) -> Option<UserLists> {
+        self.cache.lookup(address)
+    }
+
+    fn globs(&self, lists: &UserLists) -> Option<Arc<Globs>> {
+        let patterns = self.cache.globs(lists)?;
+        let globs = Globs::build(patterns.iter().map(|glob| (glob.list, glob.pattern.as_str())));
+        globs.ok().map(Arc::new)
+    }
+
+    fn decided(&self, message: &Decided<'_>) {
+        self.totals.count(self.today(), message);
+    }
+}
+
+impl OrganisationWatch for RelayDirectory {
+    fn all(&self, organisations: Vec<Organisation>) {
+        self.change(|parts| {
+            parts.organisations =
+                organisations.into_iter().map(|organisation| (organisation.id, organisation)).collect();
+        });
+    }
+
+    fn changed(&self, id: OrganisationId, organisation: Option<Organisation>) {
+        self.change(|parts| match organisation {
+            Some(organisation) => {
+                parts.organisations.insert(id, organisation);
+            }
+            None => {
+                parts.organisations.remove(&id);
+            }
+        });
+    }
+}
+
+/// Domains written on a command line or in a file.
+///
+/// # Errors
+/// The first text that is no domain.
+pub fn parse_domains<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<Domain>, String> {
+    let parse = |text: &str| Domain::parse(text).map_err(|error| format!("{text}: {error}"));
+    texts.into_iter().map(parse).collect()
+}

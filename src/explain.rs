@@ -1,0 +1,267 @@
+//! What happens to one message for each recipient, and why, in words: for `explain`, the demo and the tests.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use crate::milter::client::message::Message;
+use crate::milter::settings::{Decided, DecidedRecipient, Directory, Settings};
+use crate::milter::transaction::Transaction;
+use crate::policy::address::Address;
+use crate::policy::authres::{Authentication, Method};
+use crate::policy::decide::{Because, Identity, Level, Match, Outcome, Overridden, Verdict};
+use crate::policy::list::{Globs, ListKind, Scope, UserLists};
+use crate::policy::plan::{Circumstances, Delivery, Direction, Effect, Rejection};
+use crate::policy::subject::{LeadingSpace, decoded};
+
+/// The language of the words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// English.
+    English,
+    /// Français.
+    French,
+}
+
+impl Language {
+    /// The language that a locale's name asks for (`fr_FR.UTF-8`); English where it is another.
+    pub fn of_locale(locale: &str) -> Self {
+        if locale.to_ascii_lowercase().starts_with("fr") { Self::French } else { Self::English }
+    }
+
+    /// The language of the environment: `LC_ALL`, else `LC_MESSAGES`, else `LANG`.
+    pub fn of_environment() -> Self {
+        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self::of_locale(&["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set).unwrap_or_default())
+    }
+}
+
+/// What happens to a message for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    /// The recipient as addressed.
+    pub recipient: String,
+    /// Whether the recipient is one of our users.
+    pub is_user: bool,
+    /// Lists, and why they decided so.
+    pub verdict: Verdict,
+    /// What came of it, joined with `+`: `delivered`, `tagged`, `marked`, `cleared`, `filed:FOLDER`, `discarded`, `held`,
+    /// `rejected`.
+    pub result: String,
+    /// Header edits were left out: another recipient needs different ones.
+    pub headers_left_out: bool,
+    /// A folder that the sender typed was taken off.
+    pub detail_removed: bool,
+    /// The Subject as this recipient reads it; `None` for a recipient who gets no copy.
+    pub subject: Option<String>,
+}
+
+/// Runs the policy on a message as the milter would, for mail from outside.
+///
+/// `sender` and `recipients` are paths as in SMTP, brackets optional.
+pub fn explain(directory: &impl Directory, sender: &str, recipients: &[String], raw: &[u8]) -> Vec<Explained> {
+    let message = Message::parse(raw);
+    let settings = directory.settings();
+    let circumstances = Circumstances {
+        rejection: Rejection::Allowed,
+        direction: Direction::Inbound,
+        delimiter: settings.delimiter,
+        leading: LeadingSpace::Kept,
+        hold: true,
+    };
+    let subject = message.values("Subject").next().map(<[u8]>::to_vec).unwrap_or_default();
+    let capture = Capture { inner: directory, subject, explained: RefCell::default() };
+    let mut transaction = Transaction::new(settings, circumstances, sender.as_bytes());
+    for recipient in recipients {
+        transaction.recipient(&capture, recipient.as_bytes(), std::iter::empty(), true);
+    }
+    for header in &message.headers {
+        transaction.header(&header.name, &header.value);
+    }
+    transaction.finish(&capture);
+    let mut explained = capture.explained.into_inner();
+    let position = |one: &Explained| recipients.iter().position(|r| *r == one.recipient);
+    explained.sort_by_key(position);
+    explained
+}
+
+/// A directory that keeps what became of the message.
+struct Capture<'a, D> {
+    inner: &'a D,
+    subject: Vec<u8>,
+    explained: RefCell<Vec<Explained>>,
+}
+
+impl<D: Directory> Directory for Capture<'_, D> {
+    fn settings(&self) -> Arc<Settings> {
+        self.inner.settings()
+    }
+
+    fn lists(&self, address: &Address) -> Option<UserLists> {
+        self.inner.lists(address)
+    }
+
+    fn globs(&self, lists: &UserLists) -> Option<Arc<Globs>> {
+        self.inner.globs(lists)
+    }
+
+    fn decided(&self, message: &Decided<'_>) {
+        let subject = decoded(message.plan.subject.as_deref().unwrap_or(&self.subject));
+        let one = |recipient: &DecidedRecipient<'_>| {
+            let effect = recipient.effect.and_then(|index| message.plan.effects.get(index));
+            explained(recipient, effect, &subject)
+        };
+        self.explained.borrow_mut().extend(message.recipients.iter().map(one));
+    }
+}
+
+/// What became of one decided recipient. `subject` is the message's Subject after the edits, decoded.
+pub fn explained(recipient: &DecidedRecipient<'_>, effect: Option<&Effect>, subject: &str) -> Explained {
+    let result = effect.map_or_else(|| "rejected".to_owned(), result_of);
+    let gets_copy = effect.is_some_and(|e| !matches!(e.delivery, Delivery::Discarded | Delivery::Rejected));
+    Explained {
+        recipient: String::from_utf8_lossy(recipient.path).into_owned(),
+        is_user: recipient.organisation.is_some(),
+        verdict: recipient.verdict,
+        result,
+        headers_left_out: effect.is_some_and(|effect| effect.headers_left_out),
+        detail_removed: effect.is_some_and(|effect| effect.delivery == Delivery::DetailRemoved),
+        subject: gets_copy.then(|| subject.split_whitespace().collect::<Vec<_>>().join(" ")),
+    }
+}
+
+fn result_of(effect: &Effect) -> String {
+    let whole = match &effect.delivery {
+        Delivery::Discarded => Some("discarded"),
+        Delivery::Held => Some("held"),
+        Delivery::Rejected => Some("rejected"),
+        _ => None,
+    };
+    if let Some(whole) = whole {
+        return whole.to_owned();
+    }
+    let edits = [(effect.cleared, "cleared"), (effect.tagged, "tagged"), (effect.marked, "marked")];
+    let mut parts: Vec<String> = edits.into_iter().filter(|(done, _)| *done).map(|(_, name)| name.to_owned()).collect();
+    if let Delivery::Folder(folder) = &effect.delivery {
+        parts.push(format!("filed:{folder}"));
+    }
+    if parts.is_empty() { "delivered".to_owned() } else { parts.join("+") }
+}
+
+impl Explained {
+    /// `none`, `personal`, `wanted`, `wanted+personal` or `blocked`.
+    pub fn verdict_name(&self) -> &'static str {
+        match self.verdict.outcome {
+            Outcome::Blocked(_) => "blocked",
+            Outcome::Deliver { clear_spam, .. } => match (clear_spam, self.verdict.reason.personal.is_some()) {
+                (false, false) => "none",
+                (false, true) => "personal",
+                (true, false) => "wanted",
+                (true, true) => "wanted+personal",
+            },
+        }
+    }
+
+    /// Why, in one sentence.
+    pub fn reason(&self, language: Language) -> String {
+        let reason = &self.verdict.reason;
+        let french = language == Language::French;
+        let mut parts = Vec::new();
+        if !self.is_user {
+            parts.push(if french { "n'est pas un utilisateur" } else { "not a user" }.to_owned());
+        } else if reason.paused {
+            parts.push(if french { "listes en pause" } else { "lists are paused" }.to_owned());
+        }
+        parts.extend(reason.sender.iter().chain(&reason.personal).map(|rule| rule_text(rule, language)));
+        if parts.is_empty() {
+            parts.push(if french { "aucune entrée ne décide" } else { "no entry decides" }.to_owned());
+        }
+        let overridden = reason.overridden_sender.iter().chain(&reason.overridden_personal);
+        parts.extend(overridden.map(|overridden| overridden_text(overridden, language)));
+        if self.headers_left_out {
+            let text = if french {
+                "marquage omis : un autre destinataire en demande un différent"
+            } else {
+                "header edits left out: another recipient needs different ones"
+            };
+            parts.push(text.to_owned());
+        }
+        if self.detail_removed {
+            let text =
+                if french { "dossier saisi par l'expéditeur retiré" } else { "folder typed by the sender taken off" };
+            parts.push(text.to_owned());
+        }
+        parts.join("; ")
+    }
+}
+
+fn rule_text(rule: &Match, language: Language) -> String {
+    let french = language == Language::French;
+    let list = match (rule.list, french) {
+        (ListKind::White, false) => "white list",
+        (ListKind::White, true) => "liste blanche",
+        (ListKind::Black, false) => "black list",
+        (ListKind::Black, true) => "liste noire",
+        (ListKind::Personal, false) => "personal list",
+        (ListKind::Personal, true) => "liste PERSONNELLE",
+    };
+    let level = match (rule.level, french) {
+        (Level::User, _) => "",
+        (Level::Enforced, false) => " enforced by the organisation",
+        (Level::Enforced, true) => " imposée par l'organisation",
+        (Level::Default, false) => " of the organisation",
+        (Level::Default, true) => " de l'organisation",
+    };
+    let scope = match (rule.scope, french) {
+        (Scope::Address, false) => "address",
+        (Scope::Address, true) => "adresse",
+        (Scope::Domain, false) => "domain",
+        (Scope::Domain, true) => "domaine",
+        (Scope::Subdomains, false) => "domain with subdomains",
+        (Scope::Subdomains, true) => "domaine et sous-domaines",
+        (Scope::Glob, false) => "pattern",
+        (Scope::Glob, true) => "motif",
+    };
+    let identity = match (rule.identity, french) {
+        (Identity::Envelope, false) => "envelope sender",
+        (Identity::Envelope, true) => "expéditeur d'enveloppe",
+        (Identity::Header, false) => "header sender",
+        (Identity::Header, true) => "expéditeur de l'en-tête",
+    };
+    let authentication = match rule.authentication {
+        _ if rule.list == ListKind::Black => String::new(),
+        Authentication::Passed(method) => format!(", {}", method_name(method)),
+        Authentication::NotRequired | Authentication::Missing => String::new(),
+    };
+    format!("{list}{level} ({scope}, {identity}{authentication})")
+}
+
+fn method_name(method: Method) -> &'static str {
+    match method {
+        Method::Dmarc => "DMARC",
+        Method::Dkim => "DKIM",
+        Method::Spf => "SPF",
+    }
+}
+
+fn overridden_text(overridden: &Overridden, language: Language) -> String {
+    let rule = rule_text(&overridden.rule, language);
+    if language == Language::French {
+        let because = match overridden.because {
+            Because::Unauthenticated => "rien ne prouve l'expéditeur",
+            Because::MoreSpecific => "une entrée plus précise l'emporte",
+            Because::HigherLevel => "une liste de rang supérieur l'emporte",
+            Because::Blocked => "bloqué l'emporte sur personnel",
+            Because::ProtectedSender => "cet expéditeur ne peut pas être bloqué",
+        };
+        format!("sans effet : {rule}, {because}")
+    } else {
+        let because = match overridden.because {
+            Because::Unauthenticated => "nothing proves the sender",
+            Because::MoreSpecific => "a more specific entry wins",
+            Because::HigherLevel => "a list of a higher level wins",
+            Because::Blocked => "blocked beats personal",
+            Because::ProtectedSender => "this sender cannot be blocked",
+        };
+        format!("without effect: {rule}, {because}")
+    }
+}

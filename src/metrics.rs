@@ -1,0 +1,135 @@
+//! Totals per organisation and day. Nothing finer is counted: a live counter would tell, message by message, what
+//! stands on a list.
+
+use dashmap::DashMap;
+use jiff::civil::Date;
+
+use crate::milter::settings::Decided;
+use crate::policy::action::PersonalActions;
+use crate::policy::decide::Outcome;
+use crate::store::{OrganisationId, Total};
+
+/// What is counted of each recipient who is a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A message for this recipient was decided.
+    Decided,
+    /// It was personal.
+    Personal,
+    /// It was blocked.
+    Blocked,
+    /// The sender was on a white list.
+    Wanted,
+    /// Its header edits were left out, since another recipient of the message needed different ones.
+    HeadersLeftOut,
+}
+
+impl Kind {
+    const ALL: [Self; 5] = [Self::Decided, Self::Personal, Self::Blocked, Self::Wanted, Self::HeadersLeftOut];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Decided => "decided",
+            Self::Personal => "personal",
+            Self::Blocked => "blocked",
+            Self::Wanted => "wanted",
+            Self::HeadersLeftOut => "headers-left-out",
+        }
+    }
+}
+
+/// Totals not yet handed to the store.
+#[derive(Debug, Default)]
+pub struct Totals {
+    counts: DashMap<(u32, Date), [u64; Kind::ALL.len()]>,
+}
+
+impl Totals {
+    /// Counts one decided message on a day.
+    pub fn count(&self, day: Date, message: &Decided<'_>) {
+        for recipient in &message.recipients {
+            let Some(organisation) = recipient.organisation else { continue };
+            let mut counts = self.counts.entry((organisation, day)).or_default();
+            let mut add = |kind: Kind| counts[kind as usize] += 1;
+            add(Kind::Decided);
+            match recipient.verdict.outcome {
+                Outcome::Blocked(_) => add(Kind::Blocked),
+                Outcome::Deliver { personal, clear_spam } => {
+                    if personal != PersonalActions::NONE {
+                        add(Kind::Personal);
+                    }
+                    if clear_spam {
+                        add(Kind::Wanted);
+                    }
+                }
+            }
+            let effect = recipient.effect.and_then(|index| message.plan.effects.get(index));
+            if effect.is_some_and(|effect| effect.headers_left_out) {
+                add(Kind::HeadersLeftOut);
+            }
+        }
+    }
+
+    /// Takes out the totals of the days before `today`, or all of them where there is none: at the end.
+    pub fn take(&self, today: Option<Date>) -> Vec<Total> {
+        let days: Vec<(u32, Date)> = self.counts.iter().map(|entry| *entry.key()).collect();
+        let ended = days.into_iter().filter(|(_, day)| today.is_none_or(|today| *day < today));
+        let taken = ended.filter_map(|key| self.counts.remove(&key));
+        taken
+            .flat_map(|((organisation, day), counts)| {
+                Kind::ALL.into_iter().map(move |kind| Total {
+                    organisation: OrganisationId::new(organisation),
+                    day,
+                    kind: kind.as_str().to_owned(),
+                    count: counts[kind as usize],
+                })
+            })
+            .filter(|total| total.count > 0)
+            .collect()
+    }
+
+    /// Puts totals back that the store did not take.
+    pub fn put_back(&self, totals: &[Total]) {
+        for total in totals {
+            if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.as_str() == total.kind) {
+                self.counts.entry((total.organisation.get(), total.day)).or_default()[kind as usize] += total.count;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::milter::settings::DecidedRecipient;
+    use crate::policy::action::BlackAction;
+    use crate::policy::decide::Verdict;
+    use crate::policy::plan::{Direction, Plan};
+
+    #[test]
+    fn a_day_is_handed_out_once_it_has_ended() {
+        let totals = Totals::default();
+        let plan = Plan::default();
+        let recipient = |outcome| DecidedRecipient {
+            path: b"",
+            organisation: Some(3),
+            verdict: Verdict { outcome, ..Verdict::UNTOUCHED },
+            effect: None,
+        };
+        let personal = Outcome::Deliver { personal: PersonalActions::TAG, clear_spam: true };
+        let recipients = vec![recipient(personal), recipient(Outcome::Blocked(BlackAction::Reject))];
+        let message = Decided { direction: Direction::Inbound, recipients, plan: &plan };
+        let (monday, tuesday) = (Date::constant(2026, 11, 23), Date::constant(2026, 11, 24));
+        totals.count(monday, &message);
+        totals.count(tuesday, &message);
+        assert!(totals.take(Some(monday)).is_empty());
+        let ended = totals.take(Some(tuesday));
+        let lines: Vec<_> = ended.iter().map(|t| (t.day, t.kind.as_str(), t.count)).collect();
+        assert_eq!(
+            lines,
+            [(monday, "decided", 2), (monday, "personal", 1), (monday, "blocked", 1), (monday, "wanted", 1)]
+        );
+        totals.put_back(&ended);
+        assert_eq!(totals.take(None).len(), 8);
+    }
+}

@@ -1,0 +1,136 @@
+//! A session behind a socket: what the server drives, and the log line of each event.
+//!
+//! Nothing written here depends on anybody's list, and no line holds an address or a header.
+
+use std::sync::Arc;
+
+use tracing::{debug, error, info, warn};
+
+use super::facts::HeaderLimit;
+use super::server::{Closed, ConnectionInfo, Conversation, Conversations, Flow, Phase};
+use super::session::{self, Next, Notice, RecipientReplies, Session, Terms};
+use super::settings::{Directory, Role};
+use super::transaction::OverLimit;
+use crate::policy::action::BlackAction;
+
+/// Makes the sessions of a daemon.
+#[derive(Debug)]
+pub struct Sessions<D> {
+    directory: Arc<D>,
+    listeners: Vec<ListenerTerms>,
+    max_frame: u32,
+}
+
+/// The terms of one listener, ready for both answers to the question whether RCPT needs a reply.
+#[derive(Debug)]
+struct ListenerTerms {
+    with_replies: Arc<Terms>,
+    without: Arc<Terms>,
+}
+
+impl<D: Directory> Sessions<D> {
+    /// Sessions for listeners of these roles, in the order in which the server has them.
+    pub fn new(directory: Arc<D>, roles: &[Role], max_frame: u32) -> Self {
+        let terms = |role: &Role| ListenerTerms {
+            with_replies: Arc::new(Terms::new(*role, RecipientReplies::Needed)),
+            without: Arc::new(Terms::new(*role, RecipientReplies::NotNeeded)),
+        };
+        Self { directory, listeners: roles.iter().map(terms).collect(), max_frame }
+    }
+
+    /// RCPT needs a reply while some organisation rejects. A user who alone chose to reject is served at end of message.
+    fn terms(&self, listener: usize) -> &Arc<Terms> {
+        let settings = self.directory.settings();
+        let rejects = settings.organisations.values().any(|policy| policy.black.action == BlackAction::Reject);
+        let terms = &self.listeners[listener.min(self.listeners.len() - 1)];
+        if rejects || settings.organisations.is_empty() { &terms.with_replies } else { &terms.without }
+    }
+}
+
+impl<D: Directory + Send + Sync + 'static> Conversations for Sessions<D> {
+    type Conversation = Connection<D>;
+
+    fn open(&self, connection: ConnectionInfo) -> Connection<D> {
+        debug!(connection = connection.number, peer = %connection.peer, "connection opened");
+        let session = Session::new(self.directory.clone(), self.terms(connection.listener).clone(), self.max_frame);
+        Connection { session, info: connection, messages: 0 }
+    }
+}
+
+/// One connection of an MTA.
+pub struct Connection<D> {
+    session: Session<D>,
+    info: ConnectionInfo,
+    messages: u32,
+}
+
+impl<D: Directory> Connection<D> {
+    fn log(&mut self, notice: Notice) {
+        let connection = self.info.number;
+        match notice {
+            Notice::Message { queue_id, recipients } => {
+                self.messages = self.messages.wrapping_add(1);
+                info!(connection, queue_id = queue_id.as_deref().unwrap_or("-"), recipients, "message");
+            }
+            Notice::OverLimit { queue_id, limit } => {
+                let queue_id = queue_id.as_deref().unwrap_or("-");
+                warn!(
+                    connection,
+                    queue_id,
+                    limit = limit_name(limit),
+                    "over a limit: answered with a temporary failure"
+                );
+            }
+            Notice::Unwritable(error) => {
+                error!(connection, %error, "an edit could not be written, a fault of perso-milter: answered with a temporary failure");
+            }
+        }
+    }
+}
+
+/// The key of the configuration that holds the limit.
+fn limit_name(limit: OverLimit) -> &'static str {
+    match limit {
+        OverLimit::Recipients => "milter.limits.recipients",
+        OverLimit::Headers(HeaderLimit::Count) => "milter.limits.headers",
+        OverLimit::Headers(HeaderLimit::Bytes) => "milter.limits.header_bytes",
+    }
+}
+
+impl<D: Directory> Conversation for Connection<D> {
+    fn receive(&mut self, input: &[u8], output: &mut Vec<u8>) -> Flow {
+        let result = self.session.receive(input, output);
+        for notice in self.session.take_notices() {
+            self.log(notice);
+        }
+        match result {
+            Ok(Next::Continue) => Flow::Continue,
+            Ok(Next::Quit) => Flow::Close,
+            Err(error) => {
+                warn!(connection = self.info.number, peer = %self.info.peer, %error, "the MTA broke the protocol: connection closed");
+                Flow::Close
+            }
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        if self.session.in_message() {
+            Phase::Message(self.messages)
+        } else if self.session.phase() == session::Phase::Greeting {
+            Phase::Negotiating
+        } else if self.session.is_at_rest() {
+            Phase::Idle
+        } else {
+            Phase::PartialFrame
+        }
+    }
+
+    fn closed(&mut self, why: Closed) {
+        let connection = self.info.number;
+        match why {
+            Closed::ByPeer | Closed::ByConversation | Closed::Drained => debug!(connection, %why, "connection closed"),
+            Closed::Panicked => error!(connection, %why, "connection closed"),
+            _ => warn!(connection, peer = %self.info.peer, %why, "connection closed"),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The headers of one message, reduced to the facts that decisions and edits need, in bounded memory.
+
+use std::ops::Range;
+
+use super::settings::Settings;
+use crate::mark;
+use crate::policy::address::Address;
+use crate::policy::authres::Evidence;
+use crate::policy::identity::header_sender;
+use crate::policy::plan::EditableHeaders;
+
+/// How much of the headers is kept: most recipients have no list, and then nothing needs to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Depth {
+    /// Only what came with the message under a name of ours.
+    #[default]
+    Forged,
+    /// What a verdict and its edits need.
+    Decide,
+    /// Also what a mark signs.
+    Mark,
+}
+
+/// A limit that a message's headers are over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeaderLimit {
+    /// `milter.limits.headers`
+    Count,
+    /// `milter.limits.header_bytes`
+    Bytes,
+}
+
+/// Longest header name compared with those of ours, in bytes.
+const MAX_NAME: usize = 128;
+
+/// Facts of the headers seen so far.
+#[derive(Debug, Default)]
+pub struct HeaderFacts {
+    /// The values that are kept, one behind the other.
+    text: Vec<u8>,
+    subject: Option<Range<usize>>,
+    from: Option<Range<usize>>,
+    from_count: usize,
+    to: Option<Range<usize>>,
+    date: Option<Range<usize>>,
+    message_id: Option<Range<usize>>,
+    has_sensitivity: bool,
+    received: usize,
+    evidence: Evidence,
+    spam: Vec<(String, u32)>,
+    forged: Vec<(String, u32)>,
+    count: usize,
+    bytes: usize,
+    over: Option<HeaderLimit>,
+}
+
+impl HeaderFacts {
+    /// Takes one header, in the order of the message.
+    pub fn add(&mut self, settings: &Settings, depth: Depth, name: &[u8], value: &[u8]) {
+        self.count += 1;
+        self.bytes = self.bytes.saturating_add(name.len() + value.len());
+        if self.count > settings.limits.headers {
+            self.over.get_or_insert(HeaderLimit::Count);
+        } else if self.bytes > settings.limits.header_bytes {
+            self.over.get_or_insert(HeaderLimit::Bytes);
+        }
+        if self.over.is_some() {
+            return;
+        }
+        if mark::is_reserved(name) {
+            note(&mut self.forged, name);
+        } else if depth >= Depth::Decide {
+            self.add_for_decision(settings, depth, name, value);
+        }
+    }
+
+    fn add_for_decision(&mut self, settings: &Settings, depth: Depth, name: &[u8], value: &[u8]) {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        if is("Subject") {
+            keep(&mut self.text, &mut self.subject, value);
+        } else if is("From") {
+            self.from_count += 1;
+            keep(&mut self.text, &mut self.from, value);
+        } else if is("Received") {
+            self.received += 1;
+        } else if is("Authentication-Results") {
+            self.evidence.add(&settings.authentication, value, self.received);
+        } else if depth == Depth::Mark && is("To") {
+            keep(&mut self.text, &mut self.to, value);
+        } else if depth == Depth::Mark && is("Date") {
+            keep(&mut self.text, &mut self.date, value);
+        } else if depth == Depth::Mark && is("Message-ID") {
+            keep(&mut self.text, &mut self.message_id, value);
+        } else if is(mark::SENSITIVITY.0) {
+            self.has_sensitivity = true;
+        }
+        // A header of any other meaning may be a spam mark too: the configuration names them.
+        if settings.spam_headers().iter().any(|known| is(known)) {
+            note(&mut self.spam, name);
+        }
+    }
+
+    /// The limit that the headers are over, if they are.
+    pub fn over_limit(&self) -> Option<HeaderLimit> {
+        self.over
+    }
+
+    /// The header sender: of exactly one From with exactly one clean address.
+    pub fn header_sender(&self) -> Option<Address> {
+        let value = self.value(&self.from).filter(|_| self.from_count == 1)?;
+        header_sender(value)
+    }
+
+    /// What our own verifiers wrote.
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+
+    /// Whether the message has a Sensitivity of its own.
+    pub fn has_sensitivity(&self) -> bool {
+        self.has_sensitivity
+    }
+
+    /// What the planner may edit.
+    pub fn editable(&self) -> EditableHeaders<'_> {
+        EditableHeaders { subject: self.value(&self.subject), spam: &self.spam, forged: &self.forged }
+    }
+
+    /// What a mark for `user` signs, with the Subject as it is before our tag.
+    pub fn marked<'a>(&'a self, user: u64, subject: &'a [u8]) -> mark::Marked<'a> {
+        let value = |range| self.value(range).unwrap_or_default();
+        mark::Marked {
+            user,
+            from: value(&self.from),
+            to: value(&self.to),
+            date: value(&self.date),
+            message_id: value(&self.message_id),
+            subject,
+        }
+    }
+
+    fn value(&self, range: &Option<Range<usize>>) -> Option<&[u8]> {
+        self.text.get(range.clone()?)
+    }
+}
+
+/// Keeps the first value of a header.
+fn keep(text: &mut Vec<u8>, place: &mut Option<Range<usize>>, value: &[u8]) {
+    if place.is_none() {
+        let start = text.len();
+        text.extend_from_slice(value);
+        *place = Some(start..text.len());
+    }
+}
+
+/// Notes a header by its name and its 1-based index among those of that name, compared without regard to case.
+fn note(headers: &mut Vec<(String, u32)>, name: &[u8]) {
+    let Ok(name) = std::str::from_utf8(name) else { return };
+    if name.len() > MAX_NAME {
+        return;
+    }
+    let earlier = headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).count();
+    // Bounded by the limit on headers, far below u32::MAX.
+    headers.push((name.to_owned(), earlier as u32 + 1));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mark::MarkKey;
+    use crate::policy::fixture::organisation;
+    use std::sync::Arc;
+
+    fn settings() -> Settings {
+        Settings::new(MarkKey::new(&[0; 32])).with_organisations([Arc::new(organisation())])
+    }
+
+    fn facts(depth: Depth, headers: &[(&str, &str)]) -> HeaderFacts {
+        let mut facts = HeaderFacts::default();
+        let settings = settings();
+        for (name, value) in headers {
+            facts.add(&settings, depth, name.as_bytes(), value.as_bytes());
+        }
+        facts
+    }
+
+    #[test]
+    fn headers_are_counted_by_name_without_regard_to_case() {
+        let facts = facts(
+            Depth::Decide,
+            &[
+                ("X-Perso", "a"),
+                ("x-spam-flag", "YES"),
+                ("x-perso", "b"),
+                ("X-Perso-Split", "c"),
+                ("X-Spam-Flag", "NO"),
+            ],
+        );
+        let editable = facts.editable();
+        let pairs =
+            |all: &[(String, u32)]| all.iter().map(|(name, index)| format!("{name}/{index}")).collect::<Vec<_>>();
+        assert_eq!(pairs(editable.forged), ["X-Perso/1", "x-perso/2", "X-Perso-Split/1"]);
+        assert_eq!(pairs(editable.spam), ["x-spam-flag/1", "X-Spam-Flag/2"]);
+    }
+
+    #[test]
+    fn the_first_subject_counts_and_two_from_headers_are_none() {
+        let one = facts(Depth::Decide, &[("Subject", "a"), ("subject", "b"), ("FROM", "x@d.example")]);
+        assert_eq!(one.editable().subject, Some(&b"a"[..]));
+        assert!(one.header_sender().is_some());
+        let two = facts(Depth::Decide, &[("From", "x@d.example"), ("From", "x@d.example")]);
+        assert_eq!(two.header_sender(), None);
+    }
+
+    #[test]
+    fn without_a_list_only_forged_headers_are_kept() {
+        let facts = facts(Depth::Forged, &[("Subject", "a"), ("From", "x@d.example"), ("X-Perso", "v=1")]);
+        assert_eq!((facts.editable().subject, facts.text.capacity()), (None, 0));
+        assert_eq!(facts.editable().forged.len(), 1);
+    }
+
+    #[test]
+    fn memory_stays_below_the_limits() {
+        let settings = settings();
+        let mut many = HeaderFacts::default();
+        (0..2000).for_each(|_| many.add(&settings, Depth::Mark, b"X-Perso", b"x"));
+        assert_eq!((many.over_limit(), many.forged.len()), (Some(HeaderLimit::Count), settings.limits.headers));
+        let mut large = HeaderFacts::default();
+        let value = vec![b'x'; 60_000];
+        (0..40).for_each(|_| large.add(&settings, Depth::Mark, b"Subject", &value));
+        assert_eq!(large.over_limit(), Some(HeaderLimit::Bytes));
+    }
+}

@@ -1,0 +1,162 @@
+//! Accepting, on the first thread, and choosing the thread that serves.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::super::listen::{ListenerSocket, SocketFile};
+use super::connection::Stream;
+use super::thread::Thread;
+use super::{ConnectionInfo, Conversations, Handed, Listener, PeerAddress};
+
+/// How long accepting pauses when the system has no more descriptors or memory.
+const PAUSE: Duration = Duration::from_millis(200);
+/// The least time between two log lines of one kind.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// What the listeners of a server share.
+pub(super) struct Acceptor<C: Conversations> {
+    thread: Rc<Thread<C>>,
+    /// One a thread; the first one's is never used, but keeps its channel open as the others are.
+    senders: Vec<UnboundedSender<Handed>>,
+    last_number: Cell<u64>,
+    refused: Seldom,
+    exhausted: Seldom,
+}
+
+impl<C: Conversations> Acceptor<C> {
+    pub(super) fn new(thread: Rc<Thread<C>>, senders: Vec<UnboundedSender<Handed>>) -> Rc<Self> {
+        Rc::new(Self {
+            thread,
+            senders,
+            last_number: Cell::new(0),
+            refused: Seldom::default(),
+            exhausted: Seldom::default(),
+        })
+    }
+
+    /// Accepts from one listener until shutdown is asked for.
+    pub(super) async fn run(self: Rc<Self>, index: usize, listener: Watched) {
+        let shutdown = self.thread.shared.shutdown.clone();
+        tokio::select! {
+            biased;
+            () = shutdown.triggered() => {}
+            () = self.accept(index, &listener) => {}
+        }
+    }
+
+    async fn accept(&self, index: usize, listener: &Watched) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => self.place(index, stream, peer),
+                Err(error) if is_exhausted(&error) => {
+                    self.exhausted.log(|times| {
+                        tracing::error!(%error, times, "cannot accept: raise the limit of open files (LimitNOFILE)");
+                    });
+                    tokio::time::sleep(PAUSE).await;
+                }
+                // The one that waited is gone; the next may be well.
+                Err(error) => tracing::debug!(%error, "a connection went before it was accepted"),
+            }
+        }
+    }
+
+    /// Gives a connection to a thread, or closes it if there are too many.
+    fn place(&self, listener: usize, stream: Stream, peer: PeerAddress) {
+        let shared = &self.thread.shared;
+        let loads = 0..shared.loads.len();
+        let open: usize = loads.clone().map(|thread| shared.load(thread)).sum();
+        let limit = shared.limits.connections;
+        if open >= limit {
+            self.refused.log(|times| {
+                tracing::warn!(limit, times, "connection closed at once: over the limit connections");
+            });
+            return;
+        }
+        let number = self.last_number.get() + 1;
+        self.last_number.set(number);
+        let info = ConnectionInfo { listener, number, peer };
+        let own = self.thread.index;
+        let idlest = loads.min_by_key(|&thread| shared.load(thread)).unwrap_or(own);
+        if shared.load(idlest) + 2 > shared.load(own) {
+            shared.loads[own].fetch_add(1, Ordering::Relaxed);
+            self.thread.open(stream, info);
+            return;
+        }
+        shared.loads[idlest].fetch_add(1, Ordering::Relaxed);
+        let handed = stream.into_handed(info);
+        // A thread that ended, which only a shutdown or its panic does, closes the connection by dropping it.
+        let sent = handed.map(|handed| self.senders[idlest].send(handed).is_ok());
+        if !sent.unwrap_or(false) {
+            shared.loads[idlest].fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A listener that the first thread's runtime watches.
+pub(super) struct Watched {
+    socket: WatchedSocket,
+    /// Held for its drop, which removes the file.
+    _file: Option<SocketFile>,
+}
+
+enum WatchedSocket {
+    Unix(UnixListener),
+    Tcp(TcpListener),
+}
+
+impl Watched {
+    pub(super) fn new(listener: Listener) -> io::Result<Self> {
+        let (socket, file) = listener.into_parts();
+        Ok(Self {
+            socket: match socket {
+                ListenerSocket::Unix(socket) => WatchedSocket::Unix(UnixListener::from_std(socket)?),
+                ListenerSocket::Tcp(socket) => WatchedSocket::Tcp(TcpListener::from_std(socket)?),
+            },
+            _file: file,
+        })
+    }
+
+    /// The next connection, without Nagle's delay.
+    async fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
+        match &self.socket {
+            WatchedSocket::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Stream::Unix(stream), PeerAddress::Unix))
+            }
+            WatchedSocket::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok((Stream::Tcp(stream), PeerAddress::Tcp(address)))
+            }
+        }
+    }
+}
+
+/// A log line that may be due very often, and is written seldom.
+#[derive(Default)]
+struct Seldom {
+    last: RefCell<Option<Instant>>,
+    times: Cell<u64>,
+}
+
+impl Seldom {
+    /// Calls `write` with how often it happened since it was last called, at most once in [`QUIET`].
+    fn log(&self, write: impl FnOnce(u64)) {
+        self.times.set(self.times.get() + 1);
+        let mut last = self.last.borrow_mut();
+        if last.is_none_or(|last| last.elapsed() >= QUIET) {
+            *last = Some(Instant::now());
+            write(self.times.replace(0));
+        }
+    }
+}
+
+fn is_exhausted(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}

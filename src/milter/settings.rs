@@ -1,0 +1,183 @@
+//! What a session goes by: the configuration in force, complete and immutable, and where it looks recipients up.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::network::Network;
+use crate::mark::MarkKey;
+use crate::policy::action::{BlackAction, PersonalActions};
+use crate::policy::address::Address;
+use crate::policy::authres::AuthenticationPolicy;
+use crate::policy::decide::Verdict;
+use crate::policy::list::{Globs, UserLists};
+use crate::policy::organisation::OrgPolicy;
+use crate::policy::plan::{Direction, Plan};
+
+/// The part a listener plays on the mail's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Role {
+    /// Faces the senders: may refuse.
+    #[default]
+    Edge,
+    /// The second pass of a split message: one recipient, never a refusal.
+    Split,
+    /// Mail that programs on this host submit: never a refusal, which would leave it stuck.
+    Local,
+}
+
+impl Role {
+    const NAMES: [(Self, &'static str); 3] = [(Self::Edge, "edge"), (Self::Split, "split"), (Self::Local, "local")];
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::NAMES[*self as usize].1)
+    }
+}
+
+/// A name that is no role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it must be one of edge, split, local")]
+pub struct UnknownRole;
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRole> {
+        let known = Self::NAMES.into_iter().find(|(_, name)| *name == text);
+        known.map(|(role, _)| role).ok_or(UnknownRole)
+    }
+}
+
+/// What one message may hold. Over a limit it is answered 451 (452 for a recipient), so that nothing is lost and an
+/// operator who raises the limit lets it pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageLimits {
+    /// Bytes of all header names and values.
+    pub header_bytes: usize,
+    /// Headers.
+    pub headers: usize,
+    /// Recipients.
+    pub recipients: usize,
+}
+
+impl Default for MessageLimits {
+    fn default() -> Self {
+        Self { header_bytes: 1 << 20, headers: 1000, recipients: 1000 }
+    }
+}
+
+/// The configuration of the milter and of every organisation.
+#[derive(Debug)]
+pub struct Settings {
+    /// By the organisation's number.
+    pub organisations: HashMap<u32, Arc<OrgPolicy>>,
+    /// How senders are proved.
+    pub authentication: AuthenticationPolicy,
+    /// What stands between a mailbox and its folder in a recipient's address.
+    pub delimiter: Option<char>,
+    /// Mail from here is outbound.
+    pub ours: Vec<Network>,
+    /// Never refused anything.
+    pub trusted_relays: Vec<Network>,
+    /// Values of `{daemon_name}` that carry our own users' mail.
+    pub submission_daemons: Vec<String>,
+    /// What one message may hold.
+    pub limits: MessageLimits,
+    /// Signs marks.
+    pub mark_key: MarkKey,
+    spam_headers: Vec<String>,
+}
+
+impl Settings {
+    /// Settings without an organisation, which leave every message as it is.
+    pub fn new(mark_key: MarkKey) -> Self {
+        Self {
+            organisations: HashMap::new(),
+            authentication: AuthenticationPolicy::default(),
+            delimiter: Some('+'),
+            ours: Network::loopback(),
+            trusted_relays: Vec::new(),
+            submission_daemons: Vec::new(),
+            limits: MessageLimits::default(),
+            mark_key,
+            spam_headers: Vec::new(),
+        }
+    }
+
+    /// Takes the organisations over, and notes which headers a white entry may have to take off.
+    #[must_use]
+    pub fn with_organisations(mut self, organisations: impl IntoIterator<Item = Arc<OrgPolicy>>) -> Self {
+        self.organisations = organisations.into_iter().map(|policy| (policy.id, policy)).collect();
+        let names = self.organisations.values().flat_map(|policy| &policy.white.spam_headers);
+        self.spam_headers = names.map(|name| name.to_ascii_lowercase()).collect();
+        self.spam_headers.sort_unstable();
+        self.spam_headers.dedup();
+        self
+    }
+
+    /// Names of spam marks of all organisations, in lower case.
+    pub fn spam_headers(&self) -> &[String] {
+        &self.spam_headers
+    }
+
+    /// Whether an address is one of ours.
+    pub fn is_ours(&self, address: IpAddr) -> bool {
+        self.ours.iter().any(|network| network.contains(address))
+    }
+
+    /// Whether an address is a relay that is never refused anything.
+    pub fn is_trusted_relay(&self, address: IpAddr) -> bool {
+        self.trusted_relays.iter().any(|network| network.contains(address))
+    }
+
+    /// What a user's lists ask to be done with personal and with blocked messages.
+    pub fn actions(&self, lists: &UserLists) -> Option<(PersonalActions, BlackAction)> {
+        let policy = self.organisations.get(&lists.organisation())?;
+        let options = lists.options();
+        let personal = options.personal_actions.unwrap_or(policy.personal.actions);
+        Some((personal, options.black_action.unwrap_or(policy.black.action)))
+    }
+}
+
+/// Where a session takes its settings and lists from. None of it may wait or lock.
+pub trait Directory {
+    /// The settings in force now. Taken once a message, at MAIL.
+    fn settings(&self) -> Arc<Settings>;
+
+    /// The lists of the user with this address. Taken once a recipient, at RCPT.
+    fn lists(&self, address: &Address) -> Option<UserLists>;
+
+    /// The glob patterns of a user whose lists say there are some.
+    fn globs(&self, lists: &UserLists) -> Option<Arc<Globs>>;
+
+    /// A message was decided and answered. For totals and explanations; what is told here must reach no log.
+    fn decided(&self, message: &Decided<'_>);
+}
+
+/// What became of one message.
+#[derive(Debug)]
+pub struct Decided<'a> {
+    /// Which way it went.
+    pub direction: Direction,
+    /// Every recipient who is one of our users or was refused, and all others.
+    pub recipients: Vec<DecidedRecipient<'a>>,
+    /// The edits; empty where all recipients were refused.
+    pub plan: &'a Plan,
+}
+
+/// What became of one recipient.
+#[derive(Debug)]
+pub struct DecidedRecipient<'a> {
+    /// The path of RCPT as received.
+    pub path: &'a [u8],
+    /// The user's organisation, where there is one.
+    pub organisation: Option<u32>,
+    /// What their lists asked for, and why.
+    pub verdict: Verdict,
+    /// Index into the plan's effects; `None` for a recipient refused at RCPT.
+    pub effect: Option<usize>,
+}

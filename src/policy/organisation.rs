@@ -1,0 +1,103 @@
+//! What one organisation decided for all its users.
+
+use super::action::{BlackAction, LateAction, PersonalActions};
+use super::address::{Address, Domain, is_within};
+use super::decide::Lists;
+use super::list::{EntryValue, FingerprintKey, Globs, ListKind, UserLists, UserOptions};
+use super::subject::Tag;
+
+/// How personal messages are marked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonalPolicy {
+    /// What is done, where the user chose nothing else.
+    pub actions: PersonalActions,
+    /// The text before the Subject.
+    pub tag: Tag,
+    /// The folder, as it stands after the recipient delimiter.
+    pub folder: String,
+    /// `Sensitivity: Personal` (RFC 2156, 5.3.4) is added beside the mark.
+    pub sensitivity: bool,
+}
+
+/// What is done with messages from blocked senders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlackPolicy {
+    /// What is done, where the user chose nothing else.
+    pub action: BlackAction,
+    /// What is done where `action` would reach other recipients too.
+    pub late_action: LateAction,
+    /// The junk folder, as it stands after the recipient delimiter.
+    pub junk_folder: String,
+    /// What a rejected sender is told, after the code.
+    pub reject_text: String,
+}
+
+/// Which marks of an earlier filter a white entry takes off. A virus mark is none of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WhitePolicy {
+    /// Header names, in any case.
+    pub spam_headers: Vec<String>,
+    /// Texts at the front of the Subject.
+    pub spam_prefixes: Vec<String>,
+}
+
+/// One organisation's policy, complete and immutable.
+#[derive(Debug)]
+pub struct OrgPolicy {
+    /// Its number in the store.
+    pub id: u32,
+    /// Its own domains: their senders cannot be blocked by a user.
+    pub domains: Vec<Domain>,
+    /// Further senders that cannot be blocked by a user: the console's address.
+    pub protected_senders: Vec<Address>,
+    /// How personal messages are marked.
+    pub personal: PersonalPolicy,
+    /// What is done with messages from blocked senders.
+    pub black: BlackPolicy,
+    /// Which spam marks are taken off.
+    pub white: WhitePolicy,
+    /// White and black entries above its users' lists.
+    pub enforced: OrgLists,
+    /// White and black entries below its users' lists.
+    pub defaults: OrgLists,
+}
+
+impl OrgPolicy {
+    /// Whether a user may not block this sender.
+    pub fn is_protected(&self, sender: &Address) -> bool {
+        let own = |own: &Domain| is_within(sender.domain(), own.as_str());
+        self.domains.iter().any(own) || self.protected_senders.contains(sender)
+    }
+}
+
+/// The organisation's own lists of one level, in the same form as a user's.
+#[derive(Debug)]
+pub struct OrgLists {
+    compiled: UserLists,
+    globs: Option<Globs>,
+}
+
+impl OrgLists {
+    /// Compiles white and black entries. These lists are no secret of a user; the key only gives them the same form.
+    pub fn build(organisation: u32, key: &FingerprintKey, entries: &[(ListKind, EntryValue)]) -> Self {
+        let fingerprints = entries.iter().map(|(list, value)| (*list, value.scope(), key.of(value)));
+        let patterns = entries.iter().filter_map(|(list, value)| match value {
+            EntryValue::Glob(pattern) => Some((*list, &**pattern)),
+            _ => None,
+        });
+        Self {
+            compiled: UserLists::build(0, organisation, key, UserOptions::default(), fingerprints),
+            globs: Globs::build(patterns).ok(),
+        }
+    }
+
+    /// Lists without an entry.
+    pub fn empty() -> Self {
+        Self::build(0, &FingerprintKey::from_bytes([0; 16]), &[])
+    }
+
+    /// As [`super::decide::decide`] reads them.
+    pub fn lists(&self) -> Lists<'_> {
+        Lists { compiled: &self.compiled, globs: self.globs.as_ref() }
+    }
+}

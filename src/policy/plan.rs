@@ -1,0 +1,732 @@
+//! From the verdicts of all recipients to the edits of one message.
+//!
+//! A header edit changes the message for everybody, a recipient edit only for one. So header edits are planned where
+//! every recipient who stays needs the same ones, and left out otherwise; recipient edits are planned for each.
+//!
+//! The planner's law: an address that is to be added is never deleted; a recipient already in its target form gets no
+//! envelope edit. (Adding and deleting one address loses the recipient in silence.)
+
+use std::collections::HashSet;
+
+use super::action::{BlackAction, LateAction, PersonalActions};
+use super::address::{Address, bare_path};
+use super::decide::{Outcome, Verdict};
+use super::organisation::{OrgPolicy, WhitePolicy};
+use super::subject::{LeadingSpace, SubjectEdit, Tag, edited};
+
+/// Whether a refusal reaches the sender alone, or would bounce to an innocent or leave mail stuck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejection {
+    /// The peer is the sender's own relay.
+    Allowed,
+    /// The peer is a trusted relay, the second pass, or a program on this host.
+    Never,
+}
+
+/// Which way a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From outside.
+    Inbound,
+    /// From our own users and networks.
+    Outbound,
+}
+
+/// What the planner must know of the peer and the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances {
+    /// May the message be refused?
+    pub rejection: Rejection,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// What stands between a mailbox and its folder in a recipient's address, if anything does.
+    pub delimiter: Option<char>,
+    /// How header values are carried.
+    pub leading: LeadingSpace,
+    /// May the message be put on hold?
+    pub hold: bool,
+}
+
+/// The headers of the message that the planner may edit.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EditableHeaders<'a> {
+    /// The first Subject's value.
+    pub subject: Option<&'a [u8]>,
+    /// Spam marks that are there: name and 1-based index among the headers of that name.
+    pub spam: &'a [(String, u32)],
+    /// `X-Perso*` headers that came with the message, likewise.
+    pub forged: &'a [(String, u32)],
+}
+
+/// A recipient whom the message still has: those refused at RCPT are none.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipient<'a> {
+    /// The path of RCPT as received.
+    pub path: &'a [u8],
+    /// Its ESMTP arguments as received.
+    pub arguments: &'a [Vec<u8>],
+    /// The user's policy and number, where the recipient is one of our users.
+    pub user: Option<(&'a OrgPolicy, u64)>,
+    /// What their lists ask for.
+    pub verdict: &'a Verdict,
+}
+
+/// One edit of the message, as the milter protocol has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Modification {
+    /// A recipient more, with the DSN parameters of the one it stands for (`NOTIFY=… ORCPT=…`, or empty).
+    AddRecipient {
+        /// The path, with its brackets.
+        path: Vec<u8>,
+        /// ESMTP arguments, separated by blanks.
+        arguments: Vec<u8>,
+    },
+    /// A header of the message gets another value.
+    ChangeHeader {
+        /// Its name.
+        name: String,
+        /// 1-based among the headers of that name.
+        index: u32,
+        /// The new value.
+        value: Vec<u8>,
+    },
+    /// A header of the message is removed.
+    DeleteHeader {
+        /// Its name.
+        name: String,
+        /// 1-based among the headers of that name.
+        index: u32,
+    },
+    /// A header more, below all others.
+    AddHeader {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: Vec<u8>,
+    },
+    /// The whole message goes to the hold queue.
+    Quarantine,
+    /// A recipient less.
+    DeleteRecipient {
+        /// The path, as RCPT had it.
+        path: Vec<u8>,
+    },
+}
+
+/// A signed mark to be added. The planner holds no key: who executes the plan signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// For whom.
+    pub user: u64,
+    /// `Sensitivity: Personal` goes beside it.
+    pub sensitivity: bool,
+}
+
+/// Where one recipient's copy goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// To the address as it was given.
+    AsAddressed,
+    /// To the mailbox itself: the personal folder that an outside sender typed was taken off.
+    DetailRemoved,
+    /// Into this folder.
+    Folder(String),
+    /// Nowhere.
+    Discarded,
+    /// The whole message is in the hold queue.
+    Held,
+    /// The whole message was refused.
+    Rejected,
+}
+
+/// What one recipient gets. In the order of the recipients of the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effect {
+    /// Where the copy goes.
+    pub delivery: Delivery,
+    /// The tag was put before the Subject for this recipient; not where it stood there already.
+    pub tagged: bool,
+    /// The signed mark is for this recipient.
+    pub marked: bool,
+    /// Spam marks were taken off for this recipient.
+    pub cleared: bool,
+    /// The header edits that this recipient needs were left out, since another recipient needs different ones.
+    pub headers_left_out: bool,
+}
+
+impl Effect {
+    fn of(delivery: Delivery) -> Self {
+        Self { delivery, tagged: false, marked: false, cleared: false, headers_left_out: false }
+    }
+}
+
+/// The edits of one message and what they mean for each recipient.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// The whole message is refused with this text.
+    pub reject: Option<String>,
+    /// In the order in which they must be sent: added recipients first, deleted ones last.
+    pub modifications: Vec<Modification>,
+    /// The signed mark, for the one recipient who gets it.
+    pub mark: Option<Mark>,
+    /// The Subject as delivered, our tag set aside: what the mark signs.
+    pub signed_subject: Vec<u8>,
+    /// What the Subject becomes, if it changes.
+    pub subject: Option<Vec<u8>>,
+    /// One for each recipient.
+    pub effects: Vec<Effect>,
+}
+
+impl Plan {
+    /// Whether recipients needed different header edits, so that all were left out.
+    pub fn is_mixed(&self) -> bool {
+        self.effects.iter().any(|effect| effect.headers_left_out)
+    }
+}
+
+/// Plans the edits of one message. Property: what happens to one recipient's envelope depends on their own verdict and
+/// on how many recipients there are, never on another's lists; only header edits need agreement.
+pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipients: &[Recipient<'_>]) -> Plan {
+    if let Some(refused) = refusal(circumstances, recipients) {
+        return refused;
+    }
+    let held = circumstances.hold
+        && !recipients.is_empty()
+        && recipients.iter().all(|r| blocked(r) == Some(BlackAction::Hold));
+    let deliveries: Vec<Delivery> =
+        recipients.iter().map(|r| if held { Delivery::Held } else { delivery(circumstances, r) }).collect();
+    let envelope = envelope_edits(circumstances, recipients, deliveries);
+    let edits = header_edits(circumstances, headers, recipients, &envelope.deliveries);
+    let (common, left_out) = match edits {
+        Agreement::Same(edits) => (edits, false),
+        Agreement::Different => (HeaderEdits::default(), true),
+    };
+
+    let mut modifications = envelope.additions;
+    let delete = |(name, index): &(String, u32)| Modification::DeleteHeader { name: name.clone(), index: *index };
+    // From the highest index down: a deletion renumbers those below it.
+    modifications.extend(headers.forged.iter().rev().map(delete));
+    if common.clear_headers {
+        modifications.extend(headers.spam.iter().rev().map(delete));
+    }
+    if let Some(value) = &common.subject {
+        let (name, value) = ("Subject".to_owned(), value.clone());
+        modifications.push(match headers.subject {
+            Some(_) => Modification::ChangeHeader { name, index: 1, value },
+            None => Modification::AddHeader { name, value },
+        });
+    }
+    if held {
+        modifications.push(Modification::Quarantine);
+    }
+    modifications.extend(envelope.deletions);
+
+    let effects = recipients.iter().zip(envelope.deliveries).map(|(recipient, delivery)| {
+        let wish = Wish::of(recipient, &delivery).unwrap_or_default();
+        Effect {
+            delivery,
+            tagged: wish.tag.is_some() && common.tagged,
+            marked: wish.mark.is_some() && common.mark.is_some(),
+            cleared: wish.clear.is_some() && common.cleared,
+            headers_left_out: left_out && wish.edits(),
+        }
+    });
+    let effects = effects.collect();
+    Plan {
+        reject: None,
+        effects,
+        mark: common.mark,
+        signed_subject: common.signed_subject,
+        subject: common.subject,
+        modifications,
+    }
+}
+
+fn blocked(recipient: &Recipient<'_>) -> Option<BlackAction> {
+    match recipient.verdict.outcome {
+        Outcome::Blocked(action) => Some(action),
+        Outcome::Deliver { .. } => None,
+    }
+}
+
+/// The message is refused where refusing is allowed and every recipient who is left asks for it.
+fn refusal(circumstances: &Circumstances, recipients: &[Recipient<'_>]) -> Option<Plan> {
+    let all_reject = recipients.iter().all(|r| blocked(r) == Some(BlackAction::Reject));
+    let (policy, _) = recipients.first()?.user?;
+    (circumstances.rejection == Rejection::Allowed && all_reject).then(|| Plan {
+        reject: Some(policy.black.reject_text.clone()),
+        effects: vec![Effect::of(Delivery::Rejected); recipients.len()],
+        ..Plan::default()
+    })
+}
+
+/// Where a recipient's copy goes, others set aside.
+fn delivery(circumstances: &Circumstances, recipient: &Recipient<'_>) -> Delivery {
+    let Some((policy, _)) = recipient.user else { return Delivery::AsAddressed };
+    match recipient.verdict.outcome {
+        Outcome::Blocked(action) => match (action, policy.black.late_action) {
+            (BlackAction::Junk, _) | (BlackAction::Reject | BlackAction::Hold, LateAction::Junk) => {
+                Delivery::Folder(policy.black.junk_folder.clone())
+            }
+            (BlackAction::Discard, _) | (_, LateAction::Discard) => Delivery::Discarded,
+        },
+        Outcome::Deliver { personal, .. } if personal.contains(PersonalActions::FOLDER) => {
+            Delivery::Folder(policy.personal.folder.clone())
+        }
+        Outcome::Deliver { .. } => {
+            let is_personal = recipient.verdict.reason.personal.is_some();
+            let typed = circumstances.direction == Direction::Inbound && !is_personal;
+            match typed.then(|| detail(circumstances, recipient)).flatten() {
+                Some(detail) if is_folder(detail, &policy.personal.folder) => Delivery::DetailRemoved,
+                _ => Delivery::AsAddressed,
+            }
+        }
+    }
+}
+
+fn is_folder(detail: &[u8], folder: &str) -> bool {
+    detail.eq_ignore_ascii_case(folder.as_bytes())
+}
+
+/// Local part and domain of a path as written, the quotes of a local part that needs none taken off.
+fn local_and_domain(path: &[u8]) -> Option<(&[u8], &[u8])> {
+    let bare = bare_path(path);
+    let at = bare.iter().rposition(|&b| b == b'@')?;
+    let (local, domain) = (&bare[..at], &bare[at + 1..]);
+    Some((local.strip_prefix(b"\"").and_then(|l| l.strip_suffix(b"\"")).unwrap_or(local), domain))
+}
+
+/// What stands behind the delimiter in the address as written.
+fn detail<'a>(circumstances: &Circumstances, recipient: &Recipient<'a>) -> Option<&'a [u8]> {
+    let delimiter = u8::try_from(circumstances.delimiter?).ok()?;
+    let (local, _) = local_and_domain(recipient.path)?;
+    local.iter().position(|&b| b == delimiter).map(|at| &local[at + 1..])
+}
+
+/// The path of the same mailbox with another folder, or none: `<user+Folder@domain>`.
+fn path_with(circumstances: &Circumstances, path: &[u8], folder: Option<&str>) -> Option<Vec<u8>> {
+    let delimiter = circumstances.delimiter?;
+    let (local, domain) = local_and_domain(path)?;
+    let base = local.split(|&b| char::from(b) == delimiter).next().filter(|base| !base.is_empty())?;
+    let mut out = vec![b'<'];
+    out.extend_from_slice(base);
+    if let Some(folder) = folder {
+        out.push(u8::try_from(delimiter).ok()?);
+        out.extend_from_slice(folder.as_bytes());
+    }
+    out.push(b'@');
+    out.extend_from_slice(domain);
+    out.push(b'>');
+    Some(out)
+}
+
+struct EnvelopeEdits {
+    additions: Vec<Modification>,
+    deletions: Vec<Modification>,
+    deliveries: Vec<Delivery>,
+}
+
+fn envelope_edits(
+    circumstances: &Circumstances,
+    recipients: &[Recipient<'_>],
+    mut deliveries: Vec<Delivery>,
+) -> EnvelopeEdits {
+    let folded = |path: &[u8]| bare_path(path).to_ascii_lowercase();
+    // What is given up by a delivery is known before anything is added, whatever the order of the recipients.
+    let targets: Vec<Option<Vec<u8>>> = recipients
+        .iter()
+        .zip(&mut deliveries)
+        .map(|(recipient, delivery)| target(circumstances, recipient, delivery))
+        .collect();
+    let gives_up = |delivery: &Delivery, target: &Option<Vec<u8>>| target.is_some() || *delivery == Delivery::Discarded;
+    let given_up: HashSet<Vec<u8>> = recipients
+        .iter()
+        .zip(deliveries.iter().zip(&targets))
+        .filter(|(_, (delivery, target))| gives_up(delivery, target))
+        .map(|(recipient, _)| folded(recipient.path))
+        .collect();
+
+    let (mut additions, mut deletions) = (Vec::new(), Vec::new());
+    let (mut added, mut deleted) = (HashSet::new(), HashSet::new());
+    for ((recipient, delivery), target) in recipients.iter().zip(&mut deliveries).zip(targets) {
+        if let Some(path) = target {
+            let key = folded(&path);
+            if given_up.contains(&key) {
+                // Another recipient gives this very address up: the law forbids the edit, so there is none.
+                *delivery = Delivery::AsAddressed;
+                continue;
+            }
+            // One address written twice is one copy without us, and stays one.
+            if added.insert((key, folded(recipient.path))) {
+                additions.push(Modification::AddRecipient { path, arguments: dsn_arguments(recipient.arguments) });
+            }
+        } else if *delivery != Delivery::Discarded {
+            continue;
+        }
+        if deleted.insert(recipient.path.to_vec()) {
+            deletions.push(Modification::DeleteRecipient { path: recipient.path.to_vec() });
+        }
+    }
+    EnvelopeEdits { additions, deletions, deliveries }
+}
+
+/// The address to add for a delivery; `None` where the recipient is in its target form, or has none to go to.
+fn target(circumstances: &Circumstances, recipient: &Recipient<'_>, delivery: &mut Delivery) -> Option<Vec<u8>> {
+    let folder = match delivery {
+        Delivery::Folder(folder) => Some(folder.as_str()),
+        Delivery::DetailRemoved => None,
+        _ => return None,
+    };
+    let there = detail(circumstances, recipient).is_some_and(|d| folder.is_some_and(|folder| is_folder(d, folder)));
+    if there {
+        return None;
+    }
+    let path = path_with(circumstances, recipient.path, folder);
+    if path.is_none() {
+        *delivery = Delivery::AsAddressed;
+    }
+    path
+}
+
+/// NOTIFY and ORCPT (RFC 3461) of a recipient: what the added one keeps.
+fn dsn_arguments(arguments: &[Vec<u8>]) -> Vec<u8> {
+    let is_dsn = |argument: &&Vec<u8>| {
+        let name = argument.split(|&b| b == b'=').next().unwrap_or_default();
+        name.eq_ignore_ascii_case(b"NOTIFY") || name.eq_ignore_ascii_case(b"ORCPT")
+    };
+    arguments.iter().filter(is_dsn).map(Vec::as_slice).collect::<Vec<_>>().join(&b' ')
+}
+
+/// The header edits that one recipient's verdict asks for.
+#[derive(Clone, Copy, PartialEq, Default)]
+struct Wish<'a> {
+    tag: Option<&'a Tag>,
+    clear: Option<&'a WhitePolicy>,
+    mark: Option<Mark>,
+}
+
+impl<'a> Wish<'a> {
+    /// `None` for a recipient who gets no copy.
+    fn of(recipient: &Recipient<'a>, delivery: &Delivery) -> Option<Self> {
+        if *delivery == Delivery::Discarded {
+            return None;
+        }
+        let (Some((policy, user)), Outcome::Deliver { personal, clear_spam }) =
+            (recipient.user, recipient.verdict.outcome)
+        else {
+            return Some(Self::default());
+        };
+        let mark = Mark { user, sensitivity: policy.personal.sensitivity };
+        Some(Self {
+            tag: personal.contains(PersonalActions::TAG).then_some(&policy.personal.tag),
+            clear: clear_spam.then_some(&policy.white),
+            mark: personal.contains(PersonalActions::MARK).then_some(mark),
+        })
+    }
+
+    fn edits(&self) -> bool {
+        self.tag.is_some() || self.clear.is_some() || self.mark.is_some()
+    }
+}
+
+/// The header edits of a message. Two wishes that come to the same edits agree.
+#[derive(Default, PartialEq)]
+struct HeaderEdits {
+    subject: Option<Vec<u8>>,
+    tagged: bool,
+    cleared: bool,
+    clear_headers: bool,
+    mark: Option<Mark>,
+    signed_subject: Vec<u8>,
+}
+
+enum Agreement {
+    Same(HeaderEdits),
+    Different,
+}
+
+fn header_edits(
+    circumstances: &Circumstances,
+    headers: &EditableHeaders<'_>,
+    recipients: &[Recipient<'_>],
+    deliveries: &[Delivery],
+) -> Agreement {
+    let wishes: Vec<Wish<'_>> = recipients.iter().zip(deliveries).filter_map(|(r, d)| Wish::of(r, d)).collect();
+    let Some((first, others)) = wishes.split_first() else { return Agreement::Same(HeaderEdits::default()) };
+    let edits_of = |wish: &Wish<'_>| {
+        let clear = wish.clear.map_or(&[][..], |white| &white.spam_prefixes);
+        let subject = |tag| edited(headers.subject, SubjectEdit { tag, clear }, circumstances.leading);
+        let (edited, untagged) = (subject(wish.tag), subject(None));
+        let clear_headers = wish.clear.is_some() && !headers.spam.is_empty();
+        HeaderEdits {
+            tagged: edited != untagged,
+            cleared: clear_headers || untagged.is_some(),
+            clear_headers,
+            mark: wish.mark,
+            signed_subject: match wish.mark {
+                Some(_) => untagged.unwrap_or_else(|| headers.subject.unwrap_or_default().to_vec()),
+                None => Vec::new(),
+            },
+            subject: edited,
+        }
+    };
+    let edits = edits_of(first);
+    let agree = others.iter().all(|wish| wish == first || edits_of(wish) == edits);
+    if agree { Agreement::Same(edits) } else { Agreement::Different }
+}
+
+/// The mailbox of a recipient's address: the address itself, then without its detail. Both are looked up in this order.
+pub fn mailbox_candidates(address: Address, delimiter: Option<char>) -> impl Iterator<Item = Address> {
+    let base = delimiter.and_then(|delimiter| address.without_detail(delimiter));
+    std::iter::once(address).chain(base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::decide::{Identity, Level, Match, Reason};
+    use super::super::fixture::organisation;
+    use super::super::list::{ListKind, Scope};
+    use super::*;
+    use crate::policy::authres::Authentication;
+    use proptest::prelude::*;
+
+    const AT_EDGE: Circumstances = Circumstances {
+        rejection: Rejection::Allowed,
+        direction: Direction::Inbound,
+        delimiter: Some('+'),
+        leading: LeadingSpace::Kept,
+        hold: true,
+    };
+
+    fn verdict(outcome: Outcome) -> Verdict {
+        let personal = matches!(outcome, Outcome::Deliver { personal, .. } if personal != PersonalActions::NONE);
+        let rule = Match {
+            level: Level::User,
+            list: ListKind::Personal,
+            scope: Scope::Address,
+            rank: 0,
+            identity: Identity::Header,
+            authentication: Authentication::NotRequired,
+        };
+        Verdict { outcome, reason: Reason { personal: personal.then_some(rule), ..Reason::default() } }
+    }
+
+    fn personal(actions: PersonalActions) -> Verdict {
+        verdict(Outcome::Deliver { personal: actions, clear_spam: false })
+    }
+
+    fn blocked(action: BlackAction) -> Verdict {
+        verdict(Outcome::Blocked(action))
+    }
+
+    /// Plans a message for recipients given as path and verdict; each is a user of the same organisation, unless the
+    /// path is at `elsewhere.example`.
+    fn planned(circumstances: &Circumstances, recipients: &[(&str, Verdict)]) -> Plan {
+        let policy = organisation();
+        let recipients: Vec<Recipient<'_>> = recipients
+            .iter()
+            .enumerate()
+            .map(|(index, (path, verdict))| Recipient {
+                path: path.as_bytes(),
+                arguments: &[],
+                user: (!path.contains("elsewhere")).then_some((&policy, index as u64)),
+                verdict,
+            })
+            .collect();
+        let headers = EditableHeaders { subject: Some(b" Hello"), ..EditableHeaders::default() };
+        plan(circumstances, &headers, &recipients)
+    }
+
+    /// The envelope after the plan: what each address receives, as Postfix applies it (adds first, then deletes).
+    fn envelope_after(recipients: &[&str], plan: &Plan) -> Vec<String> {
+        let mut envelope: Vec<String> = recipients.iter().map(|p| (*p).to_owned()).collect();
+        for modification in &plan.modifications {
+            match modification {
+                Modification::AddRecipient { path, .. } => envelope.push(String::from_utf8_lossy(path).into_owned()),
+                Modification::DeleteRecipient { path } => {
+                    let gone = bare_path(path).to_vec();
+                    envelope.retain(|known| bare_path(known.as_bytes()) != gone);
+                }
+                _ => {}
+            }
+        }
+        let mut bare: Vec<String> =
+            envelope.iter().map(|p| String::from_utf8_lossy(bare_path(p.as_bytes())).into_owned()).collect();
+        bare.sort();
+        bare
+    }
+
+    const FOLDER: PersonalActions = PersonalActions::FOLDER;
+
+    #[test]
+    fn each_recipient_goes_where_their_own_verdict_says() {
+        for (recipients, expected) in [
+            (&[("<a@o.example>", personal(FOLDER))][..], &["a+Perso@o.example"][..]),
+            (&[("<a+x@o.example>", personal(FOLDER))], &["a+Perso@o.example"]),
+            (&[("<a+perso@o.example>", personal(FOLDER))], &["a+perso@o.example"]),
+            (&[("<a+Perso@o.example>", Verdict::UNTOUCHED)], &["a@o.example"]),
+            (&[("<a+news@o.example>", Verdict::UNTOUCHED)], &["a+news@o.example"]),
+            (&[("<a@o.example>", blocked(BlackAction::Junk))], &["a+Junk@o.example"]),
+            (
+                &[("<a@o.example>", blocked(BlackAction::Discard)), ("<b@o.example>", Verdict::UNTOUCHED)],
+                &["b@o.example"],
+            ),
+            (
+                &[("<a@o.example>", blocked(BlackAction::Reject)), ("<b@o.example>", Verdict::UNTOUCHED)],
+                &["b@o.example"],
+            ),
+            (&[("<a@o.example>", blocked(BlackAction::Hold)), ("<b@o.example>", Verdict::UNTOUCHED)], &["b@o.example"]),
+            (&[("<@r.example:a@o.example>", personal(FOLDER))], &["a+Perso@o.example"]),
+            (&[("\"a\"@o.example", personal(FOLDER))], &["a+Perso@o.example"]),
+            (
+                &[
+                    ("<a@o.example>", personal(FOLDER)),
+                    ("<A@o.example>", personal(FOLDER)),
+                    ("<b@elsewhere.example>", Verdict::UNTOUCHED),
+                ],
+                &["a+Perso@o.example", "b@elsewhere.example"],
+            ),
+            (
+                &[("<a@o.example>", personal(FOLDER)), ("<a+x@o.example>", personal(FOLDER))],
+                &["a+Perso@o.example", "a+Perso@o.example"],
+            ),
+        ] {
+            let plan = planned(&AT_EDGE, recipients);
+            let paths: Vec<&str> = recipients.iter().map(|(path, _)| *path).collect();
+            assert_eq!(envelope_after(&paths, &plan), expected, "{paths:?}");
+        }
+    }
+
+    #[test]
+    fn header_edits_need_agreement_and_recipient_edits_do_not() {
+        let tag = personal(PersonalActions::TAG);
+        let both = planned(&AT_EDGE, &[("<a@o.example>", tag), ("<b@o.example>", tag)]);
+        assert_eq!(both.subject.as_deref(), Some(&b" [PERSO] Hello"[..]));
+        let mixed = planned(&AT_EDGE, &[("<a@o.example>", tag), ("<b@elsewhere.example>", Verdict::UNTOUCHED)]);
+        assert_eq!((mixed.subject.clone(), mixed.modifications.is_empty(), mixed.is_mixed()), (None, true, true));
+        assert!(!mixed.effects[1].headers_left_out);
+        let filed = personal(PersonalActions::TAG | FOLDER);
+        let mixed = planned(&AT_EDGE, &[("<a@o.example>", filed), ("<b@o.example>", Verdict::UNTOUCHED)]);
+        assert_eq!(envelope_after(&["<a@o.example>", "<b@o.example>"], &mixed), ["a+Perso@o.example", "b@o.example"]);
+        assert!(mixed.subject.is_none() && mixed.is_mixed());
+        // Who gets no copy needs no edit and stands in nobody's way.
+        let dropped = planned(&AT_EDGE, &[("<a@o.example>", tag), ("<b@o.example>", blocked(BlackAction::Discard))]);
+        assert!(dropped.subject.is_some() && !dropped.is_mixed());
+        // A mark is one user's: two cannot share it.
+        let mark = personal(PersonalActions::MARK);
+        assert!(planned(&AT_EDGE, &[("<a@o.example>", mark), ("<b@o.example>", mark)]).mark.is_none());
+        assert_eq!(planned(&AT_EDGE, &[("<a@o.example>", mark)]).mark.map(|m| m.user), Some(0));
+    }
+
+    #[test]
+    fn a_message_is_refused_or_held_only_for_all() {
+        let all = [("<a@o.example>", blocked(BlackAction::Reject)), ("<b@o.example>", blocked(BlackAction::Reject))];
+        assert!(planned(&AT_EDGE, &all).reject.is_some());
+        let never = Circumstances { rejection: Rejection::Never, ..AT_EDGE };
+        let plan = planned(&never, &all);
+        assert!(plan.reject.is_none() && plan.effects.iter().all(|e| e.delivery == Delivery::Discarded));
+        let held = [("<a@o.example>", blocked(BlackAction::Hold)), ("<b@o.example>", blocked(BlackAction::Hold))];
+        assert_eq!(planned(&AT_EDGE, &held).modifications, [Modification::Quarantine]);
+        let cannot_hold = Circumstances { hold: false, ..AT_EDGE };
+        assert!(planned(&cannot_hold, &held).effects.iter().all(|e| e.delivery == Delivery::Discarded));
+        assert!(planned(&AT_EDGE, &[]).reject.is_none());
+    }
+
+    #[test]
+    fn an_address_that_is_given_up_is_not_added() {
+        // One user's alias is what another user's folder address would be.
+        let recipients = [("<a@o.example>", personal(FOLDER)), ("<a+Perso@o.example>", blocked(BlackAction::Discard))];
+        let plan = planned(&AT_EDGE, &recipients);
+        assert_eq!(envelope_after(&["<a@o.example>", "<a+Perso@o.example>"], &plan), ["a@o.example"]);
+        assert_eq!(plan.effects[0].delivery, Delivery::AsAddressed);
+    }
+
+    #[test]
+    fn without_a_delimiter_nothing_is_rewritten() {
+        let plain = Circumstances { delimiter: None, ..AT_EDGE };
+        let plan = planned(&plain, &[("<a@o.example>", personal(FOLDER))]);
+        assert_eq!((plan.modifications.len(), &plan.effects[0].delivery), (0, &Delivery::AsAddressed));
+    }
+
+    #[test]
+    fn additions_come_first_deletions_last_and_indices_fall() {
+        let policy = organisation();
+        let verdict = verdict(Outcome::Deliver { personal: PersonalActions::TAG | FOLDER, clear_spam: true });
+        let arguments = [b"NOTIFY=NEVER".to_vec(), b"SIZE=9".to_vec(), b"orcpt=rfc822;x@y.example".to_vec()];
+        let recipient =
+            Recipient { path: b"<a@o.example>", arguments: &arguments, user: Some((&policy, 1)), verdict: &verdict };
+        let (spam, forged) =
+            ([("X-Spam-Flag".to_owned(), 1), ("X-Spam-Flag".to_owned(), 2)], [("X-Perso".to_owned(), 1)]);
+        let headers = EditableHeaders { subject: None, spam: &spam, forged: &forged };
+        let plan = plan(&AT_EDGE, &headers, &[recipient]);
+        let delete = |name: &str, index| Modification::DeleteHeader { name: name.to_owned(), index };
+        assert_eq!(
+            plan.modifications,
+            [
+                Modification::AddRecipient {
+                    path: b"<a+Perso@o.example>".to_vec(),
+                    arguments: b"NOTIFY=NEVER orcpt=rfc822;x@y.example".to_vec()
+                },
+                delete("X-Perso", 1),
+                delete("X-Spam-Flag", 2),
+                delete("X-Spam-Flag", 1),
+                Modification::AddHeader { name: "Subject".to_owned(), value: b" [PERSO]".to_vec() },
+                Modification::DeleteRecipient { path: b"<a@o.example>".to_vec() },
+            ]
+        );
+    }
+
+    fn any_verdict() -> impl Strategy<Value = Verdict> {
+        prop_oneof![
+            Just(Verdict::UNTOUCHED),
+            (0u8..8, any::<bool>()).prop_map(|(bits, clear_spam)| {
+                verdict(Outcome::Deliver { personal: PersonalActions::from_bits(bits), clear_spam })
+            }),
+            (0u8..4).prop_map(|code| blocked(BlackAction::from_code(code))),
+        ]
+    }
+
+    fn any_recipients() -> impl Strategy<Value = Vec<(String, Verdict)>> {
+        let path = "<?[abAB](\\+(Perso|perso|Junk|x))?@(o|elsewhere)\\.example>?";
+        proptest::collection::vec((path, any_verdict()), 0..6)
+    }
+
+    proptest! {
+        #[test]
+        fn the_planners_law_holds(recipients in any_recipients(), direction in any::<bool>()) {
+            let direction = if direction { Direction::Inbound } else { Direction::Outbound };
+            let circumstances = Circumstances { direction, ..AT_EDGE };
+            let given: Vec<(&str, Verdict)> = recipients.iter().map(|(p, v)| (p.as_str(), *v)).collect();
+            let plan = planned(&circumstances, &given);
+            let bare = |path: &[u8]| bare_path(path).to_ascii_lowercase();
+            let added: HashSet<_> = plan.modifications.iter().filter_map(|m| match m {
+                Modification::AddRecipient { path, .. } => Some(bare(path)),
+                _ => None,
+            }).collect();
+            for modification in &plan.modifications {
+                if let Modification::DeleteRecipient { path } = modification {
+                    prop_assert!(!added.contains(&bare(path)));
+                    prop_assert!(recipients.iter().any(|(p, _)| p.as_bytes() == path));
+                }
+            }
+            prop_assert_eq!(plan.effects.len(), recipients.len());
+        }
+
+        #[test]
+        fn what_one_gets_does_not_depend_on_anothers_lists(
+            mine in any_verdict(), others in proptest::collection::vec(any_verdict(), 1..4), instead in any_verdict(),
+        ) {
+            // Alone addressed and addressed with others may differ (a refusal would reach them), but not by what
+            // stands on the others' lists. Agreement on header edits is the exception that the split removes.
+            let never = Circumstances { rejection: Rejection::Never, hold: false, ..AT_EDGE };
+            let with = |others: &[Verdict]| {
+                let mut all = vec![("<me@o.example>".to_owned(), mine)];
+                all.extend(others.iter().enumerate().map(|(n, v)| (format!("<other{n}@o.example>"), *v)));
+                let given: Vec<(&str, Verdict)> = all.iter().map(|(p, v)| (p.as_str(), *v)).collect();
+                planned(&never, &given).effects[0].delivery.clone()
+            };
+            let replaced = vec![instead; others.len()];
+            prop_assert_eq!(with(&others), with(&replaced));
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The Subject header: the tag that goes before it, the spam prefix that comes off.
+//!
+//! The value keeps its bytes, folding and encoded words; only its front changes. Values are as the milter protocol
+//! carries them: folds are LF and the original white space. RFC 5322 (folding, 998-byte lines), RFC 2047.
+
+use mail_builder::headers::Header;
+use mail_builder::headers::text::Text;
+use mail_parser::HeaderValue;
+use mail_parser::parsers::MessageStream;
+
+/// Longest tag, in bytes of UTF-8.
+pub const MAX_TAG: usize = 64;
+/// Longest line of a header (RFC 5322, 2.1.1), in bytes, `Subject:` included.
+const MAX_LINE: usize = 998;
+/// How much of a Subject is read to see whether it is tagged already, in bytes. What counts stands at its front.
+const MAX_READ: usize = 4096;
+
+/// The prefixes that mail programs put before a Subject when they answer or forward, in lower case: English, French,
+/// German, Spanish, Italian, Scandinavian, Dutch, Portuguese, Polish.
+const REPLY_PREFIXES: [&str; 22] = [
+    "re", "fw", "fwd", "tr", "rép", "réf", "aw", "wg", "rv", "res", "enc", "rif", "i", "r", "sv", "vs", "vb", "antw",
+    "doorst", "odp", "pd", "ref",
+];
+
+/// Whether the values of headers carry the blank after the colon, as agreed with the MTA (SMFIP_HDR_LEADSPC).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeadingSpace {
+    /// It is part of the value, and the milter supplies it.
+    Kept,
+    /// The MTA took one off and puts one before what it is given.
+    Eaten,
+}
+
+/// The text that goes before the Subject of a personal message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    text: String,
+    /// In ASCII: an encoded word where the text is not.
+    plain: Vec<u8>,
+    /// The same before an encoded word: blanks between two encoded words are not shown, so it holds its own.
+    before_encoded: Vec<u8>,
+}
+
+/// A text that cannot be a tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the tag must be 1 to 64 bytes of text, without control characters or blanks at its ends")]
+pub struct TagError;
+
+impl Tag {
+    /// A tag as a person reads it.
+    ///
+    /// # Errors
+    /// Where it is empty, over [`MAX_TAG`] bytes, holds control characters, or begins or ends with a blank.
+    pub fn new(text: &str) -> Result<Self, TagError> {
+        if text.is_empty() || text.len() > MAX_TAG || text.trim() != text || text.chars().any(char::is_control) {
+            return Err(TagError);
+        }
+        let ascii = text.is_ascii();
+        let plain = if ascii { text.into() } else { encoded_words(text) };
+        let before_encoded = if ascii { text.into() } else { encoded_words(&format!("{text} ")) };
+        Ok(Self { text: text.to_owned(), plain, before_encoded })
+    }
+
+    /// As a person reads it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+fn encoded_words(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    Text::new(text).write_header(&mut out, "Subject: ".len());
+    // The writer ends lines with CRLF; the milter protocol carries LF, and none at the end.
+    out.retain(|&b| b != b'\r');
+    out.trim_ascii().to_vec()
+}
+
+/// What is to be done with the front of a Subject.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SubjectEdit<'a> {
+    /// The tag to put there.
+    pub tag: Option<&'a Tag>,
+    /// Prefixes of an earlier filter to take off, whichever is there, in any case.
+    pub clear: &'a [String],
+}
+
+/// The new value of the Subject header, or `None` where it stays as it is. `value` is `None` where there is none.
+///
+/// ```
+/// use perso_milter::policy::subject::{LeadingSpace, SubjectEdit, Tag, edited};
+/// let tag = Tag::new("[PERSO]").unwrap();
+/// let edit = SubjectEdit { tag: Some(&tag), clear: &[] };
+/// let value = edited(Some(b" Dimanche ?"), edit, LeadingSpace::Kept);
+/// assert_eq!(value.as_deref(), Some(&b" [PERSO] Dimanche ?"[..]));
+/// ```
+pub fn edited(value: Option<&[u8]>, edit: SubjectEdit<'_>, leading: LeadingSpace) -> Option<Vec<u8>> {
+    let original = value.unwrap_or_default();
+    let cleared = without_prefix(original, edit.clear);
+    let rest = cleared.unwrap_or(original);
+    let tag = edit.tag.filter(|tag| !is_tagged(rest, tag));
+    match tag {
+        Some(tag) => Some(with_tag(rest, tag, leading)),
+        None => cleared.map(|rest| with_space(rest, leading)),
+    }
+}
+
+/// Whether the tag is there already: after decoding, in any case, and after prefixes of answers and forwards.
+pub fn is_tagged(value: &[u8], tag: &Tag) -> bool {
+    let value = &value[..value.len().min(MAX_READ)];
+    let decoded = decoded(value);
+    let mut text = decoded.trim_start();
+    loop {
+        if starts_with_ignoring_case(text, &tag.text) {
+            return true;
+        }
+        match strip_reply_prefix(text) {
+            Some(rest) => text = rest,
+            None => return false,
+        }
+    }
+}
+
+/// The Subject as a person reads it.
+pub fn decoded(value: &[u8]) -> String {
+    let mut line = unfolded(value);
+    line.push(b'\n');
+    match MessageStream::new(&line).parse_unstructured() {
+        HeaderValue::Text(text) => text.into_owned(),
+        _ => String::new(),
+    }
+}
+
+/// Folds taken out: an LF before a blank (RFC 5322, 2.2.3). Any other line end would end the header for a parser.
+fn unfolded(value: &[u8]) -> Vec<u8> {
+    value.iter().map(|&b| if matches!(b, b'\n' | b'\r' | 0) { b' ' } else { b }).collect()
+}
+
+fn strip_reply_prefix(text: &str) -> Option<&str> {
+    let (prefix, rest) = text.split_once([':', '：'])?;
+    let prefix = prefix.trim_end();
+    // Re[2]: and Re(2):
+    let word = prefix.split(['[', '(']).next().unwrap_or(prefix);
+    let counted = &prefix[word.len()..];
+    let count_fits = counted.is_empty()
+        || counted[1..]
+            .strip_suffix([']', ')'])
+            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    let word = word.trim_end().to_lowercase();
+    (count_fits && REPLY_PREFIXES.contains(&word.as_str())).then(|| rest.trim_start())
+}
+
+fn starts_with_ignoring_case(text: &str, start: &str) -> bool {
+    let mut text = text.chars().flat_map(char::to_lowercase);
+    start.chars().flat_map(char::to_lowercase).all(|c| text.next() == Some(c))
+}
+
+fn without_prefix<'a>(value: &'a [u8], prefixes: &[String]) -> Option<&'a [u8]> {
+    let front = skip_blanks(value);
+    prefixes.iter().find_map(|prefix| {
+        let (start, rest) = front.split_at_checked(prefix.len())?;
+        start.eq_ignore_ascii_case(prefix.as_bytes()).then(|| skip_blanks(rest))
+    })
+}
+
+fn skip_blanks(value: &[u8]) -> &[u8] {
+    let blanks = value.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    &value[blanks..]
+}
+
+fn with_space(rest: &[u8], leading: LeadingSpace) -> Vec<u8> {
+    let space: &[u8] = if leading == LeadingSpace::Kept { b" " } else { b"" };
+    [space, rest].concat()
+}
+
+fn with_tag(value: &[u8], tag: &Tag, leading: LeadingSpace) -> Vec<u8> {
+    let rest = skip_blanks(value);
+    let words = if rest.starts_with(b"=?") { &tag.before_encoded } else { &tag.plain };
+    let mut out = with_space(words, leading);
+    let first_line = rest.split(|&b| b == b'\n').next().unwrap_or_default();
+    let longest = "Subject: ".len() + words.len() + 1 + first_line.len();
+    if rest.is_empty() || rest.starts_with(b"\n") {
+        // Nothing on the first line, or a fold: its white space stands between the tag and the text.
+    } else if longest > MAX_LINE {
+        out.extend_from_slice(b"\n ");
+    } else {
+        out.push(b' ');
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn perso() -> Tag {
+        Tag::new("[PERSO]").expect("valid")
+    }
+
+    fn tagged(value: Option<&[u8]>) -> Option<Vec<u8>> {
+        let tag = perso();
+        edited(value, SubjectEdit { tag: Some(&tag), clear: &[] }, LeadingSpace::Kept)
+    }
+
+    #[test]
+    fn the_tag_goes_before_the_raw_value() {
+        for (value, expected) in [
+            (Some(&b" Dimanche ?"[..]), &b" [PERSO] Dimanche ?"[..]),
+            (Some(b"Dimanche"), b" [PERSO] Dimanche"),
+            (Some(b"\tDimanche  "), b" [PERSO] Dimanche  "),
+            (Some(b"\n Dimanche\n\tmidi"), b" [PERSO]\n Dimanche\n\tmidi"),
+            (Some(b" =?utf-8?Q?=C3=A9t=C3=A9?="), b" [PERSO] =?utf-8?Q?=C3=A9t=C3=A9?="),
+            (Some(b" caf\xe9 \xff"), b" [PERSO] caf\xe9 \xff"),
+            (Some(b""), b" [PERSO]"),
+            (None, b" [PERSO]"),
+            (Some(b" About [PERSO] things"), b" [PERSO] About [PERSO] things"),
+            (Some(b" PERSO"), b" [PERSO] PERSO"),
+            (Some(b" note: [PERSO]"), b" [PERSO] note: [PERSO]"),
+        ] {
+            assert_eq!(tagged(value).as_deref(), Some(expected), "{:?}", value.map(String::from_utf8_lossy));
+        }
+    }
+
+    #[test]
+    fn a_tagged_subject_is_left_alone() {
+        for value in [
+            " [PERSO] Dimanche",
+            "[perso] Dimanche",
+            " Re: [PERSO] Dimanche",
+            " RE : [PERSO] Dimanche",
+            " TR: Re: [PERSO] Dimanche",
+            " Re[2]: [PERSO] Dimanche",
+            " AW: Fwd: [PERSO]",
+            " =?utf-8?Q?[PERSO]_Dimanche?=",
+            " =?utf-8?B?UmU6IFtQRVJTT10gw6l0w6k=?=",
+            " Re:\n [PERSO] Dimanche",
+            "\n [PERSO] Dimanche",
+            " =?utf-8?Q?Re:_?= =?utf-8?Q?[PERSO]_x?=",
+        ] {
+            assert_eq!(tagged(Some(value.as_bytes())), None, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_tag_that_is_not_ascii_is_an_encoded_word() {
+        let tag = Tag::new("[PRIVÉ]").expect("valid");
+        for value in ["Dimanche", "=?utf-8?Q?=C3=A9t=C3=A9?="] {
+            let edit = SubjectEdit { tag: Some(&tag), clear: &[] };
+            let new = edited(Some(value.as_bytes()), edit, LeadingSpace::Eaten).expect("edited");
+            assert!(new.is_ascii() && new.starts_with(b"=?"), "{}", String::from_utf8_lossy(&new));
+            assert_eq!(decoded(&new), format!("[PRIVÉ] {}", decoded(value.as_bytes())));
+            assert_eq!(edited(Some(&new), edit, LeadingSpace::Eaten), None);
+        }
+    }
+
+    #[test]
+    fn a_line_that_would_grow_too_long_is_folded_after_the_tag() {
+        let long = "x".repeat(985);
+        let new = tagged(Some(long.as_bytes())).expect("edited");
+        assert_eq!(new, format!(" [PERSO]\n {long}").into_bytes());
+    }
+
+    #[test]
+    fn a_spam_prefix_comes_off_with_or_without_the_tag() {
+        let tag = perso();
+        let clear = ["***SPAM***".to_owned()];
+        let both = SubjectEdit { tag: Some(&tag), clear: &clear };
+        let only = SubjectEdit { tag: None, clear: &clear };
+        let edit = |value: &[u8], edit| edited(Some(value), edit, LeadingSpace::Kept);
+        assert_eq!(edit(b" ***SPAM*** Hello", only).as_deref(), Some(&b" Hello"[..]));
+        assert_eq!(edit(b" ***Spam***Hello", both).as_deref(), Some(&b" [PERSO] Hello"[..]));
+        assert_eq!(edit(b" ***SPAM*** [PERSO] Hello", both).as_deref(), Some(&b" [PERSO] Hello"[..]));
+        assert_eq!(edit(b" Hello", only), None);
+        assert_eq!(edit(b" Hello ***SPAM***", only), None);
+    }
+
+    #[test]
+    fn a_text_that_breaks_a_header_is_no_tag() {
+        for text in ["", " x", "x ", "a\nb", "a\0b", &"x".repeat(65)] {
+            assert_eq!(Tag::new(text), Err(TagError), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn twice_is_once_for_any_bytes(value in proptest::collection::vec(any::<u8>(), 0..300)) {
+            if let Some(new) = tagged(Some(&value)) {
+                prop_assert_eq!(tagged(Some(&new)), None);
+            }
+        }
+
+        #[test]
+        fn all_that_was_there_stands_behind_the_tag(value in proptest::collection::vec(any::<u8>(), 0..300)) {
+            if let Some(new) = tagged(Some(&value)) {
+                prop_assert!(new.ends_with(skip_blanks(&value)));
+                prop_assert!(new.starts_with(b" [PERSO]"));
+            }
+        }
+
+        #[test]
+        fn tagging_is_found_again_in_header_like_text(value in "(Re|TR|\\[PERSO\\]|=\\?utf-8\\?Q\\?|\\?=|[ :a-zé\n]){0,20}") {
+            if let Some(new) = tagged(Some(value.as_bytes())) {
+                prop_assert_eq!(tagged(Some(&new)), None);
+            }
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! A Postfix of our own: configuration, queue, data and log in the scratch directory, every port on loopback.
+//!
+//! master.cf has Debian's services with Debian's chroot column. Each of the [`Entrance`]s is an smtpd; what they share
+//! is in main.cf. Mail for `example.org` and the domains below it goes to Dovecot by LMTP, and so does everything
+//! else, so that reports to outside senders can be read as well. Nothing looks anything up in the DNS.
+//!
+//! Postfix is kept from altering messages of its own accord (missing headers, dropped headers, long lines), so that
+//! what differs in the mailbox is the milter's doing.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use crate::scratch::{self, Port, Scratch, Server, wait_until};
+
+pub const HOSTNAME: &str = "mx.example.org";
+
+/// The mail domains delivered here: `example.org` and all below it.
+const DOMAINS: &str = "/^(.+\\.)?example\\.org$/ OK\n";
+
+/// A user name within a domain that no mailbox answers to.
+pub const NOBODY_HOME: &str = "nobody-home";
+
+/// One smtpd: its port, and its `smtpd_milters`, none when empty.
+pub struct Entrance<'a> {
+    pub port: &'a Port,
+    pub milters: String,
+}
+
+pub struct Postfix {
+    _server: Server,
+    configuration: PathBuf,
+    queue: PathBuf,
+    log: PathBuf,
+}
+
+impl Postfix {
+    /// Starts Postfix and waits until it serves its entrances. `lines` are added to main.cf.
+    pub fn start(scratch: &Scratch, entrances: &[Entrance], lmtp: &Port, lines: &str) -> Self {
+        needs_postfix();
+        let configuration = scratch.directory("postfix");
+        let queue = scratch.directory("queue");
+        let data = scratch.directory("data");
+        scratch::run(Command::new("chown").arg("postfix:").arg(&data));
+        fs::write(configuration.join("domains"), DOMAINS).expect("our own directory");
+        fs::write(configuration.join("recipients"), format!("!/^{NOBODY_HOME}@/ OK\n")).expect("our own directory");
+        fs::write(configuration.join("main.cf"), main_cf(scratch.path(), lmtp.number()) + lines)
+            .expect("our own directory");
+        fs::write(configuration.join("master.cf"), master_cf(entrances)).expect("our own directory");
+        // It creates what the queue directory must hold, with the owners that Postfix wants.
+        scratch::run(Command::new("postfix").arg("-c").arg(&configuration).arg("check"));
+
+        let log = scratch.path().join("mail.log");
+        let master = PathBuf::from(postconf("daemon_directory")).join("master");
+        let server = scratch
+            .spawn(Command::new(master).arg("-d").arg("-c").arg(&configuration), &scratch.path().join("postfix.out"));
+        let postfix = Self { _server: server, configuration, queue, log };
+        wait_until(&format!("Postfix to start\n{}", postfix.tail()), || {
+            // It opens all its sockets before it serves any.
+            entrances.last().is_none_or(|entrance| entrance.port.accepts()).then_some(())
+        });
+        postfix
+    }
+
+    /// Replaces main.cf lines by their name and has Postfix read its configuration again.
+    pub fn set(&self, lines: &[&str]) {
+        scratch::run(Command::new("postconf").arg("-c").arg(&self.configuration).arg("-e").args(lines));
+        scratch::run(Command::new("postfix").arg("-c").arg(&self.configuration).arg("reload"));
+    }
+
+    /// The queue directory, which is the root directory of the chrooted services.
+    pub fn queue(&self) -> &Path {
+        &self.queue
+    }
+
+    /// Hands over a message as a local program does, through sendmail(1). Postfix tells no queue id; see
+    /// [`Self::id_from`].
+    pub fn sendmail(&self, from: &str, recipients: &[&str], message: &[u8]) {
+        let mut child = Command::new("sendmail")
+            .arg("-C")
+            .arg(&self.configuration)
+            .args(["-oi", "-f", from, "--"])
+            .args(recipients)
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("Postfix's sendmail");
+        child.stdin.take().expect("it is piped").write_all(message).expect("sendmail reads its input");
+        assert!(child.wait().expect("our own child").success(), "sendmail refused the message\n{}", self.tail());
+    }
+
+    /// The lines of the log that bear a queue id.
+    pub fn log_of(&self, id: &str) -> Vec<String> {
+        let mark = format!(" {id}: ");
+        self.log_text().lines().filter(|line| line.contains(&mark)).map(str::to_owned).collect()
+    }
+
+    /// Waits for the queue id of the message that an envelope sender used only once has sent.
+    pub fn id_from(&self, sender: &str) -> String {
+        let mark = format!(": from=<{sender}>");
+        wait_until(&format!("a message from {sender} in Postfix's log"), || {
+            let text = self.log_text();
+            let line = text.lines().find(|line| line.contains(&mark) && line.contains("/qmgr["))?;
+            let id = line.split("]: ").nth(1)?.split(':').next()?;
+            Some(id.to_owned())
+        })
+    }
+
+    /// Waits until nothing more happens to a message: delivered or bounced for all its recipients, discarded or held.
+    pub fn settle(&self, id: &str) {
+        let settled = [format!(" {id}: removed"), format!(" {id}: milter-discard:"), format!(" {id}: milter-hold:")];
+        let done = scratch::poll(scratch::PATIENCE, || {
+            let text = self.log_text();
+            settled.iter().any(|mark| text.contains(mark.as_str())).then_some(())
+        });
+        assert!(done.is_some(), "message {id} is still under way:\n{}", self.log_of(id).join("\n"));
+    }
+
+    /// Waits until a message has left the queue.
+    pub fn wait_removed(&self, id: &str) {
+        let mark = format!(" {id}: removed");
+        wait_until(&format!("message {id} to leave the queue"), || self.log_text().contains(&mark).then_some(()));
+    }
+
+    /// What `postqueue -p` shows of a message, none when it is not in the queue. A `!` after the id means held.
+    pub fn queued(&self, id: &str) -> Option<String> {
+        let text = scratch::run(Command::new("postqueue").arg("-c").arg(&self.configuration).arg("-p"));
+        text.split("\n\n").find(|entry| entry.contains(id)).map(str::to_owned)
+    }
+
+    /// Lets a held message go.
+    pub fn release(&self, id: &str) {
+        scratch::run(Command::new("postsuper").arg("-c").arg(&self.configuration).args(["-H", id]));
+        scratch::run(Command::new("postqueue").arg("-c").arg(&self.configuration).args(["-i", id]));
+    }
+
+    pub fn tail(&self) -> String {
+        scratch::tail(&self.log)
+    }
+
+    fn log_text(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+}
+
+impl Drop for Postfix {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{}", self.tail());
+        }
+    }
+}
+
+fn main_cf(scratch: &Path, lmtp: u16) -> String {
+    let scratch = scratch.display();
+    format!(
+        "compatibility_level = 3.6
+queue_directory = {scratch}/queue
+data_directory = {scratch}/data
+maillog_file = {scratch}/mail.log
+maillog_file_prefixes = {scratch}
+
+myhostname = {HOSTNAME}
+mydestination =
+local_recipient_maps =
+alias_maps =
+alias_database =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+recipient_delimiter = +
+virtual_mailbox_domains = regexp:{scratch}/postfix/domains
+virtual_mailbox_maps = regexp:{scratch}/postfix/recipients
+virtual_transport = lmtp:inet:127.0.0.1:{lmtp}
+default_transport = lmtp:inet:127.0.0.1:{lmtp}
+local_transport = lmtp:inet:127.0.0.1:{lmtp}
+
+smtp_host_lookup = native
+disable_dns_lookups = yes
+smtpd_peername_lookup = no
+enable_long_queue_ids = yes
+
+local_header_rewrite_clients =
+message_drop_headers =
+lmtp_line_length_limit = 0
+
+smtpd_error_sleep_time = 0
+smtpd_client_connection_count_limit = 0
+in_flow_delay = 0
+minimal_backoff_time = 1s
+maximal_backoff_time = 2s
+queue_run_delay = 1s
+
+milter_protocol = 6
+milter_default_action = tempfail
+smtpd_milters =
+non_smtpd_milters =
+"
+    )
+}
+
+/// Debian's services, but for the pipes to programs that are seldom there.
+const SERVICES: &str = "
+pickup     unix  n  -  y  60     1  pickup
+cleanup    unix  n  -  y  -      0  cleanup
+qmgr       unix  n  -  n  300    1  qmgr
+rewrite    unix  -  -  y  -      -  trivial-rewrite
+bounce     unix  -  -  y  -      0  bounce
+defer      unix  -  -  y  -      0  bounce
+trace      unix  -  -  y  -      0  bounce
+verify     unix  -  -  y  -      1  verify
+flush      unix  n  -  y  1000?  0  flush
+proxymap   unix  -  -  n  -      -  proxymap
+proxywrite unix  -  -  n  -      1  proxymap
+smtp       unix  -  -  y  -      -  smtp
+relay      unix  -  -  y  -      -  smtp
+showq      unix  n  -  y  -      -  showq
+error      unix  -  -  y  -      -  error
+retry      unix  -  -  y  -      -  error
+discard    unix  -  -  y  -      -  discard
+local      unix  -  n  n  -      -  local
+virtual    unix  -  n  n  -      -  virtual
+lmtp       unix  -  -  y  -      -  lmtp
+anvil      unix  -  -  y  -      1  anvil
+scache     unix  -  -  y  -      1  scache
+postlog    unix-dgram n - n -    1  postlogd
+";
+
+fn master_cf(entrances: &[Entrance]) -> String {
+    let mut text = SERVICES.to_owned();
+    for Entrance { port, milters } in entrances {
+        let port = port.number();
+        let _ = writeln!(text, "127.0.0.1:{port} inet n - y - - smtpd");
+        if !milters.is_empty() {
+            let _ = writeln!(text, "  -o {{ smtpd_milters = {milters} }}");
+        }
+    }
+    text
+}
+
+fn postconf(name: &str) -> String {
+    scratch::run(Command::new("postconf").args(["-d", "-h", name])).trim().to_owned()
+}
+
+fn needs_postfix() {
+    let version = Command::new("postconf").args(["-d", "mail_version"]).output();
+    assert!(
+        version.is_ok_and(|output| output.status.success()),
+        "Postfix is missing: install the Debian package \"postfix\", or run tests/run, which does"
+    );
+    let id = scratch::run(Command::new("id").arg("-u"));
+    assert!(id.trim() == "0", "Postfix needs root: run the end-to-end tests as root (sudo tests/run e2e)");
+}

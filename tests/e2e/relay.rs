@@ -1,0 +1,170 @@
+//! What a scenario starts from: one daemon on a lane of the shared Postfix, with users and lists, and the questions a
+//! test asks of it.
+//!
+//! Names without `@` are users of the test's own mail domain: `bob` is `bob@t3.example.org`.
+
+use crate::mailbox::{self, Mail};
+use crate::message::Message;
+use crate::milter::{Daemon, Settings, Socket};
+use crate::scratch::Signal;
+use crate::site::{Lane, Site};
+use crate::smtp::{Sent, Smtp};
+
+/// A sender of the scenarios, and another.
+pub const FRIEND: &str = "marie@famille.example";
+pub const STRANGER: &str = "ventes@boutique.example";
+
+/// A message as a friend writes it, whose From is its envelope sender.
+pub fn letter(from: &str, subject: &str) -> Message {
+    Message::new(format!(
+        "Received: from a.outside.example by b.outside.example; Mon, 2 Nov 2026 09:00:00 +0100\n\
+         From: Quelqu'un <{from}>\n\
+         To: Bob <bob@example.org>\n\
+         Subject: {subject}\n\
+         Date: Mon, 2 Nov 2026 09:00:00 +0100\n\
+         Message-ID: <1@outside.example>\n\
+         X-Folded: one\n\
+         \ttwo\n\
+         MIME-Version: 1.0\n\
+         Content-Type: text/plain; charset=utf-8\n\
+         Content-Transfer-Encoding: 8bit\n\
+         \n\
+         Bonjour, \u{e7}a va ?\n\
+         .une ligne qui commence par un point\n\
+         \n\
+         . \n"
+    ))
+}
+
+pub struct Relay {
+    pub daemon: Daemon,
+    pub lane: Lane,
+}
+
+impl Relay {
+    /// A daemon with one organisation for the lane's domain; nothing runs yet.
+    pub fn with(settings: Settings) -> Self {
+        let lane = Site::shared().lane();
+        let directory = lane.site.scratch.directory(&lane.domain);
+        let daemon = Daemon::new(directory, settings, Socket::Inet { port: lane.milter(), role: "edge" });
+        let relay = Self { daemon, lane };
+        let domain = relay.lane.domain.clone();
+        relay.daemon.command(&["org", "add", "acme", "--domain", &domain]);
+        relay
+    }
+
+    /// Adds a user.
+    pub fn user(self, name: &str) -> Self {
+        self.daemon.command(&["user", "add", &self.address(name)]);
+        self
+    }
+
+    pub fn personal(self, name: &str, values: &[&str]) -> Self {
+        self.entries(name, "personal", values);
+        self
+    }
+
+    pub fn black(self, name: &str, values: &[&str]) -> Self {
+        self.entries(name, "black", values);
+        self
+    }
+
+    pub fn white(self, name: &str, values: &[&str]) -> Self {
+        self.entries(name, "white", values);
+        self
+    }
+
+    /// Adds entries to a list of a user, by a process of its own, as a postmaster does beside the running daemon.
+    pub fn entries(&self, name: &str, list: &str, values: &[&str]) {
+        let address = self.address(name);
+        self.daemon.command(&[&["entry", "add", &address, list], values].concat());
+    }
+
+    /// Starts the daemon.
+    pub fn start(mut self) -> Self {
+        self.run();
+        self
+    }
+
+    /// Starts the daemon, once more after its end.
+    pub fn run(&mut self) {
+        self.daemon.start(&self.lane.site.scratch);
+    }
+
+    /// Ends the daemon at once, as a crash does.
+    pub fn crash(&mut self) {
+        self.daemon.signal(Signal::Kill);
+        self.daemon.wait();
+    }
+
+    /// The address of a user of this test's domain; what has an `@` is one already.
+    pub fn address(&self, name: &str) -> String {
+        if name.contains('@') { name.to_owned() } else { format!("{name}@{}", self.lane.domain) }
+    }
+
+    /// A recipient as [`Smtp::rcpt`] wants it: a name, perhaps with ESMTP arguments after a blank.
+    pub fn recipient(&self, text: &str) -> String {
+        match text.split_once(' ') {
+            Some((name, arguments)) => format!("{} {arguments}", self.address(name)),
+            None => self.address(text),
+        }
+    }
+
+    /// Opens an SMTP session to this test's Postfix.
+    pub fn smtp(&self) -> Smtp {
+        Smtp::connect(self.lane.smtp())
+    }
+
+    /// Sends a message in a session of its own.
+    pub fn send(&self, from: &str, recipients: &[&str], message: &Message) -> Sent {
+        self.send_in(&mut self.smtp(), from, recipients, message)
+    }
+
+    /// Sends a message in an open session.
+    pub fn send_in(&self, session: &mut Smtp, from: &str, recipients: &[&str], message: &Message) -> Sent {
+        let recipients: Vec<_> = recipients.iter().map(|text| self.recipient(text)).collect();
+        session.send(from, &recipients, message.bytes())
+    }
+
+    /// Every copy of an accepted message that a user has, once nothing more is under way.
+    pub fn copies(&self, sent: &Sent, name: &str) -> Vec<Mail> {
+        self.copies_of(sent.id(), name)
+    }
+
+    /// The same by Postfix's queue id.
+    pub fn copies_of(&self, id: &str, name: &str) -> Vec<Mail> {
+        self.lane.site.postfix.settle(id);
+        let mut mails = self.mailbox(name);
+        mails.retain(|mail| mail.is_of(id));
+        mails
+    }
+
+    /// The one copy of a message that a user has: in which folder, and the message without the trace of this delivery.
+    ///
+    /// # Panics
+    /// When there is none or more than one.
+    pub fn copy(&self, sent: &Sent, name: &str) -> (String, Message) {
+        let mut copies = self.copies(sent, name);
+        let log = || self.lane.site.postfix.log_of(sent.id()).join("\n");
+        assert_eq!(copies.len(), 1, "copies for {name}: {copies:#?}\n{}", log());
+        let Mail { folder, message } = copies.remove(0);
+        (folder, message.without_trace())
+    }
+
+    /// Everything a user has.
+    pub fn mailbox(&self, name: &str) -> Vec<Mail> {
+        mailbox::read(self.lane.site.dovecot.imap(), &self.address(name))
+    }
+
+    /// Asserts that a message reached the inbox of a user as exactly these bytes.
+    pub fn assert_inbox(&self, sent: &Sent, name: &str, expected: &Message) {
+        self.assert_in("INBOX", sent, name, expected);
+    }
+
+    /// Asserts that a message reached a folder of a user as exactly these bytes.
+    pub fn assert_in(&self, folder: &str, sent: &Sent, name: &str, expected: &Message) {
+        let (found, message) = self.copy(sent, name);
+        assert_eq!(found, folder, "the folder of {name}");
+        assert_eq!(&message, expected, "the copy of {name}");
+    }
+}
