@@ -115,7 +115,7 @@ fn the_journal_shows_where_it_was_changed() {
         "UPDATE journal_blocks SET at = at + 1 WHERE block = 2",
         "UPDATE journal_blocks SET mac = zeroblob(32) WHERE block = 2",
         "DELETE FROM journal_blocks WHERE block = (SELECT max(block) FROM journal_blocks)",
-        "INSERT INTO journal SELECT organisation, 1000, at, actor, kind, user, batch, position, payload, digest
+        "INSERT INTO journal SELECT 1000, organisation, at, actor, kind, user, batch, position, payload, digest
             FROM journal WHERE id = 1",
     ] {
         let place = Place::new();

@@ -109,8 +109,8 @@ CREATE TABLE entries (
 -- Every change. A payload is sealed to the user (batch and position tell how) or plain (batch is null); erasing it
 -- leaves its digest, so the chain still verifies.
 CREATE TABLE journal (
+    id           INTEGER PRIMARY KEY,            -- see state.journal
     organisation INTEGER NOT NULL,
-    id           INTEGER NOT NULL,
     at           INTEGER NOT NULL,
     actor        TEXT    NOT NULL,
     kind         TEXT    NOT NULL,
@@ -118,10 +118,10 @@ CREATE TABLE journal (
     batch        INTEGER,
     position     INTEGER,
     payload      BLOB,
-    digest       BLOB    NOT NULL CHECK (length(digest) = 32),  -- SHA-256 of the payload
-    PRIMARY KEY (organisation, id)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX journal_user ON journal (user, id) WHERE user IS NOT NULL;
+    digest       BLOB    NOT NULL CHECK (length(digest) = 32)   -- SHA-256 of the payload
+) STRICT;
+CREATE INDEX journal_organisation ON journal (organisation);
+CREATE INDEX journal_user ON journal (user) WHERE user IS NOT NULL;
 
 -- The chain: one block an organisation and transaction, each signed, so that the oldest can be cut off.
 CREATE TABLE journal_blocks (

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::Shared;
-use super::link::{Link, Role};
+use super::link::{DbError, Link, Role};
 use super::writer::offer;
 use crate::store::{Result, StoreError};
 
@@ -15,6 +15,8 @@ use crate::store::{Result, StoreError};
 const RESTART_PAGES: i64 = 16_384;
 /// How long a checkpoint that needs the log for itself waits for readers and the writer.
 const WAIT: Duration = Duration::from_secs(1);
+/// How long after a wipe that was incomplete the next one is tried.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The way to the thread, which ends when this is dropped.
 pub struct Checkpointer {
@@ -61,21 +63,32 @@ impl Drop for Checkpointer {
 
 fn run(shared: &Shared, asked: &Receiver<()>, wipe: &AtomicBool) {
     let mut link = None;
-    while asked.recv().is_ok() {
-        let wipe_now = wipe.swap(false, Ordering::AcqRel);
-        match checkpoint(shared, &mut link, wipe_now) {
-            Ok(()) => {}
+    let mut unwiped = false;
+    let mut failing = false;
+    loop {
+        // What was erased shall not wait for the next change.
+        let wish = if unwiped { asked.recv_timeout(RETRY) } else { asked.recv().map_err(Into::into) };
+        if wish == Err(RecvTimeoutError::Disconnected) {
+            return;
+        }
+        unwiped |= wipe.swap(false, Ordering::AcqRel);
+        match checkpoint(shared, &mut link, unwiped) {
+            Ok(complete) => {
+                unwiped &= !complete;
+                failing = false;
+            }
             Err(error) => {
-                tracing::warn!(%error, "the write-ahead log could not be brought into the store; it grows until it can");
-                if wipe_now {
-                    wipe.store(true, Ordering::Release); // with the next wish
+                if !failing {
+                    tracing::warn!(%error, "the write-ahead log cannot be brought into the store; it grows until it can");
                 }
+                failing = true;
             }
         }
     }
 }
 
-fn checkpoint(shared: &Shared, kept: &mut Option<Link>, wipe: bool) -> Result<()> {
+/// Whether the log is wiped, if it was to be.
+fn checkpoint(shared: &Shared, kept: &mut Option<Link>, wipe: bool) -> Result<bool> {
     let link = match kept {
         Some(link) => {
             link.refresh(&shared.path, WAIT, &shared.keys.match_key)?;
@@ -83,16 +96,17 @@ fn checkpoint(shared: &Shared, kept: &mut Option<Link>, wipe: bool) -> Result<()
         }
         None => kept.insert(Link::open(&shared.path, Role::Write, WAIT, &shared.keys.match_key)?),
     };
-    let pass = |sql| link.conn.query_row(sql, [], |row| row.get::<_, i64>(1)).map_err(|error| failed(shared, error));
-    let pages = pass("PRAGMA wal_checkpoint(PASSIVE)")?;
+    let pass = |sql| {
+        let outcome = link.conn.query_row(sql, [], |row| Ok((row.get::<_, i64>(0)? == 0, row.get::<_, i64>(1)?)));
+        outcome.map_err(|error| DbError::from(error).at(&shared.path))
+    };
+    let (_, pages) = pass("PRAGMA wal_checkpoint(PASSIVE)")?;
     if wipe {
-        pass("PRAGMA wal_checkpoint(TRUNCATE)")?;
-    } else if pages > RESTART_PAGES {
+        // Incomplete while a reader still needs the log.
+        return Ok(pass("PRAGMA wal_checkpoint(TRUNCATE)")?.0);
+    }
+    if pages > RESTART_PAGES {
         pass("PRAGMA wal_checkpoint(RESTART)")?;
     }
-    Ok(())
-}
-
-fn failed(shared: &Shared, error: rusqlite::Error) -> StoreError {
-    super::link::DbError::from(error).at(&shared.path)
+    Ok(true)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension};
 
 use super::change::{Change, Payload, Told};
 use super::link::{Db, DbError};
@@ -96,11 +96,19 @@ pub fn apply(change: &mut Change<'_>, actor: &Actor, prepared: Prepared) -> Db<(
         error => error,
     })?;
     let mut payload = zeroize::Zeroizing::new(String::new());
-    let mut counts = ListKind::ALL.map(|list| row.lists.len(list));
+    let mut applying = Applying {
+        counts: ListKind::ALL.map(|list| row.lists.len(list)),
+        row: &mut row,
+        add: change.conn.prepare_cached(sql::ADD_ENTRY)?,
+        remove: change.conn.prepare_cached(sql::REMOVE_ENTRY)?,
+        actor,
+        at: change.at(),
+    };
     for edit in &edits {
-        let effect = apply_edit(change, actor, &mut row, &mut counts, edit)?;
+        let effect = applying.edit(edit)?;
         write_edit(&edit.edit, effect, &mut payload);
     }
+    drop(applying);
     change.set_packed(&row, &mac)?;
     let place = Place { organisation, user, field: Field::Journal };
     let (position, sealed) = sealer.seal(&place, payload.as_bytes())?;
@@ -108,48 +116,49 @@ pub fn apply(change: &mut Change<'_>, actor: &Actor, prepared: Prepared) -> Db<(
     change.tell(Told::User(user))
 }
 
-fn apply_edit(
-    change: &Change<'_>,
-    actor: &Actor,
-    row: &mut PackedRow,
-    counts: &mut [usize; 3],
-    prepared: &PreparedEdit,
-) -> Db<Effect> {
-    let (lists, fingerprint) = (&mut row.lists, prepared.fingerprint);
-    let list = prepared.edit.list();
-    let key = (row.user.to_sql(), list as u8, fingerprint.to_bytes());
-    let count = &mut counts[list as usize];
-    match &prepared.edit {
-        Edit::Remove(..) => {
-            if !lists.remove(list, fingerprint) {
-                return Ok(Effect::Nothing);
+/// The lists of one user while edits are carried out.
+struct Applying<'a> {
+    row: &'a mut PackedRow,
+    counts: [usize; 3],
+    add: CachedStatement<'a>,
+    remove: CachedStatement<'a>,
+    actor: &'a Actor,
+    at: i64,
+}
+
+impl Applying<'_> {
+    fn edit(&mut self, prepared: &PreparedEdit) -> Db<Effect> {
+        let (list, fingerprint) = (prepared.edit.list(), prepared.fingerprint);
+        let user = self.row.user.to_sql();
+        let count = &mut self.counts[list as usize];
+        match &prepared.edit {
+            Edit::Remove(..) => {
+                if !self.row.lists.remove(list, fingerprint) {
+                    return Ok(Effect::Nothing);
+                }
+                *count -= 1;
+                self.remove.execute((user, list as u8, fingerprint.to_bytes()))?;
             }
-            *count -= 1;
-            change.run(sql::REMOVE_ENTRY, key)?;
+            Edit::Add(_, value) => {
+                if self.row.lists.contains(list, fingerprint) {
+                    return Ok(Effect::Nothing);
+                }
+                if *count >= MAX_ENTRIES {
+                    let is_user = *self.actor == Actor::User;
+                    return if is_user { Err(StoreError::ListFull(list).into()) } else { Ok(Effect::LeftOut) };
+                }
+                let scope = value.scope();
+                self.row.lists.insert(list, scope, fingerprint);
+                *count += 1;
+                let (position, sealed) = &prepared.sealed;
+                let (list, scope, origin) = (list as u8, scope.code(), Origin::of(self.actor).code());
+                let (fingerprint, batch, pattern) = (fingerprint.to_bytes(), self.row.revision, &prepared.pattern);
+                let values = (user, list, fingerprint, scope, batch, position, sealed, pattern, origin, self.at);
+                self.add.execute(values)?;
+            }
         }
-        Edit::Add(_, value) => {
-            if lists.contains(list, fingerprint) {
-                return Ok(Effect::Nothing);
-            }
-            if *count >= MAX_ENTRIES {
-                return if *actor == Actor::User {
-                    Err(StoreError::ListFull(list).into())
-                } else {
-                    Ok(Effect::LeftOut)
-                };
-            }
-            lists.insert(list, value.scope(), fingerprint);
-            *count += 1;
-            let (position, sealed) = &prepared.sealed;
-            let origin = Origin::of(actor).code();
-            let scope = value.scope().code();
-            let (user, list, fingerprint) = key;
-            let (batch, pattern, at) = (row.revision, &prepared.pattern, change.at());
-            let values = (user, list, fingerprint, scope, batch, position, sealed, pattern, origin, at);
-            change.run(sql::ADD_ENTRY, values)?;
-        }
+        Ok(Effect::Done)
     }
-    Ok(Effect::Done)
 }
 
 /// A user of a chunk, with the numbered lines that are theirs.

@@ -208,7 +208,7 @@ impl Store for SqliteStore {
     fn import_users(&self, actor: &Actor, lines: Vec<ImportUser>) -> Result<Ticket<ImportReport>> {
         let keyed = users::key_all(lines)?;
         let actor = actor.clone();
-        self.writer.submit(move |change| users::import(change, &actor, keyed))
+        self.writer.submit_alone(move |change| users::import(change, &actor, keyed))
     }
 
     fn user_id(&self, address: &Address) -> Result<UserId> {
@@ -262,7 +262,7 @@ impl Store for SqliteStore {
         let chunk = self.read(|conn| entries::resolve(conn, &self.shared, lines))?;
         let chunk = chunk.prepare(&self.shared)?;
         let actor = actor.clone();
-        self.writer.submit(move |change| chunk.apply(change, &actor))
+        self.writer.submit_alone(move |change| chunk.apply(change, &actor))
     }
 
     fn read_entries(&self, user: UserId, list: Option<ListKind>, permission: &Permission) -> Result<Vec<Entry>> {

@@ -1,7 +1,7 @@
 //! The one thread that writes, in groups: what gathers while a transaction runs is committed with one flush.
 //!
-//! Each change runs in a savepoint, so that one that fails takes nothing of its neighbours with it. Callers are
-//! answered after the commit. The write-ahead log is brought into the file by another thread and connection.
+//! Each change runs in a savepoint, so that one that fails takes nothing of its neighbours with it; a chunk of an import
+//! has a transaction of its own, which spares the savepoint's copies. Callers are answered after the commit. The write-ahead log is brought into the file by another thread and connection.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -28,7 +28,15 @@ pub struct Writer {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Whether a change shares its transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Company {
+    Shared,
+    Alone,
+}
+
 trait Job: Send {
+    fn company(&self) -> Company;
     /// Carries the change out; `Err` takes it back.
     fn run(&mut self, change: &mut Change<'_>) -> std::result::Result<(), Failed>;
     /// Answers the caller, after the transaction; `failure` if that did not commit.
@@ -40,6 +48,7 @@ struct Failed(StoreError);
 
 struct Task<T, F> {
     work: Option<F>,
+    company: Company,
     outcome: Option<Result<T>>,
     reply: SyncSender<Result<T>>,
 }
@@ -49,6 +58,10 @@ where
     T: Send,
     F: FnOnce(&mut Change<'_>) -> Db<T> + Send,
 {
+    fn company(&self) -> Company {
+        self.company
+    }
+
     fn run(&mut self, change: &mut Change<'_>) -> std::result::Result<(), Failed> {
         let Some(work) = self.work.take() else { return Ok(()) };
         let outcome = work(change).map_err(|error| error.at(&change.shared.path));
@@ -72,7 +85,7 @@ impl Writer {
     pub fn start(shared: Arc<Shared>, link: Link) -> Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE);
         let checkpoints = checkpoint::Checkpointer::start(Arc::clone(&shared))?;
-        let mut writing = Writing { shared, link, checkpoints, rows: 0 };
+        let mut writing = Writing { shared, link, checkpoints, next: None, rows: 0 };
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writing.run(&jobs))
@@ -86,8 +99,25 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&mut Change<'_>) -> Db<T> + Send + 'static,
     {
+        self.send(Company::Shared, work)
+    }
+
+    /// Puts a large change on its way, which has a transaction of its own.
+    pub fn submit_alone<T, F>(&self, work: F) -> Result<Ticket<T>>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Change<'_>) -> Db<T> + Send + 'static,
+    {
+        self.send(Company::Alone, work)
+    }
+
+    fn send<T, F>(&self, company: Company, work: F) -> Result<Ticket<T>>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Change<'_>) -> Db<T> + Send + 'static,
+    {
         let (reply, answer) = sync_channel(1);
-        let task = Task { work: Some(work), outcome: None, reply };
+        let task = Task { work: Some(work), company, outcome: None, reply };
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
         queue.send(Box::new(task)).map_err(|_| StoreError::Closed)?;
         Ok(Ticket::new(move || answer.recv().unwrap_or(Err(StoreError::Closed))))
@@ -108,13 +138,15 @@ struct Writing {
     shared: Arc<Shared>,
     link: Link,
     checkpoints: checkpoint::Checkpointer,
+    /// A change that waits for a transaction of its own.
+    next: Option<Box<dyn Job>>,
     /// Rows changed when the log was last brought into the file.
     rows: u64,
 }
 
 impl Writing {
     fn run(&mut self, jobs: &Receiver<Box<dyn Job>>) {
-        while let Ok(first) = jobs.recv() {
+        while let Some(first) = self.next.take().or_else(|| jobs.recv().ok()) {
             let mut group = Vec::with_capacity(GROUP);
             match self.transaction(first, jobs, &mut group) {
                 Ok(erased) => {
@@ -128,7 +160,7 @@ impl Writing {
                     let error = error.at(&self.shared.path);
                     tracing::error!(%error, "the store cannot write");
                     // Whoever waits behind would wait as long in vain.
-                    group.extend(jobs.try_iter());
+                    group.extend(self.next.take().into_iter().chain(jobs.try_iter()));
                     group.into_iter().for_each(|job| job.answer(Some(&error)));
                 }
             }
@@ -155,13 +187,20 @@ impl Writing {
         let mut change = Change { conn, shared, now, seal_public: self.link.seal_public, pending: &mut pending };
         let mut done = 0;
         while let Some(job) = group.get_mut(done) {
+            if job.company() == Company::Alone {
+                job.run(&mut change).map_err(|Failed(error)| error)?;
+                break;
+            }
             savepoint(job.as_mut(), &mut change)?;
             done += 1;
             if done < GROUP
                 && started.elapsed() < GROUP_TIME
                 && let Ok(next) = jobs.try_recv()
             {
-                group.push(next);
+                match next.company() {
+                    Company::Shared => group.push(next),
+                    Company::Alone => self.next = Some(next),
+                }
             }
         }
         let erased = pending.finish(conn, shared, now)?;
