@@ -1,27 +1,25 @@
 //! The daemon: everything is wired here, in the order in which it starts.
 
+mod background;
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
-use tokio::signal::unix::{SignalKind, signal};
+use nix::sys::prctl::set_dumpable;
+use nix::sys::resource::{Resource, setrlimit};
 use tracing::{error, info, warn};
 
+use background::{Background, Signals};
+
 use crate::cache::{Cache, Follower};
-use crate::config::{Config, Loaded, Parsed, Source, load};
+use crate::config::{Config, Loaded, Parsed, Source};
 use crate::directory::{Defaults, RelayDirectory};
 use crate::milter::connection::Sessions;
 use crate::milter::listen::{Group, Listener, ListenerOptions, bind};
 use crate::milter::server::{Limits, Report, Shutdown, serve};
 use crate::milter::settings::{MessageLimits, Role};
-use crate::store::{Clock, SqliteOptions, SqliteStore, Store, system_clock};
-
-/// How often the daemon hands ended days' totals to the store and watches how the cache stands to it.
-const UPKEEP: Duration = Duration::from_secs(5);
-/// Rows of the change feed that are kept for other processes; who is further behind loads everything anew.
-const CHANGES_KEPT: u64 = 1_000_000;
+use crate::store::{Clock, SealAccess, SqliteOptions, SqliteStore, Store, system_clock};
 
 /// A daemon that is bound and loaded, and not yet serving.
 pub struct Daemon {
@@ -30,7 +28,9 @@ pub struct Daemon {
     listeners: Vec<Listener>,
     store: Arc<dyn Store>,
     directory: Arc<RelayDirectory>,
+    cache: Arc<Cache>,
     follower: Follower,
+    signals: Signals,
     shutdown: Shutdown,
 }
 
@@ -40,20 +40,23 @@ impl Daemon {
     ///
     /// # Errors
     /// A socket that cannot be bound, a store that cannot be read, each with its remedy.
-    pub fn start(loaded: Loaded) -> anyhow::Result<Self> {
+    pub fn start(loaded: Loaded, seal: SealAccess) -> anyhow::Result<Self> {
+        forbid_core_dumps();
+        let signals = Signals::take_over().context("signals")?;
         let Loaded { source, parsed: Parsed { config, warnings, .. } } = loaded;
         for warning in &warnings {
             warn!("{warning}");
         }
         let listeners = bind_all(&config)?;
         let clock = system_clock();
-        let store = open_store(&config, &clock)?;
+        let store = open_store(&config, &clock, seal)?;
         let cache = Arc::new(Cache::new(store.address_hasher()));
         let defaults = Defaults::from(&config);
         let directory = Arc::new(RelayDirectory::new(cache.clone(), &store.keys().match_key, defaults, clock));
         let follower = Follower::start(&*store, cache.clone(), directory.clone())?;
         info!(version = env!("CARGO_PKG_VERSION"), configuration = %source, "ready");
-        Ok(Self { source, config, listeners, store, directory, follower, shutdown: Shutdown::new() })
+        let shutdown = Shutdown::new();
+        Ok(Self { source, config, listeners, store, directory, cache, follower, signals, shutdown })
     }
 
     /// Where the daemon listens, in the order of the configuration, with the ports that the system chose.
@@ -88,10 +91,11 @@ impl Daemon {
             config: self.config,
             store: self.store,
             directory: self.directory,
+            cache: self.cache,
             follower: self.follower,
             shutdown: self.shutdown.clone(),
         };
-        let background = thread::Builder::new().name("upkeep".to_owned()).spawn(move || background.run())?;
+        let background = background.start(self.signals)?;
         notify(&[sd_notify::NotifyState::Ready]);
         let report = serve(self.listeners, limits, sessions, self.shutdown.clone());
         self.shutdown.trigger();
@@ -108,9 +112,9 @@ impl Daemon {
 ///
 /// # Errors
 /// Why it cannot be used, with the remedy.
-pub fn open_store(config: &Config, clock: &Clock) -> anyhow::Result<Arc<dyn Store>> {
+pub fn open_store(config: &Config, clock: &Clock, seal: SealAccess) -> anyhow::Result<Arc<dyn Store>> {
     let path = config.store.url.path();
-    let options = SqliteOptions { clock: clock.clone(), ..SqliteOptions::default() };
+    let options = SqliteOptions { clock: clock.clone(), seal, ..SqliteOptions::default() };
     let store = SqliteStore::open(path, options).with_context(|| format!("store.url: {}", path.display()))?;
     Ok(Arc::new(store))
 }
@@ -160,110 +164,12 @@ impl From<&Config> for Defaults {
     }
 }
 
-/// What runs beside the mail path, on a thread of its own.
-struct Background {
-    source: Source,
-    config: Config,
-    store: Arc<dyn Store>,
-    directory: Arc<RelayDirectory>,
-    follower: Follower,
-    shutdown: Shutdown,
-}
-
-impl Background {
-    fn run(mut self) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let ended = runtime.context("runtime").and_then(|runtime| runtime.block_on(self.watch()));
-        if let Err(error) = ended {
-            error!(error = format!("{error:#}"), "signals are not watched; the daemon stops");
-            self.shutdown.trigger();
-        }
-        self.hand_over_totals(Days::All);
+/// A core file would hold keys and lists: none is written, whoever started the daemon.
+fn forbid_core_dumps() {
+    let forbidden = setrlimit(Resource::RLIMIT_CORE, 0, 0).and_then(|()| set_dumpable(false));
+    if let Err(error) = forbidden {
+        warn!(%error, "a core file of a crash would hold keys and lists");
     }
-
-    async fn watch(&mut self) -> anyhow::Result<()> {
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut upkeep = tokio::time::interval(UPKEEP);
-        let shutdown = self.shutdown.clone();
-        loop {
-            tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                () = shutdown.triggered() => return Ok(()),
-                _ = hangup.recv() => self.reload(),
-                _ = upkeep.tick() => self.upkeep(),
-            }
-        }
-        info!("stopping: no new connections, running messages end");
-        notify(&[sd_notify::NotifyState::Stopping]);
-        self.shutdown.trigger();
-        Ok(())
-    }
-
-    /// A configuration with an error is refused whole, and the one in force stays.
-    fn reload(&mut self) {
-        notify(&[sd_notify::NotifyState::Reloading]);
-        let named = match &self.source {
-            Source::File(path) => Some(path.as_path()),
-            Source::Defaults => None,
-        };
-        match load(named) {
-            Ok(loaded) => {
-                let Parsed { config, warnings, .. } = loaded.parsed;
-                warnings.iter().for_each(|warning| warn!("{warning}"));
-                if config.milter != self.config.milter
-                    || config.store != self.config.store
-                    || config.log != self.config.log
-                {
-                    warn!(
-                        "[milter] apart from its limits on messages, [store] and [log] take effect at the next start"
-                    );
-                }
-                self.directory.reload(Defaults::from(&config));
-                info!(configuration = %self.source, "configuration reloaded");
-            }
-            Err(error) => {
-                for problem in error.into_problems() {
-                    error!("{problem}");
-                }
-                error!(configuration = %self.source, "configuration refused; the one in force stays");
-            }
-        }
-        notify(&[sd_notify::NotifyState::Ready]);
-    }
-
-    fn upkeep(&self) {
-        self.hand_over_totals(Days::Ended);
-        if let Err(error) = self.store.prune_changes(CHANGES_KEPT) {
-            // The follower tells of a store that is away; this is only put off.
-            tracing::debug!(%error, "the change feed was not pruned");
-        }
-        let _ = self.follower.status();
-    }
-
-    fn hand_over_totals(&self, days: Days) {
-        let today = match days {
-            Days::Ended => Some(self.directory.today()),
-            Days::All => None,
-        };
-        let totals = self.directory.totals().take(today);
-        if totals.is_empty() {
-            return;
-        }
-        if let Err(error) = self.store.add_totals(&totals) {
-            warn!(%error, "totals are kept until the store takes them");
-            self.directory.totals().put_back(&totals);
-        }
-    }
-}
-
-/// Which totals go to the store.
-#[derive(Clone, Copy)]
-enum Days {
-    Ended,
-    All,
 }
 
 /// Tells systemd, where it asked to be told.
@@ -290,6 +196,10 @@ pub fn run(loaded: Loaded, only: Option<Part>) -> anyhow::Result<()> {
     if only == Some(Part::Console) {
         bail!("this version of perso-milter has no console; leave out --only, or say --only relay");
     }
-    Daemon::start(loaded)?.serve()?;
+    let seal = match only {
+        Some(Part::Relay) => SealAccess::Never,
+        _ => SealAccess::IfReadable,
+    };
+    Daemon::start(loaded, seal)?.serve()?;
     Ok(())
 }

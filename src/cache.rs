@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use crate::policy::action::BlackAction;
 use crate::policy::address::Address;
-use crate::policy::list::UserLists;
+use crate::policy::list::{Globs, UserLists};
 use crate::store::{
-    AddressHash, AddressHasher, ChangeBatch, Changes, Feed, Glob, LoadedUser, Organisation, OrganisationId, Position,
-    Result, Store, StoreError,
+    AddressHash, AddressHasher, ChangeBatch, Changes, Feed, LoadedUser, Organisation, OrganisationId, Position, Result,
+    Store, StoreError,
 };
 
 /// Changes read at once.
@@ -44,8 +45,13 @@ impl Cache {
     }
 
     /// The glob patterns of a user whose lists say that there are some ([`UserLists::has_globs`]).
-    pub fn globs(&self, lists: &UserLists) -> Option<Arc<[Glob]>> {
+    pub fn globs(&self, lists: &UserLists) -> Option<Arc<Globs>> {
         self.snapshot.load().globs.pin().get(&lists.user()).cloned()
+    }
+
+    /// Whether some user chose to have blocked senders refused, since the last full load.
+    pub fn some_user_rejects(&self) -> bool {
+        self.snapshot.load().rejects.load(Ordering::Relaxed)
     }
 
     /// How many addresses are known.
@@ -94,16 +100,21 @@ impl fmt::Debug for Cache {
 #[derive(Default)]
 struct Snapshot {
     users: papaya::HashMap<AddressHash, UserLists, BuildHasherDefault<HashedAlready>>,
-    globs: papaya::HashMap<u64, Arc<[Glob]>>,
+    globs: papaya::HashMap<u64, Arc<Globs>>,
+    rejects: AtomicBool,
 }
 
 impl Snapshot {
     fn insert(&self, user: LoadedUser) {
-        let globs = self.globs.pin();
-        if user.globs.is_empty() {
-            globs.remove(&user.lists.user());
-        } else {
-            globs.insert(user.lists.user(), user.globs.into());
+        if user.lists.options().black_action == Some(BlackAction::Reject) {
+            self.rejects.store(true, Ordering::Relaxed);
+        }
+        // Most users have none, and then there is nothing to compile.
+        let patterns = user.globs.iter().map(|glob| (glob.list, glob.pattern.as_str()));
+        match Globs::build(patterns) {
+            Ok(globs) if !user.globs.is_empty() => drop(self.globs.pin().insert(user.lists.user(), Arc::new(globs))),
+            Ok(_) => drop(self.globs.pin().remove(&user.lists.user())),
+            Err(error) => tracing::warn!(%error, "patterns of a user do not apply"),
         }
         let users = self.users.pin();
         for address in user.addresses {
@@ -179,6 +190,11 @@ impl Follower {
             .spawn(move || following.run(&stopped))
             .map_err(StoreError::internal)?;
         Ok(Self { status, stop, thread: Some(thread) })
+    }
+
+    /// Whether the thread lives. It ends by a fault of ours alone, and the cache then stays as it is.
+    pub fn is_running(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
     /// How the cache stands to the store.

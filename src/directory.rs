@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use zeroize::Zeroizing;
 
 use crate::cache::{Cache, OrganisationWatch};
 use crate::mark::MarkKey;
@@ -70,12 +71,13 @@ pub struct RelayDirectory {
 /// What the settings are built from; changed rarely, by reload and by the store's feed.
 struct Parts {
     defaults: Defaults,
-    organisations: BTreeMap<OrganisationId, Organisation>,
+    /// Each with its policy, so that a change of one builds one.
+    organisations: BTreeMap<OrganisationId, (Organisation, Arc<OrgPolicy>)>,
 }
 
 /// Keys derived for the directory's purposes.
 struct DirectoryKeys {
-    mark: [u8; 32],
+    mark: Zeroizing<[u8; 32]>,
     organisations: FingerprintKey,
 }
 
@@ -85,7 +87,7 @@ impl RelayDirectory {
         let mut organisations = [0; 16];
         organisations.copy_from_slice(&match_key.derive("organisation lists")[..16]);
         let keys =
-            DirectoryKeys { mark: *match_key.derive("mark"), organisations: FingerprintKey::from_bytes(organisations) };
+            DirectoryKeys { mark: match_key.derive("mark"), organisations: FingerprintKey::from_bytes(organisations) };
         let parts = Parts { defaults, organisations: BTreeMap::new() };
         let settings = ArcSwap::from_pointee(build(&parts, &keys));
         Self { cache, settings, parts: Mutex::new(parts), keys, totals: Totals::default(), clock }
@@ -93,7 +95,12 @@ impl RelayDirectory {
 
     /// Puts another configuration in force, for messages that begin from now on.
     pub fn reload(&self, defaults: Defaults) {
-        self.change(|parts| parts.defaults = defaults);
+        self.change(|parts, key| {
+            for (organisation, built) in parts.organisations.values_mut() {
+                *built = Arc::new(policy(&defaults, organisation, key));
+            }
+            parts.defaults = defaults;
+        });
     }
 
     /// Totals of messages decided so far.
@@ -107,9 +114,9 @@ impl RelayDirectory {
     }
 
     /// Builds the new settings whole, then swaps them in.
-    fn change(&self, change: impl FnOnce(&mut Parts)) {
+    fn change(&self, change: impl FnOnce(&mut Parts, &FingerprintKey)) {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut parts);
+        change(&mut parts, &self.keys.organisations);
         self.settings.store(Arc::new(build(&parts, &self.keys)));
     }
 }
@@ -119,7 +126,7 @@ fn day(at: Timestamp) -> Date {
 }
 
 fn build(parts: &Parts, keys: &DirectoryKeys) -> Settings {
-    let policies = parts.organisations.values().map(|o| Arc::new(policy(&parts.defaults, o, &keys.organisations)));
+    let policies = parts.organisations.values().map(|(_, policy)| policy.clone());
     parts.defaults.settings(MarkKey::new(&keys.mark)).with_organisations(policies)
 }
 
@@ -175,9 +182,11 @@ impl Directory for RelayDirectory {
     }
 
     fn globs(&self, lists: &UserLists) -> Option<Arc<Globs>> {
-        let patterns = self.cache.globs(lists)?;
-        let globs = Globs::build(patterns.iter().map(|glob| (glob.list, glob.pattern.as_str())));
-        globs.ok().map(Arc::new)
+        self.cache.globs(lists)
+    }
+
+    fn some_user_rejects(&self) -> bool {
+        self.cache.some_user_rejects()
     }
 
     fn decided(&self, message: &Decided<'_>) {
@@ -187,16 +196,20 @@ impl Directory for RelayDirectory {
 
 impl OrganisationWatch for RelayDirectory {
     fn all(&self, organisations: Vec<Organisation>) {
-        self.change(|parts| {
-            parts.organisations =
-                organisations.into_iter().map(|organisation| (organisation.id, organisation)).collect();
+        self.change(|parts, key| {
+            let with_policy = |organisation: Organisation| {
+                let built = Arc::new(policy(&parts.defaults, &organisation, key));
+                (organisation.id, (organisation, built))
+            };
+            parts.organisations = organisations.into_iter().map(with_policy).collect();
         });
     }
 
     fn changed(&self, id: OrganisationId, organisation: Option<Organisation>) {
-        self.change(|parts| match organisation {
+        self.change(|parts, key| match organisation {
             Some(organisation) => {
-                parts.organisations.insert(id, organisation);
+                let built = Arc::new(policy(&parts.defaults, &organisation, key));
+                parts.organisations.insert(id, (organisation, built));
             }
             None => {
                 parts.organisations.remove(&id);

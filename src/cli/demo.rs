@@ -24,7 +24,7 @@ use crate::policy::action::PersonalActions;
 use crate::policy::address::bare_path;
 use crate::policy::list::ListKind;
 use crate::policy::subject::decoded;
-use crate::store::{Actor, Level, NewUser, OwnEntry, Store, UserKind, system_clock};
+use crate::store::{Actor, Level, NewUser, OwnEntry, SealAccess, Store, UserKind, system_clock};
 
 /// The messages, with the lists of the example organisation, are part of the program.
 static MESSAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fixtures/mail");
@@ -71,7 +71,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let language = Language::of_environment();
     let (config, lists) = example(directory.path(), args)?;
     log_to_stderr(&config, tracing::Level::WARN);
-    fill(&*open_store(&config, &system_clock())?, &lists)?;
+    fill(&*open_store(&config, &system_clock(), SealAccess::IfReadable)?, &lists)?;
 
     let daemon = start(&config, args)?;
     let address = daemon.listeners()[0].local_address().clone();
@@ -119,12 +119,12 @@ fn start(config: &Config, args: &Args) -> anyhow::Result<Daemon> {
         source: Source::Defaults,
         parsed: crate::config::Parsed { config, lines: Default::default(), warnings: Vec::new() },
     };
-    match Daemon::start(loaded(config.clone())) {
+    match Daemon::start(loaded(config.clone()), SealAccess::IfReadable) {
         Err(error) if args.listen.is_none() && error.downcast_ref::<crate::milter::listen::BindError>().is_some() => {
             eprintln!("{USUAL} is taken; the demo listens on a free port");
             let mut config = config.clone();
             config.milter.listeners[0].address = "inet:0@127.0.0.1".parse()?;
-            Daemon::start(loaded(config))
+            Daemon::start(loaded(config), SealAccess::IfReadable)
         }
         result => result,
     }

@@ -20,7 +20,7 @@ use crate::milter::client::message::Message;
 use crate::policy::address::Address;
 use crate::policy::identity::header_sender;
 use crate::policy::plan::mailbox_candidates;
-use crate::store::{Store, system_clock};
+use crate::store::{SealAccess, Store, system_clock};
 
 /// Largest message read, in bytes.
 const MAX_MESSAGE: u64 = 256 << 20;
@@ -66,7 +66,7 @@ pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     let sender = args.from.clone().unwrap_or_else(|| sender_of(&raw));
     let defaults = Defaults::from(&config);
     let Some(file) = &args.lists else {
-        let store = open_store(&config, &system_clock())?;
+        let store = open_store(&config, &system_clock(), SealAccess::Never)?;
         return masked(&*store, defaults.delimiter, args);
     };
     let text = read_text(file)?;

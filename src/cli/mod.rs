@@ -18,7 +18,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app::{self, Part};
 use crate::config::{Config, LoadError, Loaded, LogFormat, load};
-use crate::store::{Actor, Store, system_clock};
+use crate::store::{Actor, SealAccess, Store, system_clock};
 
 /// A milter that marks or files each recipient's personal mail, by the lists that recipient keeps.
 ///
@@ -78,7 +78,7 @@ impl ConfigOption {
     fn open_store(&self) -> anyhow::Result<(Config, Arc<dyn Store>)> {
         let config = self.load()?.parsed.config;
         log_to_stderr(&config, tracing::Level::WARN);
-        let store = app::open_store(&config, &system_clock())?;
+        let store = app::open_store(&config, &system_clock(), SealAccess::IfReadable)?;
         Ok((config, store))
     }
 }

@@ -38,10 +38,12 @@ impl<D: Directory> Sessions<D> {
         Self { directory, listeners: roles.iter().map(terms).collect(), max_frame }
     }
 
-    /// RCPT needs a reply while some organisation rejects. A user who alone chose to reject is served at end of message.
+    /// RCPT needs a reply while some organisation or user has senders refused. A connection keeps its terms: who chooses
+    /// so later is served at end of message until the MTA connects anew.
     fn terms(&self, listener: usize) -> &Arc<Terms> {
         let settings = self.directory.settings();
-        let rejects = settings.organisations.values().any(|policy| policy.black.action == BlackAction::Reject);
+        let rejects = self.directory.some_user_rejects()
+            || settings.organisations.values().any(|policy| policy.black.action == BlackAction::Reject);
         let terms = &self.listeners[listener.min(self.listeners.len() - 1)];
         if rejects || settings.organisations.is_empty() { &terms.with_replies } else { &terms.without }
     }

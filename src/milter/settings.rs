@@ -154,6 +154,11 @@ pub trait Directory {
     /// The glob patterns of a user whose lists say there are some.
     fn globs(&self, lists: &UserLists) -> Option<Arc<Globs>>;
 
+    /// Whether some user chose to have blocked senders refused, whatever their organisation does.
+    fn some_user_rejects(&self) -> bool {
+        false
+    }
+
     /// A message was decided and answered. For totals and explanations; what is told here must reach no log.
     fn decided(&self, message: &Decided<'_>);
 }

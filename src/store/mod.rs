@@ -39,7 +39,7 @@ pub use error::{Fault, Result, StoreError};
 pub use feed::{AddressHash, AddressHasher, ChangeBatch, Changes, Feed, Glob, LoadReport, LoadedUser, Position};
 pub use keys::{KeyError, Keys, MatchKey, SealKey};
 pub use settings::{KEYS, OrganisationSettings, SettingError};
-pub use sqlite::{SqliteOptions, SqliteStore};
+pub use sqlite::{SealAccess, SqliteOptions, SqliteStore};
 pub use types::*;
 
 use crate::policy::address::{Address, Domain};

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use perso_milter::policy::address::{Address, Domain};
 use perso_milter::policy::list::{EntryValue, ListKind};
 use perso_milter::store::{
-    Actor, Clock, Entry, NewUser, OrganisationId, Permission, Readable, SqliteOptions, SqliteStore, Store, UserId,
-    UserKind,
+    Actor, Clock, Entry, NewUser, OrganisationId, Permission, Readable, SealAccess, SqliteOptions, SqliteStore, Store,
+    UserId, UserKind,
 };
 
 /// A clock that stands until a test moves it.
@@ -53,7 +53,12 @@ impl Place {
 
     pub fn options(&self) -> SqliteOptions {
         let wait = Duration::from_millis(50);
-        SqliteOptions { clock: self.clock.clock(), open_wait: wait, write_wait: Duration::from_secs(5) }
+        SqliteOptions {
+            clock: self.clock.clock(),
+            open_wait: wait,
+            write_wait: Duration::from_secs(5),
+            seal: SealAccess::IfReadable,
+        }
     }
 
     pub fn open(&self) -> SqliteStore {

@@ -48,11 +48,27 @@ pub struct SqliteOptions {
     pub open_wait: Duration,
     /// How long a change waits for another process's lock.
     pub write_wait: Duration,
+    /// Whether this process may open sealed values.
+    pub seal: SealAccess,
+}
+
+/// Whether a process keeps `seal.key`, where it can read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SealAccess {
+    /// It does: a small installation, the console, the command line.
+    IfReadable,
+    /// It does not: the relay alone.
+    Never,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { clock: system_clock(), open_wait: Duration::from_secs(5), write_wait: Duration::from_secs(30) }
+        Self {
+            clock: system_clock(),
+            open_wait: Duration::from_secs(5),
+            write_wait: Duration::from_secs(30),
+            seal: SealAccess::IfReadable,
+        }
     }
 }
 
@@ -112,7 +128,10 @@ impl SqliteStore {
     /// # Errors
     /// The file cannot be opened, is no store, locked, of a newer schema; a key is missing, foreign or open to others.
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self> {
-        let keys = link::prepare(path, options.open_wait, &options.clock)?;
+        let mut keys = link::prepare(path, options.open_wait, &options.clock)?;
+        if options.seal == SealAccess::Never {
+            keys.seal_key = None;
+        }
         let shared = Arc::new(Shared {
             path: path.to_owned(),
             rows: RowKeys::new(&keys.match_key),

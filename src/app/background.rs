@@ -1,0 +1,209 @@
+//! What runs beside the mail path: signals, reload, totals, and a look at the follower. None of it holds mail up, and a
+//! store that is locked holds none of it up but the totals.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, warn};
+
+use super::notify;
+use crate::cache::{Cache, Follower};
+use crate::config::{Config, Parsed, Source, load};
+use crate::directory::{Defaults, RelayDirectory};
+use crate::milter::server::Shutdown;
+use crate::store::Store;
+
+/// How often the follower is looked at.
+const WATCH: Duration = Duration::from_secs(5);
+/// How often the totals of ended days are handed to the store.
+const TOTALS: Duration = Duration::from_secs(60);
+/// How long the end of the daemon waits for the store to take the last totals.
+const LAST_TOTALS: Duration = Duration::from_secs(5);
+
+/// The signals of the daemon. They are taken over first of all: SIGHUP to a daemon that still loads must not end it.
+pub struct Signals {
+    runtime: Runtime,
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Takes the signals over; what comes from here on waits to be read.
+    ///
+    /// # Errors
+    /// As of the system.
+    pub fn take_over() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let guard = runtime.enter();
+        let hangup = signal(SignalKind::hangup())?;
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        drop(guard);
+        Ok(Self { runtime, hangup, terminate, interrupt })
+    }
+}
+
+/// The part of the daemon that is not mail.
+pub struct Background {
+    /// Where the configuration came from, and comes from at SIGHUP.
+    pub source: Source,
+    /// The configuration of the start.
+    pub config: Config,
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// What sessions look up.
+    pub directory: Arc<RelayDirectory>,
+    /// The lists.
+    pub cache: Arc<Cache>,
+    /// Keeps them.
+    pub follower: Follower,
+    /// Ends the daemon.
+    pub shutdown: Shutdown,
+}
+
+impl Background {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// A thread that cannot be started.
+    pub fn start(self, signals: Signals) -> io::Result<JoinHandle<()>> {
+        thread::Builder::new().name("upkeep".to_owned()).spawn(move || self.run(signals))
+    }
+
+    fn run(mut self, signals: Signals) {
+        // However this thread ends, the daemon ends with it: without it no signal is heeded any more.
+        let _stop = StopAtEnd(self.shutdown.clone());
+        let totals = match TotalsKeeper::start(self.store.clone(), self.directory.clone()) {
+            Ok(totals) => totals,
+            Err(error) => return error!(%error, "no thread can be started; the daemon stops"),
+        };
+        let Signals { runtime, mut hangup, mut terminate, mut interrupt } = signals;
+        runtime.block_on(async {
+            let mut watch = tokio::time::interval(WATCH);
+            let shutdown = self.shutdown.clone();
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => break,
+                    _ = interrupt.recv() => break,
+                    () = shutdown.triggered() => break,
+                    _ = hangup.recv() => self.reload(),
+                    _ = watch.tick() => self.watch_follower(),
+                }
+            }
+        });
+        info!("stopping: no new connections, running messages end");
+        notify(&[sd_notify::NotifyState::Stopping]);
+        self.shutdown.trigger();
+        totals.end();
+    }
+
+    /// A configuration with an error is refused whole, and the one in force stays.
+    fn reload(&mut self) {
+        notify(&[sd_notify::NotifyState::Reloading]);
+        let named = match &self.source {
+            Source::File(path) => Some(path.as_path()),
+            Source::Defaults => None,
+        };
+        match load(named) {
+            Ok(loaded) => {
+                let Parsed { config, warnings, .. } = loaded.parsed;
+                warnings.iter().for_each(|warning| warn!("{warning}"));
+                let (old, new) = (&self.config, &config);
+                if old.milter != new.milter || old.store != new.store || old.log != new.log {
+                    warn!(
+                        "[milter] apart from its limits on messages, [store] and [log] take effect at the next start"
+                    );
+                }
+                self.directory.reload(Defaults::from(&config));
+                info!(configuration = %self.source, "configuration reloaded");
+            }
+            Err(error) => {
+                for problem in error.into_problems() {
+                    error!("{problem}");
+                }
+                error!(configuration = %self.source, "configuration refused; the one in force stays");
+            }
+        }
+        notify(&[sd_notify::NotifyState::Ready]);
+    }
+
+    /// A follower that is gone leaves lists that never change again; another takes its place.
+    fn watch_follower(&mut self) {
+        if self.follower.is_running() {
+            return;
+        }
+        error!("the thread that follows the store is gone, a fault of perso-milter; another is started");
+        match Follower::start(&*self.store, self.cache.clone(), self.directory.clone()) {
+            Ok(follower) => self.follower = follower,
+            Err(error) => error!(%error, "the store cannot be followed; the last good lists serve on"),
+        }
+    }
+}
+
+/// Asks for the daemon's end when it is dropped.
+struct StopAtEnd(Shutdown);
+
+impl Drop for StopAtEnd {
+    fn drop(&mut self) {
+        self.0.trigger();
+    }
+}
+
+/// Hands totals to the store, on a thread that may wait for it.
+struct TotalsKeeper {
+    end: Sender<()>,
+    ended: mpsc::Receiver<()>,
+}
+
+impl TotalsKeeper {
+    fn start(store: Arc<dyn Store>, directory: Arc<RelayDirectory>) -> anyhow::Result<Self> {
+        let (end, asked) = mpsc::channel();
+        let (done, ended) = mpsc::channel();
+        let keep = move || {
+            while asked.recv_timeout(TOTALS) == Err(RecvTimeoutError::Timeout) {
+                hand_over(&*store, &directory, Days::Ended);
+            }
+            hand_over(&*store, &directory, Days::All);
+            let _ = done.send(());
+        };
+        thread::Builder::new().name("totals".to_owned()).spawn(keep).context("totals")?;
+        Ok(Self { end, ended })
+    }
+
+    /// Hands over what is left; a store that is locked does not keep the daemon from ending.
+    fn end(self) {
+        let _ = self.end.send(());
+        if self.ended.recv_timeout(LAST_TOTALS).is_err() {
+            warn!("the store did not take the last totals in time; they are lost");
+        }
+    }
+}
+
+/// Which totals go to the store.
+#[derive(Clone, Copy)]
+enum Days {
+    Ended,
+    All,
+}
+
+fn hand_over(store: &dyn Store, directory: &RelayDirectory, days: Days) {
+    let today = match days {
+        Days::Ended => Some(directory.today()),
+        Days::All => None,
+    };
+    let totals = directory.totals().take(today);
+    if totals.is_empty() {
+        return;
+    }
+    if let Err(error) = store.add_totals(&totals) {
+        warn!(%error, "totals are kept until the store takes them");
+        directory.totals().put_back(&totals);
+    }
+}
