@@ -213,6 +213,6 @@ impl Importer for EntryImport<'_> {
     }
 
     fn hand_over(&self, lines: Vec<ImportEntry>) -> crate::store::Result<Ticket<ImportReport>> {
-        self.store.import_entries(&Actor::Import, lines)
+        self.store.import_entries(&Actor::Import { name: administrator() }, lines)
     }
 }

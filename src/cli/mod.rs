@@ -133,10 +133,14 @@ fn log_to_stderr(config: &Config, level: tracing::Level) {
     drop(set);
 }
 
-/// Who types: the name under which a change is journalled and a grant is looked for.
+/// Who types: the name under which a change is journalled and a grant is looked for. It is the account of the process;
+/// root may have come by way of sudo, and is believed in that. No variable speaks for anybody else.
 fn administrator() -> String {
-    let set = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
-    ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(set).unwrap_or_else(|| "root".to_owned())
+    use nix::unistd::{Uid, User, getuid};
+    let sudo = || std::env::var("SUDO_UID").ok()?.parse().ok().map(Uid::from_raw);
+    let uid = if getuid().is_root() { sudo().unwrap_or(getuid()) } else { getuid() };
+    let name = User::from_uid(uid).ok().flatten().map(|user| user.name);
+    name.unwrap_or_else(|| format!("uid {uid}"))
 }
 
 fn actor() -> Actor {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::import::{Fields, Importer, import};
 use super::org::Change;
-use super::{ConfigOption, actor, confirmed, print_json};
+use super::{ConfigOption, actor, administrator, confirmed, print_json};
 use crate::policy::address::Address;
 use crate::store::{Actor, ImportUser, NewUser, Store, Ticket, User, UserId, UserKind, UserStatus};
 
@@ -284,6 +284,6 @@ impl Importer for UserImport<'_> {
     }
 
     fn hand_over(&self, lines: Vec<ImportUser>) -> crate::store::Result<Ticket<crate::store::ImportReport>> {
-        self.store.import_users(&Actor::Import, lines)
+        self.store.import_users(&Actor::Import { name: administrator() }, lines)
     }
 }

@@ -74,7 +74,17 @@ impl<D: Directory> Connection<D> {
                 self.messages = self.messages.wrapping_add(1);
                 info!(connection, queue_id = queue_id.as_deref().unwrap_or("-"), recipients, "message");
             }
-            Notice::OverLimit { queue_id, limit } => {
+            Notice::SecondRecipient => {
+                error!(
+                    connection,
+                    "a second recipient in the role split: answered with a temporary failure; Postfix needs perso-split_destination_recipient_limit = 1"
+                );
+            }
+            Notice::OverLimit { queue_id, limit, refused: false } => {
+                let queue_id = queue_id.as_deref().unwrap_or("-");
+                warn!(connection, queue_id, limit = limit_name(limit), "over a limit: passed unedited");
+            }
+            Notice::OverLimit { queue_id, limit, refused: true } => {
                 let queue_id = queue_id.as_deref().unwrap_or("-");
                 warn!(
                     connection,

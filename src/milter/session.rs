@@ -89,13 +89,17 @@ pub enum Notice {
         /// Recipients that the MTA asked about and we accepted.
         recipients: usize,
     },
-    /// A message was answered 451 or a recipient 452: it is over a limit.
+    /// A message was answered 451 or a recipient 452: it is over a limit. Where nothing may be refused it passed unedited.
     OverLimit {
         /// The MTA's queue id, where it told us.
         queue_id: Option<String>,
         /// Which.
         limit: OverLimit,
+        /// Whether it was refused for now.
+        refused: bool,
     },
+    /// A second recipient came to the second pass, where the MTA must send one copy each; answered 451.
+    SecondRecipient,
     /// An edit could not be written; the message was answered 451. Our fault.
     Unwritable(ReplyError),
 }
@@ -122,7 +126,13 @@ impl Terms {
         let silent = Protocol::NR_CONN | Protocol::NR_MAIL | Protocol::NR_HDR | Protocol::NR_EOH;
         let skipped = Protocol::NOHELO | Protocol::NODATA | Protocol::NOBODY | Protocol::NOUNKNOWN | Protocol::NOEOH;
         let mut protocol = silent | skipped | Protocol::HDR_LEADSPC;
-        if role != Role::Edge || replies == RecipientReplies::NotNeeded {
+        let refuses = match role {
+            Role::Edge => replies == RecipientReplies::Needed,
+            // A second recipient is refused for now.
+            Role::Split => true,
+            Role::Local => false,
+        };
+        if !refuses {
             protocol = protocol | Protocol::NR_RCPT;
         }
         let macros = [
@@ -260,7 +270,7 @@ impl Conversation {
                 self.mail(directory, terms.role, &envelope);
                 Some(Reply::Continue)
             }
-            Command::Recipient(envelope) => Some(self.recipient(directory, &envelope)),
+            Command::Recipient(envelope) => Some(self.recipient(directory, terms.role, &envelope)),
             Command::Header { name, value } => {
                 if let Some(transaction) = &mut self.transaction {
                     transaction.header(name, value);
@@ -357,16 +367,20 @@ impl Conversation {
         }
     }
 
-    fn recipient(&mut self, directory: &impl Directory, envelope: &EnvelopeAddress<'_>) -> Reply<'static> {
+    fn recipient(&mut self, directory: &impl Directory, role: Role, envelope: &EnvelopeAddress<'_>) -> Reply<'static> {
         let answered = self.is_answered(command::RCPT);
         let Some(transaction) = &mut self.transaction else { return Reply::Continue };
+        if role == Role::Split && transaction.recipients() > 0 {
+            self.notices.push(Notice::SecondRecipient);
+            return code(451, "4.3.5", "One recipient at a time here");
+        }
         match transaction.recipient(directory, envelope.address, envelope.arguments.iter(), answered) {
             RecipientAnswer::Accept => Reply::Continue,
             RecipientAnswer::Reject(text) => code(550, "5.7.1", &text),
             RecipientAnswer::TooMany => {
                 // One line a message is enough.
                 let limit = OverLimit::Recipients;
-                let notice = Notice::OverLimit { queue_id: self.queue_id.clone(), limit };
+                let notice = Notice::OverLimit { queue_id: self.queue_id.clone(), limit, refused: true };
                 if self.notices.last() != Some(&notice) {
                     self.notices.push(notice);
                 }
@@ -395,8 +409,12 @@ impl Conversation {
             }
             MessageAnswer::Reject(text) => code(550, "5.7.1", &text),
             MessageAnswer::TempFail(limit) => {
-                self.notices.push(Notice::OverLimit { queue_id: self.queue_id.clone(), limit });
+                self.notices.push(Notice::OverLimit { queue_id: self.queue_id.clone(), limit, refused: true });
                 code(451, "4.3.2", "Message is over a limit of this relay")
+            }
+            MessageAnswer::Unedited(limit) => {
+                self.notices.push(Notice::OverLimit { queue_id: self.queue_id.clone(), limit, refused: false });
+                Reply::Continue
             }
         };
         last.encode(output);
@@ -691,6 +709,33 @@ mod tests {
         let Some(Reply::Code(answer)) = replies(&output).pop() else { panic!("no code") };
         assert_eq!(answer.code(), 451);
         assert!(matches!(session.take_notices()[0], Notice::OverLimit { .. }));
+    }
+
+    #[test]
+    fn the_second_pass_takes_one_recipient_at_a_time() {
+        let mut session = session();
+        session.terms = Arc::new(Terms::new(Role::Split, RecipientReplies::Needed));
+        let mut commands = vec![Command::Negotiate(Offer::POSTFIX)];
+        commands.extend(message(&["<alice@org.example>", "<bob@org.example>"]));
+        let mut output = Vec::new();
+        session.receive(&bytes(&commands), &mut output).expect("in order");
+        assert_eq!(summary(&replies(&output)), "cymc");
+        assert_eq!(session.take_notices()[0], Notice::SecondRecipient);
+    }
+
+    #[test]
+    fn local_mail_over_a_limit_passes_unedited_and_is_said() {
+        let mut session = session();
+        session.terms = Arc::new(Terms::new(Role::Local, RecipientReplies::NotNeeded));
+        let recipients: Vec<String> = (0..1001).map(|n| format!("<alice+{n}@org.example>")).collect();
+        let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+        let mut commands = vec![Command::Negotiate(Offer { protocol: Protocol::NONE, ..Offer::POSTFIX })];
+        commands.extend(message(&recipients));
+        let mut output = Vec::new();
+        session.receive(&bytes(&commands), &mut output).expect("in order");
+        let replies = summary(&replies(&output));
+        assert_eq!(replies, "c".repeat(replies.len()));
+        assert!(matches!(session.take_notices()[0], Notice::OverLimit { refused: false, .. }));
     }
 
     #[test]

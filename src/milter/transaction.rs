@@ -88,6 +88,8 @@ pub enum MessageAnswer {
     Reject(String),
     /// 451: over a limit.
     TempFail(OverLimit),
+    /// Over a limit, from a peer who is never refused anything: delivered as it is.
+    Unedited(OverLimit),
 }
 
 impl Transaction {
@@ -120,13 +122,13 @@ impl Transaction {
         arguments: impl Iterator<Item = &'a [u8]>,
         answered: bool,
     ) -> RecipientAnswer {
+        let may_refuse = answered && self.circumstances.rejection == Rejection::Allowed;
         if self.recipients.len() + self.refused.len() >= self.settings.limits.recipients {
-            self.over_recipients |= !answered;
-            return RecipientAnswer::TooMany;
+            self.over_recipients |= !may_refuse;
+            return if may_refuse { RecipientAnswer::TooMany } else { RecipientAnswer::Accept };
         }
         let user = self.user(directory, path);
-        if answered
-            && self.circumstances.rejection == Rejection::Allowed
+        if may_refuse
             && let (Some(user), Some(sender)) = (&user, &self.sender)
             && let Some(verdict) = decide_at_rcpt(&user.policy, user.lists(), sender)
         {
@@ -171,7 +173,11 @@ impl Transaction {
     /// Ends the message: the verdict of each recipient, the plan, the answer.
     pub fn finish(&self, directory: &impl Directory) -> MessageAnswer {
         if let Some(over) = self.over_limit() {
-            return MessageAnswer::TempFail(over);
+            return match self.circumstances.rejection {
+                Rejection::Allowed => MessageAnswer::TempFail(over),
+                // Local mail would stay stuck, and a relay of ours would bounce it in the end.
+                Rejection::Never => MessageAnswer::Unedited(over),
+            };
         }
         let verdicts = self.verdicts();
         let recipients: Vec<Recipient<'_>> = self

@@ -74,7 +74,10 @@ pub enum Actor {
     /// The user whose lists are changed.
     User,
     /// A file, imported by an administrator.
-    Import,
+    Import {
+        /// As for an administrator.
+        name: String,
+    },
     /// perso-milter itself: retention, the demo.
     System,
 }
@@ -82,15 +85,18 @@ pub enum Actor {
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Administrator { name } => {
-                let end = name.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= 64).last();
-                write!(f, "administrator {}", &name[..end.unwrap_or(0)])
-            }
+            Self::Administrator { name } => write!(f, "administrator {}", shortened(name)),
             Self::User => f.write_str("user"),
-            Self::Import => f.write_str("import"),
+            Self::Import { name } => write!(f, "import {}", shortened(name)),
             Self::System => f.write_str("system"),
         }
     }
+}
+
+/// The first 64 bytes of a name, cut between characters.
+fn shortened(name: &str) -> &str {
+    let end = name.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= 64).last();
+    &name[..end.unwrap_or(0)]
 }
 
 /// How an entry came onto a list.
@@ -109,7 +115,7 @@ impl Origin {
         match actor {
             Actor::User => Self::User,
             Actor::Administrator { .. } | Actor::System => Self::Administrator,
-            Actor::Import => Self::Import,
+            Actor::Import { .. } => Self::Import,
         }
     }
 

@@ -456,7 +456,11 @@ fn users_are_imported_by_line(store: &dyn Store, _: &TestClock) {
         line(5, "bob@acme.example", Some("acme")),
         line(6, "carl@acme.example", Some("other")),
     ];
-    let report = store.import_users(&Actor::Import, lines).expect("on its way").wait().expect("imported");
+    let report = store
+        .import_users(&Actor::Import { name: "ops".to_owned() }, lines)
+        .expect("on its way")
+        .wait()
+        .expect("imported");
     assert_eq!((report.accepted, report.refused.len()), (2, 3));
     assert!(matches!(&report.refused[0], (3, StoreError::AddressTaken(_))));
     assert!(matches!(&report.refused[1], (4, StoreError::DomainNotServed(_))));
@@ -476,7 +480,11 @@ fn entries_are_imported_by_line(store: &dyn Store, _: &TestClock) {
         line(5, "contact@acme.example", ListKind::Black, "spam.example"),
         line(6, "anne@acme.example", ListKind::Personal, "maman@famille.example"),
     ];
-    let report = store.import_entries(&Actor::Import, lines).expect("on its way").wait().expect("imported");
+    let report = store
+        .import_entries(&Actor::Import { name: "ops".to_owned() }, lines)
+        .expect("on its way")
+        .wait()
+        .expect("imported");
     assert_eq!(report.accepted, 3, "a line that stood there before counts as well");
     assert!(matches!(&report.refused[..], [(3, StoreError::UnknownUser(_)), (4, StoreError::Functional)]));
     assert_eq!(texts(store, user, ListKind::Personal), ["maman@famille.example"]);
