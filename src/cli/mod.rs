@@ -147,6 +147,15 @@ fn actor() -> Actor {
     Actor::Administrator { name: administrator() }
 }
 
+/// Folders are reached by way of the recipient delimiter.
+fn needs_delimiter(config: &Config) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        config.recipients.delimiter.is_some(),
+        "folder and junk need a delimiter, and recipients.delimiter is empty; set it in the configuration as in the mail store"
+    );
+    Ok(())
+}
+
 /// Prints a value for programs.
 fn print_json(value: &serde_json::Value) {
     println!("{value:#}");

@@ -7,10 +7,12 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{ConfigOption, actor, confirmed, print_json};
+use crate::config::Config;
 use crate::directory::parse_domains;
+use crate::policy::action::{BlackAction, LateAction, PersonalActions};
 use crate::policy::list::{EntryValue, ListKind};
 use crate::policy::refusal::{EntryRules, check};
-use crate::store::{KEYS, Level, Organisation, OwnEntry, RemainingUsers, Store};
+use crate::store::{KEYS, Level, Organisation, OrganisationSettings, OwnEntry, RemainingUsers, Store};
 
 /// `org …`
 #[derive(Debug, clap::Args)]
@@ -114,7 +116,7 @@ pub enum Change {
 /// # Errors
 /// What the store or the policy refuses.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let (_, store) = args.config.open_store()?;
+    let (config, store) = args.config.open_store()?;
     let store = &*store;
     match args.command {
         Command::Add { name, domains } => {
@@ -131,6 +133,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             };
             let settings = settings.iter().map(pair).collect::<anyhow::Result<Vec<_>>>()?;
             let organisation = store.organisation(&name)?;
+            check_settings(&config, organisation.settings, &settings)?;
             store.set_organisation(&actor(), organisation.id, &settings)?;
             println!("organisation {name} changed");
         }
@@ -160,6 +163,31 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the settings come to together with the configuration: the store knows only each by itself.
+fn check_settings(
+    config: &Config,
+    mut settings: OrganisationSettings,
+    changes: &[(String, String)],
+) -> anyhow::Result<()> {
+    for (key, value) in changes {
+        settings.set(key, value)?;
+    }
+    let folder = settings.folder.as_deref().unwrap_or(config.personal.folder.as_str());
+    let junk = settings.junk_folder.as_deref().unwrap_or(config.black.junk_folder.as_str());
+    if folder.eq_ignore_ascii_case(junk) {
+        bail!(
+            "folder and junk_folder are both {folder}: blocked mail would stand among personal mail; choose another name"
+        );
+    }
+    let files = settings.personal_actions.is_some_and(|actions| actions.contains(PersonalActions::FOLDER))
+        || settings.black_action == Some(BlackAction::Junk)
+        || settings.late_action == Some(LateAction::Junk);
+    if files {
+        super::needs_delimiter(config)?;
+    }
+    Ok(())
 }
 
 /// What may be entered on users' lists of an organisation.

@@ -10,6 +10,8 @@ use serde_json::json;
 use super::import::{Fields, Importer, import};
 use super::org::Change;
 use super::{ConfigOption, actor, administrator, confirmed, print_json};
+use crate::config::Config;
+use crate::policy::action::{BlackAction, PersonalActions};
 use crate::policy::address::Address;
 use crate::store::{Actor, ImportUser, NewUser, Store, Ticket, User, UserId, UserKind, UserStatus};
 
@@ -99,7 +101,7 @@ enum Command {
 /// # Errors
 /// What the store refuses.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let (_, store) = args.config.open_store()?;
+    let (config, store) = args.config.open_store()?;
     let store = &*store;
     match args.command {
         Command::Add { address, aliases, functional } => {
@@ -124,7 +126,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             }
             println!("user {} changed", user.address.as_str());
         }
-        Command::Set { address, settings } => set(store, &address, &settings)?,
+        Command::Set { address, settings } => set(&config, store, &address, &settings)?,
         Command::Import { file } => return import(&file, &UserImport { store }),
     }
     Ok(ExitCode::SUCCESS)
@@ -166,7 +168,7 @@ fn remove(store: &dyn Store, address: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn set(store: &dyn Store, address: &str, settings: &[String]) -> anyhow::Result<()> {
+fn set(config: &Config, store: &dyn Store, address: &str, settings: &[String]) -> anyhow::Result<()> {
     let user = find(store, address)?;
     let mut options = user.options;
     for setting in settings {
@@ -181,6 +183,11 @@ fn set(store: &dyn Store, address: &str, settings: &[String]) -> anyhow::Result<
             }
             _ => bail!("{key}: a user has the settings personal_actions and black_action"),
         }
+    }
+    let files = options.personal_actions.is_some_and(|actions| actions.contains(PersonalActions::FOLDER))
+        || options.black_action == Some(BlackAction::Junk);
+    if files {
+        super::needs_delimiter(config)?;
     }
     store.set_user_options(&actor(), user.id, options)?;
     println!("user {} changed", user.address.as_str());

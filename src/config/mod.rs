@@ -28,12 +28,11 @@ use crate::policy::authres::{AuthenticationMode, AuthenticationPolicy};
 use crate::policy::organisation::{BlackPolicy, PersonalPolicy, WhitePolicy};
 use crate::policy::subject::Tag;
 
+pub use crate::policy::text::{FolderName, HeaderName, ReplyText};
 pub use choice::{LogFormat, LogLevel, SplitMode};
 pub use load::{Loaded, MAX_FILE, Parsed, Source, load, parse};
 pub use problem::{KeyLines, LoadError, Place, Problem, Severity};
-pub use value::{
-    AuthservId, DaemonName, Delimiter, FolderName, GroupName, HeaderName, ReplyText, SocketMode, StoreUrl,
-};
+pub use value::{AuthservId, DaemonName, Delimiter, GroupName, SocketMode, StoreUrl};
 
 /// `config/perso-milter.toml`: every key with its default, explained.
 pub const DEFAULT_FILE: &str = include_str!("../../config/perso-milter.toml");

@@ -13,131 +13,6 @@ use crate::policy::subject::{Tag, TagError};
 #[error("{0}")]
 pub struct ValueError(pub(super) &'static str);
 
-/// A folder that a recipient address can name (`user+Folder@domain`): 1 to 64 ASCII letters, digits, `-` and `_`, a
-/// letter or digit first, and not INBOX.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct FolderName(Box<str>);
-
-impl FolderName {
-    /// Longest name, in bytes.
-    pub const MAX: usize = 64;
-
-    pub(super) fn perso() -> Self {
-        Self("Perso".into())
-    }
-
-    pub(super) fn junk() -> Self {
-        Self("Junk".into())
-    }
-}
-
-impl FromStr for FolderName {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        if text.is_empty() || text.len() > Self::MAX {
-            return Err(ValueError("it must have 1 to 64 characters"));
-        }
-        let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-        if !text.bytes().all(safe) || !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-            return Err(ValueError(
-                "it becomes a part of a mail address: use letters without accents, digits, - and _, a letter or digit first",
-            ));
-        }
-        if text.eq_ignore_ascii_case("inbox") {
-            return Err(ValueError("INBOX is where all mail goes: name another folder"));
-        }
-        Ok(Self(text.into()))
-    }
-}
-
-/// A header name (RFC 5322, 3.6.8, ftext) of 1 to 64 bytes that a wanted message can lose without harm.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct HeaderName(Box<str>);
-
-/// Headers without which a message is not delivered, read or trusted as it was sent.
-const NEEDED_HEADERS: [&str; 16] = [
-    "Received",
-    "Return-Path",
-    "From",
-    "Sender",
-    "Reply-To",
-    "To",
-    "Cc",
-    "Subject",
-    "Date",
-    "Message-ID",
-    "References",
-    "In-Reply-To",
-    "MIME-Version",
-    "Authentication-Results",
-    "DKIM-Signature",
-    "List-Id",
-];
-
-impl HeaderName {
-    /// Longest name, in bytes.
-    pub const MAX: usize = 64;
-
-    pub(super) fn spam_marks() -> Vec<Self> {
-        vec![Self("X-Spam-Flag".into()), Self("X-Spam".into())]
-    }
-}
-
-impl FromStr for HeaderName {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        if text.is_empty() || text.len() > Self::MAX || !text.bytes().all(|b| b.is_ascii_graphic() && b != b':') {
-            return Err(ValueError(
-                "it must be a header's name of 1 to 64 visible ASCII characters, without the colon",
-            ));
-        }
-        let starts = |prefix: &str| text.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
-        if NEEDED_HEADERS.iter().any(|needed| needed.eq_ignore_ascii_case(text)) || starts("Content-") {
-            return Err(ValueError("a message needs this header: name only those that a spam filter adds"));
-        }
-        if starts("X-Perso") {
-            return Err(ValueError("X-Perso headers of others are always removed: leave it out"));
-        }
-        Ok(Self(text.into()))
-    }
-}
-
-/// What a refused sender reads after `550 5.7.1`: 1 to 200 printable ASCII characters.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ReplyText(Box<str>);
-
-impl ReplyText {
-    /// Longest text, in bytes; the line with its code stays below the 512 of RFC 5321, 4.5.3.1.5, with every `%` doubled.
-    pub const MAX: usize = 200;
-}
-
-impl Default for ReplyText {
-    fn default() -> Self {
-        Self("Message refused by its recipient".into())
-    }
-}
-
-impl FromStr for ReplyText {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        if text.is_empty() || text.len() > Self::MAX || !text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
-            return Err(ValueError(
-                "it must be one line of 1 to 200 printable ASCII characters (SMTP knows no accents)",
-            ));
-        }
-        if text.trim() != text {
-            return Err(ValueError("leave out the blanks at its ends"));
-        }
-        if text.split(' ').next().is_some_and(|word| word.bytes().all(|b| b.is_ascii_digit() || b == b'.')) {
-            return Err(ValueError("leave out the code: 550 5.7.1 is put before it"));
-        }
-        Ok(Self(text.into()))
-    }
-}
-
 /// The character between a user and a folder in a recipient address: one that a local part holds without quotes
 /// (RFC 5322, 3.2.3), and neither letter nor digit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -237,7 +112,7 @@ macro_rules! text_value {
     )*};
 }
 
-text_value!(FolderName, HeaderName, ReplyText, AuthservId, DaemonName, GroupName);
+text_value!(AuthservId, DaemonName, GroupName);
 
 impl fmt::Display for Delimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

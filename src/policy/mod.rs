@@ -12,3 +12,4 @@ pub mod organisation;
 pub mod plan;
 pub mod refusal;
 pub mod subject;
+pub mod text;

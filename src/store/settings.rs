@@ -9,13 +9,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::action::{BlackAction, LateAction, PersonalActions};
+use crate::policy::subject::Tag;
+use crate::policy::text::{FolderName, HeaderName, ReplyText};
 
-/// Longest tag and spam prefix, in bytes.
-pub const MAX_TAG: usize = 64;
-/// Longest folder name, in bytes.
-pub const MAX_FOLDER: usize = 64;
-/// Longest text of a refusal, in bytes: with code and queue id it stays within one reply line (RFC 5321, 4.5.3.1.5).
-pub const MAX_REJECT_TEXT: usize = 200;
 /// Most spam headers, and most spam prefixes.
 pub const MAX_NAMES: usize = 16;
 
@@ -104,13 +100,13 @@ impl OrganisationSettings {
         match key {
             "personal_actions" => self.personal_actions = optional(value, actions).map_err(wrong)?,
             "tag" => self.tag = optional(value, tag).map_err(wrong)?,
-            "folder" => self.folder = optional(value, folder).map_err(wrong)?,
+            "folder" => self.folder = optional(value, text_of::<FolderName>).map_err(wrong)?,
             "sensitivity" => self.sensitivity = optional(value, truth).map_err(wrong)?,
             "black_action" => self.black_action = optional(value, parsed).map_err(wrong)?,
             "late_action" => self.late_action = optional(value, parsed).map_err(wrong)?,
-            "junk_folder" => self.junk_folder = optional(value, folder).map_err(wrong)?,
-            "reject_text" => self.reject_text = optional(value, reject_text).map_err(wrong)?,
-            "spam_headers" => self.spam_headers = optional(value, |v| list(v, header_name)).map_err(wrong)?,
+            "junk_folder" => self.junk_folder = optional(value, text_of::<FolderName>).map_err(wrong)?,
+            "reject_text" => self.reject_text = optional(value, text_of::<ReplyText>).map_err(wrong)?,
+            "spam_headers" => self.spam_headers = optional(value, |v| list(v, text_of::<HeaderName>)).map_err(wrong)?,
             "spam_prefixes" => self.spam_prefixes = optional(value, |v| list(v, tag)).map_err(wrong)?,
             "globs" => self.globs = optional(value, truth).map_err(wrong)?,
             _ => return Err(SettingError::UnknownKey(key.to_owned())),
@@ -183,33 +179,12 @@ fn truth(value: &str) -> Result<bool, String> {
 }
 
 fn tag(value: &str) -> Result<String, String> {
-    if value.len() > MAX_TAG || value.chars().any(char::is_control) {
-        return Err(format!("it must be a text of at most {MAX_TAG} bytes on one line"));
-    }
-    Ok(value.to_owned())
+    Tag::new(value).map(|tag| tag.as_str().to_owned()).map_err(|error| error.to_string())
 }
 
-fn folder(value: &str) -> Result<String, String> {
-    let safe = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-    if value.len() > MAX_FOLDER || !value.bytes().all(safe) || value.starts_with(['.', '-']) || value.ends_with('.') {
-        return Err(format!("it must be letters, digits, '.', '_' or '-', at most {MAX_FOLDER} of them"));
-    }
-    Ok(value.to_owned())
-}
-
-fn reject_text(value: &str) -> Result<String, String> {
-    if value.len() > MAX_REJECT_TEXT || !value.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
-        return Err(format!("it must be ASCII on one line, at most {MAX_REJECT_TEXT} bytes"));
-    }
-    Ok(value.to_owned())
-}
-
-/// `ftext` of RFC 5322, 3.6.8.
-fn header_name(value: &str) -> Result<String, String> {
-    if value.len() > 64 || !value.bytes().all(|b| b.is_ascii_graphic() && b != b':') {
-        return Err("each must be the name of a header, without the colon".to_owned());
-    }
-    Ok(value.to_owned())
+/// A text of one of the types that the configuration has too: both refuse the same.
+fn text_of<T: FromStr<Err: Display> + Display>(value: &str) -> Result<String, String> {
+    parsed::<T>(value).map(|text| text.to_string())
 }
 
 fn list(value: &str, read: impl Fn(&str) -> Result<String, String>) -> Result<Vec<String>, String> {
@@ -293,6 +268,11 @@ mod tests {
             ("junk_folder", "a+b"),
             ("reject_text", "a\nb"),
             ("reject_text", "é"),
+            ("folder", "INBOX"),
+            ("spam_headers", "From"),
+            ("spam_headers", "X-Spam,Received"),
+            ("spam_headers", "X-Virus-Status"),
+            ("spam_headers", "X-Perso"),
             ("spam_headers", "X Spam"),
             ("spam_headers", "X:Spam"),
             ("spam_headers", ","),
