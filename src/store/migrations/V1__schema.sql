@@ -48,7 +48,7 @@ CREATE TABLE protected_domains (
 CREATE TABLE own_entries (
     organisation INTEGER NOT NULL REFERENCES organisations ON DELETE CASCADE,
     level        TEXT    NOT NULL CHECK (level IN ('enforced', 'default')),
-    list         INTEGER NOT NULL CHECK (list IN (0, 1)),
+    list         INTEGER NOT NULL CHECK (list BETWEEN 0 AND 1),
     value        TEXT    NOT NULL,
     PRIMARY KEY (organisation, level, list, value)
 ) STRICT, WITHOUT ROWID;
@@ -94,7 +94,7 @@ CREATE TABLE batches (
 
 CREATE TABLE entries (
     user        INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
-    list        INTEGER NOT NULL CHECK (list IN (0, 1, 2)),
+    list        INTEGER NOT NULL CHECK (list BETWEEN 0 AND 2),
     fingerprint BLOB    NOT NULL CHECK (length(fingerprint) = 16),
     scope       INTEGER NOT NULL,
     batch       INTEGER NOT NULL,
@@ -151,7 +151,7 @@ CREATE TABLE grants (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
     user      INTEGER NOT NULL REFERENCES users ON DELETE CASCADE,
     grantee   TEXT    NOT NULL,
-    list      INTEGER NOT NULL CHECK (list IN (0, 1, 2)),
+    list      INTEGER NOT NULL CHECK (list BETWEEN 0 AND 2),
     scope     TEXT    NOT NULL CHECK (scope = 'read'),
     issued    INTEGER NOT NULL,
     expires   INTEGER NOT NULL,
