@@ -1,5 +1,5 @@
 //! Prints what the embedded store does on this machine:
-//! `cargo run --release --example store_figures -- [USERS] [ENTRIES A USER] [DIRECTORY]`.
+//! `cargo bench --bench store_figures -- [USERS] [ENTRIES A USER] [DIRECTORY]`.
 //! A store that stands in the directory from an earlier run is used as it is, which measures the start alone.
 
 use std::collections::VecDeque;
@@ -25,7 +25,8 @@ impl OrganisationWatch for Nobody {
 }
 
 fn main() -> anyhow::Result<()> {
-    let mut arguments = std::env::args().skip(1);
+    // cargo adds an option of its own.
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     let mut number = |default| arguments.next().map_or(Ok(default), |text| text.parse::<u64>());
     let (users, each) = (number(50_000)?, number(20)?);
     let directory = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
@@ -51,10 +52,20 @@ fn main() -> anyhow::Result<()> {
 fn fill(store: &SqliteStore, users: u64, each: u64) -> anyhow::Result<()> {
     store.add_organisation(&Actor::System, "acme", &[Domain::parse("acme.example")?])?;
     let started = Instant::now();
-    import(0..users, 1, |lines| store.import_users(&Actor::Import, lines), |n, _| user_line(n))?;
+    import(
+        0..users,
+        1,
+        |lines| store.import_users(&Actor::Import { name: "bench".to_owned() }, lines),
+        |n, _| user_line(n),
+    )?;
     rate("users imported (an alias each)", users, started);
     let started = Instant::now();
-    import(0..users, each, |lines| store.import_entries(&Actor::Import, lines), entry_line)?;
+    import(
+        0..users,
+        each,
+        |lines| store.import_entries(&Actor::Import { name: "bench".to_owned() }, lines),
+        entry_line,
+    )?;
     rate("entries imported", users * each, started);
     Ok(())
 }
