@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use serde_json::json;
 
 use super::lists::{self, ListsFile};
-use super::{ConfigOption, administrator, print_json};
+use super::{ConfigOption, print_json};
 use crate::app::open_store;
 use crate::directory::Defaults;
 use crate::explain::{Explained, Language, explain};
@@ -173,6 +173,5 @@ fn masked(store: &dyn Store, delimiter: Option<char>, args: &Args) -> anyhow::Re
             println!("  result   delivered");
         }
     }
-    tracing::debug!(administrator = administrator(), "explained without reading lists");
     Ok(ExitCode::SUCCESS)
 }

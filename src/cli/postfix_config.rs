@@ -90,7 +90,8 @@ pub fn sections(config: &Config, queue_directory: &Path) -> Vec<Section> {
 /// Whether any action delivers to a folder by way of the recipient delimiter.
 pub fn uses_folders(config: &Config) -> bool {
     config.personal.actions.contains(PersonalActions::FOLDER)
-        || config.black.action == BlackAction::Junk
+        // What is held for one of several recipients is filed.
+        || matches!(config.black.action, BlackAction::Junk | BlackAction::Hold)
         || config.black.late_action == LateAction::Junk
 }
 

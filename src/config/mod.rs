@@ -110,7 +110,8 @@ pub struct Limits {
     pub idle_time: Duration,
     /// `drain_time`: seconds that running messages have to finish when the daemon stops, 0 to 3600. Default: 30.
     pub drain_time: Duration,
-    /// `output`: bytes of answers that the MTA has not read yet, 64 KiB to 64 MiB. Default: 1 MiB.
+    /// `output`: bytes of answers that the MTA has not read yet, 64 KiB to 64 MiB. Default: 4 MiB, enough for every
+    /// recipient of a message to be filed.
     pub output: usize,
 }
 
@@ -245,7 +246,7 @@ impl Default for Limits {
             handshake_time: Duration::from_secs(30),
             idle_time: Duration::from_secs(7200),
             drain_time: Duration::from_secs(30),
-            output: 1 << 20,
+            output: 4 << 20,
         }
     }
 }

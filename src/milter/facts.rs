@@ -31,7 +31,7 @@ pub enum HeaderLimit {
 }
 
 /// Facts of the headers seen so far.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct HeaderFacts {
     /// The values that are kept, one behind the other.
     text: Vec<u8>,

@@ -164,7 +164,6 @@ pub trait Directory {
 }
 
 /// What became of one message.
-#[derive(Debug)]
 pub struct Decided<'a> {
     /// Which way it went.
     pub direction: Direction,
@@ -175,7 +174,6 @@ pub struct Decided<'a> {
 }
 
 /// What became of one recipient.
-#[derive(Debug)]
 pub struct DecidedRecipient<'a> {
     /// The path of RCPT as received.
     pub path: &'a [u8],

@@ -17,7 +17,6 @@ use crate::policy::plan::{
 use crate::policy::subject::LeadingSpace;
 
 /// One message under way. It holds the settings of its MAIL and each recipient's lists of their RCPT to its end.
-#[derive(Debug)]
 pub struct Transaction {
     settings: Arc<Settings>,
     circumstances: Circumstances,
@@ -30,7 +29,6 @@ pub struct Transaction {
 }
 
 /// A recipient accepted so far.
-#[derive(Debug)]
 struct Accepted {
     path: Box<[u8]>,
     arguments: Vec<Vec<u8>>,
@@ -38,14 +36,12 @@ struct Accepted {
 }
 
 /// A recipient refused at RCPT.
-#[derive(Debug)]
 struct Refused {
     path: Box<[u8]>,
     organisation: u32,
     verdict: Verdict,
 }
 
-#[derive(Debug)]
 struct User {
     policy: Arc<OrgPolicy>,
     lists: UserLists,

@@ -7,6 +7,7 @@
 //! envelope edit. (Adding and deleting one address loses the recipient in silence.)
 
 use std::collections::HashSet;
+use std::fmt;
 
 use super::action::{BlackAction, LateAction, PersonalActions};
 use super::address::{Address, bare_path};
@@ -48,7 +49,7 @@ pub struct Circumstances {
 }
 
 /// The headers of the message that the planner may edit.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct EditableHeaders<'a> {
     /// The first Subject's value.
     pub subject: Option<&'a [u8]>,
@@ -68,7 +69,7 @@ pub enum Detail {
 }
 
 /// A recipient whom the message still has: those refused at RCPT are none.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Recipient<'a> {
     /// The path of RCPT as received.
     pub path: &'a [u8],
@@ -83,7 +84,7 @@ pub struct Recipient<'a> {
 }
 
 /// One edit of the message, as the milter protocol has them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Modification {
     /// A recipient more, with the DSN parameters of the one it stands for (`NOTIFY=… ORCPT=…`, or empty).
     AddRecipient {
@@ -122,6 +123,20 @@ pub enum Modification {
         /// The path, as RCPT had it.
         path: Vec<u8>,
     },
+}
+
+/// Addresses and header values are never shown by way of `{:?}`.
+impl fmt::Debug for Modification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddRecipient { .. } => f.write_str("AddRecipient(hidden)"),
+            Self::ChangeHeader { name, index, .. } => write!(f, "ChangeHeader({name}, {index}, hidden)"),
+            Self::DeleteHeader { name, index } => write!(f, "DeleteHeader({name}, {index})"),
+            Self::AddHeader { name, .. } => write!(f, "AddHeader({name}, hidden)"),
+            Self::Quarantine => f.write_str("Quarantine"),
+            Self::DeleteRecipient { .. } => f.write_str("DeleteRecipient(hidden)"),
+        }
+    }
 }
 
 /// A signed mark to be added. The planner holds no key: who executes the plan signs.
@@ -172,7 +187,7 @@ impl Effect {
 }
 
 /// The edits of one message and what they mean for each recipient.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Plan {
     /// The whole message is refused with this text.
     pub reject: Option<String>,
@@ -186,6 +201,13 @@ pub struct Plan {
     pub subject: Option<Vec<u8>>,
     /// One for each recipient.
     pub effects: Vec<Effect>,
+}
+
+/// Neither the Subject nor anybody's verdict is shown by way of `{:?}`.
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plan(hidden, {:?})", self.modifications)
+    }
 }
 
 impl Plan {

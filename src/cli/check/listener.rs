@@ -89,6 +89,14 @@ fn tcp(address: &ListenAddress, find: &mut impl FnMut(Severity, &str, String, &s
         let what =
             format!("whoever reaches {address} can ask which senders are on a list: the protocol has no password");
         find(Severity::Warning, "address", what, "listen on 127.0.0.1, or let a firewall pass your Postfix alone");
+    } else {
+        let what = "every account of this machine can ask here which senders are on a list".to_owned();
+        find(
+            Severity::Note,
+            "address",
+            what,
+            "where others have accounts, a unix socket keeps it to the group of Postfix",
+        );
     }
     if let Err(error) = TcpListener::bind(SocketAddr::new(socket.ip(), 0))
         && error.kind() == ErrorKind::AddrNotAvailable

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Parsed, Problem, Severity};
+use crate::store::{SealAccess, SqliteOptions, SqliteStore, Store};
 
 /// The keys beside the database, and what each opens.
 const KEYS: [(&str, &str); 2] = [("match.key", "matches senders"), ("seal.key", "opens what users wrote")];
@@ -38,13 +39,44 @@ pub(super) fn findings(parsed: &Parsed) -> Vec<Problem> {
             find(Severity::Error, what, &remedy);
         }
     }
-    problems.extend(store_findings(path));
+    problems.extend(store_findings(parsed));
     problems
 }
 
-/// What the store says of itself: its schema, its integrity, whether its keys fit.
-fn store_findings(_path: &Path) -> Vec<Problem> {
-    Vec::new()
+/// What the store says of itself: its schema, whether its keys fit, whether its rows are as they were written. A store that
+/// is not there yet says nothing, and is not created; one of an older schema is migrated, as the daemon would.
+fn store_findings(parsed: &Parsed) -> Vec<Problem> {
+    let path = parsed.config.store.url.path();
+    if !path.exists() {
+        return Vec::new();
+    }
+    let problem = |severity, what: String, remedy: &str| parsed.lines.problem(severity, KEY, what, remedy);
+    let options = SqliteOptions { seal: SealAccess::Never, ..SqliteOptions::default() };
+    let load = || SqliteStore::open(path, options)?.feed()?.load(&|_| ());
+    match load() {
+        Err(error) => {
+            let text = error.to_string();
+            let (what, remedy) = text.rsplit_once("; ").unwrap_or((&text, "see the daemon's log"));
+            vec![problem(Severity::Error, what.to_owned(), remedy)]
+        }
+        Ok(report) => {
+            let mut problems = Vec::new();
+            if report.rejected > 0 {
+                let what =
+                    format!("the lists of {} users were altered in the database; they are not served", report.rejected);
+                problems.push(problem(
+                    Severity::Error,
+                    what,
+                    "restore a backup; the log names the users by their numbers",
+                ));
+            }
+            if report.rolled_back {
+                let what = "rows were put back to an older state in the database".to_owned();
+                problems.push(problem(Severity::Error, what, "restore a whole backup"));
+            }
+            problems
+        }
+    }
 }
 
 /// A file that others must not read; whether it exists and this process can read it.

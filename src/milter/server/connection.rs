@@ -195,8 +195,8 @@ impl<C: Conversations> Connection<C> {
         self.closing = flow == Flow::Close;
         let limit = thread.shared.limits.answer_bytes;
         let result = if output.len() > limit {
-            let bytes = output.len();
-            tracing::warn!(connection = self.place.number, bytes, limit, "connection closed: {}", Closed::AnswerBytes);
+            // Without the size: it would tell how many recipients were filed.
+            tracing::warn!(connection = self.place.number, limit, "connection closed: {}", Closed::AnswerBytes);
             Err(Closed::AnswerBytes)
         } else {
             match self.stream.write_now(&output) {

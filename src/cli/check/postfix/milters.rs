@@ -7,7 +7,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
 use super::{Check, master};
-use crate::cli::postfix_config::milter_entry;
+use crate::cli::postfix_config::{milter_entry, uses_folders};
 use crate::config::{ListenAddress, Problem, Role, Severity};
 
 /// Timeouts below these cut messages off on a busy machine; in seconds.
@@ -44,7 +44,13 @@ impl Check<'_> {
         }
         match ours {
             None => self.not_called(parameter, &addresses, queue, value),
-            Some(entry) => self.options(parameter, entry),
+            Some(entry) => {
+                self.options(parameter, entry);
+                if uses_folders(self.config) && entries.last() != Some(entry) {
+                    let what = "a milter stands after ours: a recipient that it refuses is delivered to their folder all the same";
+                    self.warning(parameter, what, "put ours last; only what signs outgoing mail may follow");
+                }
+            }
         }
     }
 
