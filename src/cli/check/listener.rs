@@ -198,8 +198,8 @@ mod tests {
     }
 
     #[test]
-    fn a_free_loopback_port_gives_no_finding() {
-        assert_eq!(found("address = 'inet:1@127.0.0.1'"), Vec::<String>::new());
+    fn a_free_loopback_port_is_open_to_every_account() {
+        assert!(is_one(&found("address = 'inet:1@127.0.0.1'"), "note: milter.listener[1].address: every account"));
     }
 
     #[test]
@@ -207,7 +207,9 @@ mod tests {
         let busy = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = busy.local_addr().expect("an address").port();
         let found = found(&format!("address = 'inet:{port}@127.0.0.1'"));
-        assert!(is_one(&found, "f:3: note: milter.listener[1].address: something listens"), "{found:?}");
+        let told =
+            found.iter().any(|line| line.starts_with("f:3: note: milter.listener[1].address: something listens"));
+        assert!(told, "{found:?}");
     }
 
     #[test]

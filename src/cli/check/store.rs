@@ -47,7 +47,7 @@ pub(super) fn findings(parsed: &Parsed) -> Vec<Problem> {
 /// is not there yet says nothing, and is not created; one of an older schema is migrated, as the daemon would.
 fn store_findings(parsed: &Parsed) -> Vec<Problem> {
     let path = parsed.config.store.url.path();
-    if !path.exists() {
+    if fs::metadata(path).map_or(0, |found| found.len()) == 0 {
         return Vec::new();
     }
     let problem = |severity, what: String, remedy: &str| parsed.lines.problem(severity, KEY, what, remedy);
