@@ -490,7 +490,7 @@ fn entries_are_imported_by_line(store: &dyn Store, _: &TestClock) {
     assert_eq!(texts(store, user, ListKind::Personal), ["maman@famille.example"]);
     assert_eq!(texts(store, contact, ListKind::Black), ["spam.example"]);
     let journal = store.journal(user, &Permission::Own(user), None, 1).expect("read");
-    assert_eq!((journal[0].actor.as_str(), journal[0].edits.len()), ("import", 2));
+    assert_eq!((journal[0].actor.as_str(), journal[0].edits.len()), ("import ops", 2));
 }
 
 fn totals_show_days_that_are_over(store: &dyn Store, clock: &TestClock) {
