@@ -27,6 +27,9 @@ use crate::store::{Actor, Store, system_clock};
 #[derive(Debug, Parser)]
 #[command(name = "perso-milter", version)]
 pub struct Cli {
+    // Global: clap hands what stands before the command on to the option of the same id within it.
+    #[command(flatten)]
+    _config: ConfigOption,
     #[command(subcommand)]
     command: Command,
 }
@@ -57,11 +60,15 @@ enum Command {
     Entry(entry::Args),
 }
 
+/// The id of the option `-c`, the same in every command.
+const CONFIG: &str = "config";
+
 /// The option that names the configuration.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ConfigOption {
     /// The configuration file
-    #[arg(short = 'c', long = "config", value_name = "FILE", global = true)]
+    // A name of its own: a positional FILE of a command would otherwise be taken for this global option.
+    #[arg(id = CONFIG, short = 'c', long = "config", value_name = "FILE", global = true)]
     file: Option<PathBuf>,
 }
 
