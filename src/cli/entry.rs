@@ -2,6 +2,7 @@
 //! user gave; what is answered never tells what stood there before.
 
 use std::collections::HashMap;
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -91,18 +92,18 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             };
             let entries = values.iter().map(checked).collect::<anyhow::Result<Vec<_>>>()?;
             store.add_entries(&actor(), user.id, &entries)?;
-            println!("done");
+            say!("done")?;
         }
         Command::Remove { user, list, values } => {
             let user = find(store, &user)?;
             let parsed = |text: &String| Ok((list, text.parse().with_context(|| text.clone())?));
             let entries = values.iter().map(parsed).collect::<anyhow::Result<Vec<_>>>()?;
             store.remove_entries(&actor(), user.id, &entries)?;
-            println!("done");
+            say!("done")?;
         }
         Command::List { user, list, json } => {
             let user = find(store, &user)?;
-            show(&read(store, &user, list)?, json);
+            show(&read(store, &user, list)?, json)?;
         }
         Command::Import { file } => {
             let organisations = store.organisations()?;
@@ -142,7 +143,7 @@ fn written(entry: &Entry) -> String {
     }
 }
 
-fn show(entries: &[Entry], json: bool) {
+fn show(entries: &[Entry], json: bool) -> io::Result<()> {
     if json {
         let rows = entries.iter().map(|entry| {
             json!({
@@ -157,9 +158,11 @@ fn show(entries: &[Entry], json: bool) {
         });
         return print_json(&rows.collect());
     }
+    let mut out = BufWriter::new(io::stdout().lock());
     for entry in entries {
-        println!("{:8}  {}  {}", entry.list.as_str(), written(entry), entry.origin.as_str());
+        writeln!(out, "{:8}  {}  {}", entry.list.as_str(), written(entry), entry.origin.as_str())?;
     }
+    out.flush()
 }
 
 /// A text that a spreadsheet would take for a formula is kept from being one.
@@ -168,7 +171,7 @@ fn without_formula(text: String) -> String {
 }
 
 fn export(user: &User, entries: &[Entry]) -> anyhow::Result<()> {
-    let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
+    let mut writer = csv::Writer::from_writer(io::stdout().lock());
     writer.write_record(["user", "list", "value"])?;
     for entry in entries.iter().filter(|entry| entry.value != Readable::Altered) {
         writer.write_record([user.address.as_str(), entry.list.as_str(), &without_formula(written(entry))])?;

@@ -72,7 +72,7 @@ pub fn import<I: Importer>(path: &Path, importer: &I) -> anyhow::Result<ExitCode
     if import.refused > MAX_NAMED {
         eprintln!("{} more lines were refused", import.refused - MAX_NAMED);
     }
-    println!("{} lines accepted, {} refused", import.accepted, import.refused);
+    say!("{} lines accepted, {} refused", import.accepted, import.refused)?;
     Ok(if import.refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

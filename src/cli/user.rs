@@ -1,5 +1,6 @@
 //! `user`: users and their addresses. What stands on a user's lists, or how much, is shown by none of these.
 
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ use serde_json::json;
 use super::import::{Fields, Importer, import};
 use super::org::Change;
 use super::{ConfigOption, actor, confirmed, print_json};
+use crate::policy::action::PersonalActions;
 use crate::policy::address::Address;
 use crate::store::{Actor, ImportUser, NewUser, Store, Ticket, User, UserId, UserKind, UserStatus};
 
@@ -107,22 +109,22 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             let aliases = aliases.iter().map(|alias| parse(alias)).collect::<anyhow::Result<_>>()?;
             let user = NewUser { address: parse(&address)?, aliases, kind };
             store.add_user(&actor(), &user)?;
-            println!("user {} added", user.address.as_str());
+            say!("user {} added", user.address.as_str())?;
         }
         Command::List { org, json } => list(store, org.as_deref(), json)?,
-        Command::Show { address, json } => show(&find(store, &address)?, json),
+        Command::Show { address, json } => show(&find(store, &address)?, json)?,
         Command::Disable { address } => set_status(store, &address, UserStatus::Disabled)?,
         Command::Enable { address } => set_status(store, &address, UserStatus::Active)?,
         Command::Remove { address } => return remove(store, &address),
         Command::Alias { change, address, aliases } => {
             let user = find(store, &address)?;
-            for alias in &aliases {
+            for alias in aliases.iter().map(|alias| parse(alias)).collect::<anyhow::Result<Vec<_>>>()? {
                 match change {
-                    Change::Add => store.add_alias(&actor(), user.id, &parse(alias)?)?,
-                    Change::Remove => store.remove_alias(&actor(), user.id, &parse(alias)?)?,
+                    Change::Add => store.add_alias(&actor(), user.id, &alias)?,
+                    Change::Remove => store.remove_alias(&actor(), user.id, &alias)?,
                 }
             }
-            println!("user {} changed", user.address.as_str());
+            say!("user {} changed", user.address.as_str())?;
         }
         Command::Set { address, settings } => set(store, &address, &settings)?,
         Command::Import { file } => return import(&file, &UserImport { store }),
@@ -150,7 +152,7 @@ pub fn find(store: &dyn Store, address: &str) -> anyhow::Result<User> {
 fn set_status(store: &dyn Store, address: &str, status: UserStatus) -> anyhow::Result<()> {
     let user = find(store, address)?;
     store.set_user_status(&actor(), user.id, status)?;
-    println!("user {} {}", user.address.as_str(), status_name(status));
+    say!("user {} {}", user.address.as_str(), status_name(status))?;
     Ok(())
 }
 
@@ -158,11 +160,11 @@ fn remove(store: &dyn Store, address: &str) -> anyhow::Result<ExitCode> {
     let user = find(store, address)?;
     let name = user.address.as_str();
     if !confirmed(&format!("The user {name} and all lists are erased for good.")).context("asking")? {
-        println!("nothing changed");
+        say!("nothing changed")?;
         return Ok(ExitCode::FAILURE);
     }
     store.remove_user(&actor(), user.id)?;
-    println!("user {name} removed");
+    say!("user {name} removed")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -174,7 +176,7 @@ fn set(store: &dyn Store, address: &str, settings: &[String]) -> anyhow::Result<
         let chosen = !value.is_empty();
         match key {
             "personal_actions" => {
-                options.personal_actions = chosen.then(|| value.parse()).transpose().context("personal_actions")?;
+                options.personal_actions = chosen.then(|| actions(value)).transpose()?;
             }
             "black_action" => {
                 options.black_action = chosen.then(|| value.parse()).transpose().context("black_action")?
@@ -183,8 +185,23 @@ fn set(store: &dyn Store, address: &str, settings: &[String]) -> anyhow::Result<
         }
     }
     store.set_user_options(&actor(), user.id, options)?;
-    println!("user {} changed", user.address.as_str());
+    say!("user {} changed", user.address.as_str())?;
     Ok(())
+}
+
+/// As an organisation sets them: `none` is a choice, the empty text is not.
+fn actions(value: &str) -> anyhow::Result<PersonalActions> {
+    match value.trim() {
+        "none" => Ok(PersonalActions::NONE),
+        some => some
+            .parse()
+            .ok()
+            .context("personal_actions: it must be none, or some of tag, folder, mark, with commas between"),
+    }
+}
+
+fn actions_text(actions: PersonalActions) -> String {
+    if actions == PersonalActions::NONE { "none".to_owned() } else { actions.to_string() }
 }
 
 /// How many users are read at once.
@@ -194,6 +211,7 @@ fn list(store: &dyn Store, organisation: Option<&str>, json: bool) -> anyhow::Re
     let organisation = organisation.map(|name| store.organisation(name)).transpose()?.map(|o| o.id);
     let mut after: Option<Address> = None;
     let mut rows = Vec::new();
+    let mut out = BufWriter::new(io::stdout().lock());
     loop {
         let page = store.users(organisation, after.as_ref(), PAGE)?;
         let more = page.len() == PAGE;
@@ -202,7 +220,9 @@ fn list(store: &dyn Store, organisation: Option<&str>, json: bool) -> anyhow::Re
             if json {
                 rows.push(to_json(user));
             } else {
-                println!("{}  {}  {}", user.address.as_str(), status_name(user.status), aliases(user).join(" "));
+                let line =
+                    [&[user.address.as_str(), "", status_name(user.status), ""], &*aliases(user)].concat().join(" ");
+                writeln!(out, "{}", line.trim_end())?;
             }
         }
         if !more {
@@ -210,27 +230,28 @@ fn list(store: &dyn Store, organisation: Option<&str>, json: bool) -> anyhow::Re
         }
     }
     if json {
-        print_json(&rows.into());
+        writeln!(out, "{:#}", serde_json::Value::from(rows))?;
     }
+    out.flush()?;
     Ok(())
 }
 
-fn show(user: &User, json: bool) {
+fn show(user: &User, json: bool) -> io::Result<()> {
     if json {
         return print_json(&to_json(user));
     }
-    println!("address   {}", user.address.as_str());
+    say!("address   {}", user.address.as_str())?;
     for alias in aliases(user) {
-        println!("alias     {alias}");
+        say!("alias     {alias}")?;
     }
-    println!("id        {}", user.id);
-    println!("status    {}", status_name(user.status));
-    println!("kind      {}", kind_name(user.kind));
-    let personal = user.options.personal_actions.map_or("(organisation)".to_owned(), |actions| actions.to_string());
+    say!("id        {}", user.id)?;
+    say!("status    {}", status_name(user.status))?;
+    say!("kind      {}", kind_name(user.kind))?;
+    let personal = user.options.personal_actions.map_or("(organisation)".to_owned(), actions_text);
     let black = user.options.black_action.map_or("(organisation)".to_owned(), |action| action.to_string());
-    println!("set       personal_actions={personal}");
-    println!("set       black_action={black}");
-    println!("created   {}", user.created);
+    say!("set       personal_actions={personal}")?;
+    say!("set       black_action={black}")?;
+    say!("created   {}", user.created)
 }
 
 fn aliases(user: &User) -> Vec<&str> {
