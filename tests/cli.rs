@@ -8,6 +8,10 @@ mod harness;
 mod config;
 #[path = "cli/entry.rs"]
 mod entry;
+#[path = "cli/grants.rs"]
+mod grants;
+#[path = "cli/import.rs"]
+mod import;
 #[path = "cli/org.rs"]
 mod org;
 #[path = "cli/usage.rs"]

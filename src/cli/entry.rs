@@ -1,6 +1,7 @@
 //! `entry`: entries of users' lists. An administrator can add and remove, and reads a list only under a grant that the
 //! user gave; what is answered never tells what stood there before.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -165,16 +166,25 @@ fn show(entries: &[Entry], json: bool) -> io::Result<()> {
     out.flush()
 }
 
+/// What a spreadsheet takes for a formula, and the apostrophe that keeps it from that.
+const FORMULA: [char; 5] = ['=', '+', '-', '@', '\''];
+
 /// A text that a spreadsheet would take for a formula is kept from being one.
-fn without_formula(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }
+fn without_formula(text: &str) -> Cow<'_, str> {
+    if text.starts_with(FORMULA) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
+/// What [`without_formula`] was given. Any other apostrophe is part of an address.
+fn with_formula(text: &str) -> &str {
+    text.strip_prefix('\'').filter(|rest| rest.starts_with(FORMULA)).unwrap_or(text)
 }
 
 fn export(user: &User, entries: &[Entry]) -> anyhow::Result<()> {
     let mut writer = csv::Writer::from_writer(io::stdout().lock());
     writer.write_record(["user", "list", "value"])?;
+    let name = without_formula(user.address.as_str());
     for entry in entries.iter().filter(|entry| entry.value != Readable::Altered) {
-        writer.write_record([user.address.as_str(), entry.list.as_str(), &without_formula(written(entry))])?;
+        writer.write_record([&*name, entry.list.as_str(), &without_formula(&written(entry))])?;
     }
     writer.flush()?;
     Ok(())
@@ -204,11 +214,9 @@ impl Importer for EntryImport<'_> {
     }
 
     fn read(&self, line: u64, fields: &Fields<'_>) -> anyhow::Result<ImportEntry> {
-        let user = parse(fields.get("user"))?;
-        let list: ListKind = fields.get("list").parse()?;
-        // An export keeps formulas from spreadsheets by an apostrophe.
-        let text = fields.get("value");
-        let value: EntryValue = text.strip_prefix('\'').unwrap_or(text).parse()?;
+        let user = parse(with_formula(fields.need("user")?))?;
+        let list: ListKind = fields.need("list")?.parse()?;
+        let value: EntryValue = with_formula(fields.need("value")?).parse()?;
         if let Some(organisation) = self.organisations.get(user.domain()) {
             check(list, &value, &entry_rules(organisation))?;
         }

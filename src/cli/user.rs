@@ -299,7 +299,7 @@ impl Importer for UserImport<'_> {
 
     fn read(&self, line: u64, fields: &Fields<'_>) -> anyhow::Result<ImportUser> {
         let aliases = fields.get("aliases").split_whitespace().map(parse).collect::<anyhow::Result<_>>()?;
-        let user = NewUser { address: parse(fields.get("address"))?, aliases, kind: UserKind::Person };
+        let user = NewUser { address: parse(fields.need("address")?)?, aliases, kind: UserKind::Person };
         let organisation = Some(fields.get("organisation").to_owned()).filter(|name| !name.is_empty());
         Ok(ImportUser { line, user, organisation })
     }
