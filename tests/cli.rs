@@ -4,16 +4,24 @@
 #[path = "cli/harness.rs"]
 mod harness;
 
+#[path = "cli/check.rs"]
+mod check;
 #[path = "cli/config.rs"]
 mod config;
 #[path = "cli/entry.rs"]
 mod entry;
+#[path = "cli/explain.rs"]
+mod explain;
 #[path = "cli/grants.rs"]
 mod grants;
 #[path = "cli/import.rs"]
 mod import;
 #[path = "cli/org.rs"]
 mod org;
+#[path = "cli/secrecy.rs"]
+mod secrecy;
+#[path = "cli/store.rs"]
+mod store;
 #[path = "cli/usage.rs"]
 mod usage;
 #[path = "cli/user.rs"]

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Parsed, Problem, Severity};
+use crate::store::{SqliteOptions, SqliteStore};
 
 /// The keys beside the database, and what each opens.
 const KEYS: [(&str, &str); 2] = [("match.key", "matches senders"), ("seal.key", "opens what users wrote")];
@@ -19,6 +20,7 @@ pub(super) fn findings(parsed: &Parsed) -> Vec<Problem> {
         _ => PathBuf::from("."),
     };
     let mut problems = Vec::new();
+    let mut is_readable = false;
     let mut find = |severity, what: String, remedy: &str| {
         problems.push(parsed.lines.problem(severity, KEY, what, remedy));
     };
@@ -27,7 +29,7 @@ pub(super) fn findings(parsed: &Parsed) -> Vec<Problem> {
             find(Severity::Error, format!("{} is not a directory", folder.display()), "name a file in a directory");
         }
         Ok(_) => {
-            private(path, Severity::Warning, &mut find);
+            is_readable = private(path, Severity::Warning, &mut find) == Some(true);
             for (name, duty) in KEYS {
                 key(&folder.join(name), duty, &mut find);
             }
@@ -38,13 +40,21 @@ pub(super) fn findings(parsed: &Parsed) -> Vec<Problem> {
             find(Severity::Error, what, &remedy);
         }
     }
-    problems.extend(store_findings(path));
+    if is_readable && problems.iter().all(|problem| problem.severity != Severity::Error) {
+        problems.extend(refusal(path).map(|(what, remedy)| parsed.lines.problem(Severity::Error, KEY, what, remedy)));
+    }
     problems
 }
 
-/// What the store says of itself: its schema, its integrity, whether its keys fit.
-fn store_findings(_path: &Path) -> Vec<Problem> {
-    Vec::new()
+/// Why the store cannot be used, with the remedy: a damaged file, a newer schema, a key that is lost or another's. An
+/// empty file is a store to be, and is left as it is.
+fn refusal(path: &Path) -> Option<(String, String)> {
+    if fs::metadata(path).is_ok_and(|found| found.len() == 0) {
+        return None;
+    }
+    let error = SqliteStore::open(path, SqliteOptions::default()).err()?.to_string();
+    let (what, remedy) = error.rsplit_once("; ").unwrap_or((&error, "run check once more"));
+    Some((what.to_owned(), remedy.to_owned()))
 }
 
 /// A file that others must not read; whether it exists and this process can read it.
