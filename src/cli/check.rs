@@ -24,7 +24,7 @@ const ERRORS: u8 = 2;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The configuration [default: $PERSO_MILTER_CONFIG, then /etc/perso-milter/perso-milter.toml]
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(id = super::CONFIG, short, long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]

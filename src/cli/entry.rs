@@ -1,7 +1,9 @@
 //! `entry`: entries of users' lists. An administrator can add and remove, and reads a list only under a grant that the
 //! user gave; what is answered never tells what stood there before.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -91,18 +93,18 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             };
             let entries = values.iter().map(checked).collect::<anyhow::Result<Vec<_>>>()?;
             store.add_entries(&actor(), user.id, &entries)?;
-            println!("done");
+            say!("done")?;
         }
         Command::Remove { user, list, values } => {
             let user = find(store, &user)?;
             let parsed = |text: &String| Ok((list, text.parse().with_context(|| text.clone())?));
             let entries = values.iter().map(parsed).collect::<anyhow::Result<Vec<_>>>()?;
             store.remove_entries(&actor(), user.id, &entries)?;
-            println!("done");
+            say!("done")?;
         }
         Command::List { user, list, json } => {
             let user = find(store, &user)?;
-            show(&read(store, &user, list)?, json);
+            show(&read(store, &user, list)?, json)?;
         }
         Command::Import { file } => {
             let organisations = store.organisations()?;
@@ -142,7 +144,7 @@ fn written(entry: &Entry) -> String {
     }
 }
 
-fn show(entries: &[Entry], json: bool) {
+fn show(entries: &[Entry], json: bool) -> io::Result<()> {
     if json {
         let rows = entries.iter().map(|entry| {
             json!({
@@ -157,21 +159,32 @@ fn show(entries: &[Entry], json: bool) {
         });
         return print_json(&rows.collect());
     }
+    let mut out = BufWriter::new(io::stdout().lock());
     for entry in entries {
-        println!("{:8}  {}  {}", entry.list.as_str(), written(entry), entry.origin.as_str());
+        writeln!(out, "{:8}  {}  {}", entry.list.as_str(), written(entry), entry.origin.as_str())?;
     }
+    out.flush()
 }
 
+/// What a spreadsheet takes for a formula, and the apostrophe that keeps it from that.
+const FORMULA: [char; 5] = ['=', '+', '-', '@', '\''];
+
 /// A text that a spreadsheet would take for a formula is kept from being one.
-fn without_formula(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }
+fn without_formula(text: &str) -> Cow<'_, str> {
+    if text.starts_with(FORMULA) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
+/// What [`without_formula`] was given. Any other apostrophe is part of an address.
+fn with_formula(text: &str) -> &str {
+    text.strip_prefix('\'').filter(|rest| rest.starts_with(FORMULA)).unwrap_or(text)
 }
 
 fn export(user: &User, entries: &[Entry]) -> anyhow::Result<()> {
-    let mut writer = csv::Writer::from_writer(std::io::stdout().lock());
+    let mut writer = csv::Writer::from_writer(io::stdout().lock());
     writer.write_record(["user", "list", "value"])?;
+    let name = without_formula(user.address.as_str());
     for entry in entries.iter().filter(|entry| entry.value != Readable::Altered) {
-        writer.write_record([user.address.as_str(), entry.list.as_str(), &without_formula(written(entry))])?;
+        writer.write_record([&*name, entry.list.as_str(), &without_formula(&written(entry))])?;
     }
     writer.flush()?;
     Ok(())
@@ -201,11 +214,9 @@ impl Importer for EntryImport<'_> {
     }
 
     fn read(&self, line: u64, fields: &Fields<'_>) -> anyhow::Result<ImportEntry> {
-        let user = parse(fields.get("user"))?;
-        let list: ListKind = fields.get("list").parse()?;
-        // An export keeps formulas from spreadsheets by an apostrophe.
-        let text = fields.get("value");
-        let value: EntryValue = text.strip_prefix('\'').unwrap_or(text).parse()?;
+        let user = parse(with_formula(fields.need("user")?))?;
+        let list: ListKind = fields.need("list")?.parse()?;
+        let value: EntryValue = with_formula(fields.need("value")?).parse()?;
         if let Some(organisation) = self.organisations.get(user.domain()) {
             check(list, &value, &entry_rules(organisation))?;
         }

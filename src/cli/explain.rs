@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use serde_json::json;
 
 use super::lists::{self, ListsFile};
-use super::{ConfigOption, print_json};
+use super::{ConfigOption, print_json, printable};
 use crate::app::open_store;
 use crate::directory::Defaults;
 use crate::explain::{Explained, Language, explain};
@@ -76,9 +76,10 @@ pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     }
     let explained = explain(&file.directory(), &sender, &args.recipients, &raw);
     if args.json {
-        print_json(&explained.iter().map(to_json).collect());
+        print_json(&explained.iter().map(to_json).collect())?;
     } else {
-        explained.iter().for_each(|one| print(one, Language::of_environment()));
+        let language = Language::of_environment();
+        explained.iter().try_for_each(|one| print(one, language))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -127,14 +128,15 @@ fn to_json(one: &Explained) -> serde_json::Value {
     })
 }
 
-fn print(one: &Explained, language: Language) {
-    println!("{}", one.recipient);
-    println!("  verdict  {}", one.verdict_name());
-    println!("  reason   {}", one.reason(language));
-    println!("  result   {}", one.result);
+fn print(one: &Explained, language: Language) -> std::io::Result<()> {
+    say!("{}", one.recipient)?;
+    say!("  verdict  {}", one.verdict_name())?;
+    say!("  reason   {}", one.reason(language))?;
+    say!("  result   {}", one.result)?;
     if let Some(subject) = &one.subject {
-        println!("  subject  {subject}");
+        say!("  subject  {}", printable(subject))?;
     }
+    Ok(())
 }
 
 /// Says of each recipient what is no secret: whether they are a user. It reads no list, so it cannot tell of one.
@@ -160,17 +162,17 @@ fn masked(store: &dyn Store, delimiter: Option<char>, args: &Args) -> anyhow::Re
             let (verdict, result) = if *user { ("masked", "masked") } else { ("none", "delivered") };
             json!({ "rcpt": recipient, "user": user, "verdict": verdict, "result": result })
         };
-        print_json(&rows.iter().map(row).collect());
+        print_json(&rows.iter().map(row).collect())?;
         return Ok(ExitCode::SUCCESS);
     }
     for (recipient, user) in rows {
-        println!("{recipient}");
+        say!("{recipient}")?;
         if user {
-            println!("  verdict  masked: what becomes of the message depends on lists that only this user may see");
-            println!("  remedy   the user asks in the console; to try rules out, give lists with --lists FILE.toml");
+            say!("  verdict  masked: what becomes of the message depends on lists that only this user may see")?;
+            say!("  remedy   the user asks in the console; to try rules out, give lists with --lists FILE.toml")?;
         } else {
-            println!("  verdict  none: not a user");
-            println!("  result   delivered");
+            say!("  verdict  none: not a user")?;
+            say!("  result   delivered")?;
         }
     }
     Ok(ExitCode::SUCCESS)

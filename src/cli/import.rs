@@ -6,9 +6,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use csv::{ReaderBuilder, StringRecord, Trim};
+use csv::{ByteRecord, ReaderBuilder, StringRecord, Terminator};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::printable;
 use crate::store::{ImportReport, Ticket};
 
 /// Lines handed to the store at once.
@@ -45,10 +46,18 @@ pub struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The field of a column; empty where the line or the file has none.
+    /// The field of a column, without blanks around it; empty where the line or the file has none.
     pub fn get(&self, name: &str) -> &'a str {
         let column = self.columns.iter().find(|(known, _)| known == name).map(|(_, at)| *at);
-        column.and_then(|at| self.record.get(at)).unwrap_or_default()
+        column.and_then(|at| self.record.get(at)).unwrap_or_default().trim()
+    }
+
+    /// The field of a column that says something.
+    ///
+    /// # Errors
+    /// It is empty.
+    pub fn need(&self, name: &str) -> anyhow::Result<&'a str> {
+        Some(self.get(name)).filter(|field| !field.is_empty()).with_context(|| format!("the column {name} is empty"))
     }
 }
 
@@ -66,13 +75,13 @@ pub fn import<I: Importer>(path: &Path, importer: &I) -> anyhow::Result<ExitCode
     };
     let progress = progress(size);
     let input = progress.wrap_read(input);
-    let mut import = Import { importer, refused: 0, accepted: 0, pending: None };
-    import.run(input)?;
+    let mut import = Import { importer, progress: &progress, refused: 0, accepted: 0, pending: None };
+    import.run(input).with_context(|| path.display().to_string())?;
     progress.finish_and_clear();
     if import.refused > MAX_NAMED {
         eprintln!("{} more lines were refused", import.refused - MAX_NAMED);
     }
-    println!("{} lines accepted, {} refused", import.accepted, import.refused);
+    say!("{} lines accepted, {} refused", import.accepted, import.refused)?;
     Ok(if import.refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -89,6 +98,7 @@ fn progress(size: Option<u64>) -> ProgressBar {
 
 struct Import<'a, I> {
     importer: &'a I,
+    progress: &'a ProgressBar,
     accepted: u64,
     refused: u64,
     /// The chunk that the store works on while the next is read.
@@ -97,26 +107,30 @@ struct Import<'a, I> {
 
 impl<I: Importer> Import<'_, I> {
     fn run(&mut self, input: impl Read) -> anyhow::Result<()> {
-        let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(input);
+        // Lines are counted by their LF, and the last one has one: csv's own numbers are those of blank lines before a
+        // record, and of the CR before it.
+        let input = input.chain(&b"\n"[..]);
+        let mut reader = ReaderBuilder::new().flexible(true).terminator(Terminator::Any(b'\n')).from_reader(input);
         let columns = self.columns(reader.byte_headers()?)?;
         let mut lines = Vec::new();
-        let mut record = csv::ByteRecord::new();
-        loop {
-            match reader.read_byte_record(&mut record) {
-                Ok(false) => break,
-                Ok(true) => {}
-                Err(error) if error.is_io_error() => return Err(error.into()),
-                Err(error) => {
-                    let number = error.position().map_or(0, csv::Position::line);
-                    self.refuse(number, &error);
-                    continue;
-                }
+        let mut record = ByteRecord::new();
+        while reader.read_byte_record(&mut record)? {
+            if record.iter().all(|field| field.trim_ascii().is_empty()) {
+                continue;
             }
-            let number = record.position().map_or(0, csv::Position::line);
+            let breaks = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+            // Only within quotes is a line break part of a record. The last one is, where they are never closed.
+            let is_open = record.as_slice().ends_with(b"\n");
+            let last = reader.position().line() - u64::from(!is_open);
+            let number = last - breaks;
             let text = StringRecord::from_byte_record(record.clone());
             let read = text.context("the line is not UTF-8; save the file as UTF-8");
             match read.and_then(|record| self.importer.read(number, &Fields { columns: &columns, record: &record })) {
                 Ok(line) => lines.push(line),
+                Err(_) if is_open => self.refuse(number, &"a quote is not closed; nothing behind it was taken"),
+                Err(error) if breaks > 0 => {
+                    self.refuse(number, &format!("{error:#} (quotes make one line of this and those up to {last})"));
+                }
                 Err(error) => self.refuse(number, &format!("{error:#}")),
             }
             if lines.len() == CHUNK {
@@ -127,9 +141,9 @@ impl<I: Importer> Import<'_, I> {
         self.wait()
     }
 
-    fn columns(&self, header: &csv::ByteRecord) -> anyhow::Result<Vec<(String, usize)>> {
+    fn columns(&self, header: &ByteRecord) -> anyhow::Result<Vec<(String, usize)>> {
         let (needed, optional) = self.importer.columns();
-        let text = |field: &[u8]| String::from_utf8_lossy(field).trim_start_matches('\u{feff}').to_ascii_lowercase();
+        let text = |field: &[u8]| String::from_utf8_lossy(field).trim().to_ascii_lowercase();
         let columns: Vec<(String, usize)> = header.iter().map(text).zip(0..).collect();
         for name in needed {
             if !columns.iter().any(|(known, _)| known == name) {
@@ -146,7 +160,9 @@ impl<I: Importer> Import<'_, I> {
     fn refuse(&mut self, line: u64, reason: &dyn std::fmt::Display) {
         self.refused += 1;
         if self.refused <= MAX_NAMED {
-            eprintln!("line {line}: {reason}");
+            // One line each, whatever the file says.
+            let reason = printable(&reason.to_string()).replace('\n', " ");
+            self.progress.suspend(|| eprintln!("line {line}: {reason}"));
         }
     }
 

@@ -201,12 +201,13 @@ impl ListsFile {
         if entries.len() > 3 * MAX_ENTRIES {
             bail!("more than {MAX_ENTRIES} entries a list");
         }
+        let (chosen, black) = (user.personal_actions, user.black_action.as_deref());
         Ok(ListsUser {
             address: address(&user.address)?,
             aliases: user.aliases.iter().map(address).collect::<Result<_, _>>()?,
             options: UserOptions {
-                personal_actions: user.personal_actions.map(|names| actions(&names)).transpose()?,
-                black_action: user.black_action.as_deref().map(str::parse::<BlackAction>).transpose()?,
+                personal_actions: chosen.map(|names| actions(&names)).transpose().context("personal_actions")?,
+                black_action: black.map(str::parse::<BlackAction>).transpose().context("black_action")?,
                 functional: user.functional,
                 paused: false,
             },

@@ -1,5 +1,13 @@
 //! The command line: one file per subcommand. Exit codes: 0 done, 1 failed or done in part, 2 wrong configuration or usage.
 
+/// Prints a line on standard output. Unlike `println!` it answers with an error where nobody reads any more.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        writeln!(std::io::stdout().lock(), $($text)*)
+    }};
+}
+
 pub mod check;
 pub mod demo;
 pub mod entry;
@@ -27,6 +35,9 @@ use crate::store::{Actor, SealAccess, Store, system_clock};
 #[derive(Debug, Parser)]
 #[command(name = "perso-milter", version)]
 pub struct Cli {
+    // Global: clap hands what stands before the command on to the option of the same id within it.
+    #[command(flatten)]
+    _config: ConfigOption,
     #[command(subcommand)]
     command: Command,
 }
@@ -57,11 +68,15 @@ enum Command {
     Entry(entry::Args),
 }
 
+/// The id of the option `-c`, the same in every command.
+const CONFIG: &str = "config";
+
 /// The option that names the configuration.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ConfigOption {
     /// The configuration file
-    #[arg(short = 'c', long = "config", value_name = "FILE", global = true)]
+    // A name of its own: a positional FILE of a command would otherwise be taken for this global option.
+    #[arg(id = CONFIG, short = 'c', long = "config", value_name = "FILE", global = true)]
     file: Option<PathBuf>,
 }
 
@@ -105,15 +120,20 @@ fn run_daemon(config: &ConfigOption, only: Option<Part>) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says why a command failed. A wrong configuration is told apart: it is the operator's to mend.
+/// Says why a command failed. A wrong configuration is told apart: it is the operator's to mend. That nobody reads the
+/// output any more (`user list | head`) needs no words.
 fn failed(error: &anyhow::Error) -> ExitCode {
+    let is_broken_pipe = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
+    if error.chain().any(|cause| cause.downcast_ref().is_some_and(is_broken_pipe)) {
+        return ExitCode::FAILURE;
+    }
     match error.downcast_ref::<LoadError>() {
         Some(error) => {
             eprintln!("{error}");
             ExitCode::from(2)
         }
         None => {
-            eprintln!("perso-milter: {error:#}");
+            eprintln!("perso-milter: {}", printable(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }
@@ -157,8 +177,13 @@ fn needs_delimiter(config: &Config) -> anyhow::Result<()> {
 }
 
 /// Prints a value for programs.
-fn print_json(value: &serde_json::Value) {
-    println!("{value:#}");
+fn print_json(value: &serde_json::Value) -> std::io::Result<()> {
+    say!("{value:#}")
+}
+
+/// Text of a message or a file for a terminal, which control characters would command.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// Asks before something that cannot be undone, where somebody is there to answer.

@@ -2,17 +2,17 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Subcommand;
 use serde_json::json;
 
 use super::{ConfigOption, actor, confirmed, print_json};
 use crate::config::Config;
-use crate::directory::parse_domains;
+use crate::directory::{Defaults, parse_domains, policy};
 use crate::policy::action::{BlackAction, LateAction, PersonalActions};
-use crate::policy::list::{EntryValue, ListKind};
+use crate::policy::list::{EntryValue, FingerprintKey, ListKind};
 use crate::policy::refusal::{EntryRules, check};
-use crate::store::{KEYS, Level, Organisation, OrganisationSettings, OwnEntry, RemainingUsers, Store};
+use crate::store::{KEYS, Level, Organisation, OwnEntry, RemainingUsers, Store, StoreError};
 
 /// `org …`
 #[derive(Debug, clap::Args)]
@@ -122,7 +122,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Add { name, domains } => {
             let domains = parse_domains(domains.iter().map(String::as_str)).map_err(anyhow::Error::msg)?;
             store.add_organisation(&actor(), &name, &domains)?;
-            println!("organisation {name} added");
+            say!("organisation {name} added")?;
         }
         Command::List { json } => list(store, json)?,
         Command::Show { name, json } => show(store, &name, json)?,
@@ -133,9 +133,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             };
             let settings = settings.iter().map(pair).collect::<anyhow::Result<Vec<_>>>()?;
             let organisation = store.organisation(&name)?;
-            check_settings(&config, organisation.settings, &settings)?;
+            let mut wanted = organisation.clone();
+            settings.iter().try_for_each(|(key, value)| wanted.settings.set(key, value))?;
+            let known = conflicts(&config, &organisation);
+            if let Some(new) = conflicts(&config, &wanted).into_iter().find(|conflict| !known.contains(conflict)) {
+                bail!(new);
+            }
             store.set_organisation(&actor(), organisation.id, &settings)?;
-            println!("organisation {name} changed");
+            say!("organisation {name} changed")?;
         }
         Command::Remove { name, with_users } => return remove(store, &name, with_users),
         Command::Domain { change, name, domains } => {
@@ -146,7 +151,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
                     Change::Remove => store.remove_domain(&actor(), id, &domain)?,
                 }
             }
-            println!("organisation {name} changed");
+            say!("organisation {name} changed")?;
         }
         Command::Protect { change, name, domains } => {
             let id = store.organisation(&name)?.id;
@@ -156,7 +161,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
                     Change::Remove => store.unprotect_domain(&actor(), id, &domain)?,
                 }
             }
-            println!("organisation {name} changed");
+            say!("organisation {name} changed")?;
         }
         Command::Entry { change, name, level, list, values } => {
             own_entries(store, change, &name, level, list, &values)?
@@ -165,29 +170,42 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the settings come to together with the configuration: the store knows only each by itself.
-fn check_settings(
-    config: &Config,
-    mut settings: OrganisationSettings,
-    changes: &[(String, String)],
-) -> anyhow::Result<()> {
-    for (key, value) in changes {
-        settings.set(key, value)?;
-    }
-    let folder = settings.folder.as_deref().unwrap_or(config.personal.folder.as_str());
-    let junk = settings.junk_folder.as_deref().unwrap_or(config.black.junk_folder.as_str());
-    if folder.eq_ignore_ascii_case(junk) {
-        bail!(
-            "folder and junk_folder are both {folder}: blocked mail would stand among personal mail; choose another name"
-        );
-    }
-    let files = settings.personal_actions.is_some_and(|actions| actions.contains(PersonalActions::FOLDER))
-        || settings.black_action == Some(BlackAction::Junk)
-        || settings.late_action == Some(LateAction::Junk);
-    if files {
-        super::needs_delimiter(config)?;
-    }
-    Ok(())
+/// What the configuration refuses between its own keys, found between an organisation's settings and those that it leaves
+/// to the configuration.
+fn conflicts(config: &Config, organisation: &Organisation) -> Vec<&'static str> {
+    let policy = policy(&Defaults::from(config), organisation, &FingerprintKey::from_bytes([0; 16]));
+    let (personal, black) = (&policy.personal, &policy.black);
+    let delimiter = config.recipients.delimiter.map(|delimiter| delimiter.as_char());
+    let holds_delimiter = |folder: &str| delimiter.is_some_and(|delimiter| folder.contains(delimiter));
+    let tag = personal.tag.as_str();
+    let all = [
+        (
+            delimiter.is_none() && personal.actions.contains(PersonalActions::FOLDER),
+            "personal_actions: folder needs a delimiter, and recipients.delimiter is empty; choose another action",
+        ),
+        (
+            delimiter.is_none() && black.action == BlackAction::Junk,
+            "black_action: junk needs a delimiter, and recipients.delimiter is empty; choose another action",
+        ),
+        (
+            delimiter.is_none() && black.late_action == LateAction::Junk,
+            "late_action: junk needs a delimiter, and recipients.delimiter is empty; choose another action",
+        ),
+        (holds_delimiter(&personal.folder), "folder: it holds the recipients.delimiter; name a folder without it"),
+        (
+            holds_delimiter(&black.junk_folder),
+            "junk_folder: it holds the recipients.delimiter; name a folder without it",
+        ),
+        (
+            personal.folder.eq_ignore_ascii_case(&black.junk_folder),
+            "junk_folder: blocked messages would lie among the personal ones; name another folder than folder",
+        ),
+        (
+            policy.white.spam_prefixes.iter().any(|prefix| prefix == tag),
+            "spam_prefixes: the tag would be taken off as a spam mark; choose another tag",
+        ),
+    ];
+    all.into_iter().filter(|(is_so, _)| *is_so).map(|(_, conflict)| conflict).collect()
 }
 
 /// What may be entered on users' lists of an organisation.
@@ -214,33 +232,34 @@ fn own_entries(
     let organisation = store.organisation(name)?;
     // Its own lists are the organisation's to decide; only what would cover everybody or nobody is refused.
     let rules = EntryRules { own_domains: &[], protected_domains: &[], protected_senders: &[], globs: true };
-    for text in values {
+    let checked = |text: &String| {
         let value: EntryValue = text.parse().with_context(|| text.clone())?;
-        let entry = OwnEntry { level, list, value };
+        if change == Change::Add {
+            check(list, &value, &rules).with_context(|| text.clone())?;
+        }
+        Ok(OwnEntry { level, list, value })
+    };
+    for entry in values.iter().map(checked).collect::<anyhow::Result<Vec<_>>>()? {
         match change {
-            Change::Add => {
-                check(list, &entry.value, &rules).with_context(|| text.clone())?;
-                store.add_own_entry(&actor(), organisation.id, &entry)?;
-            }
+            Change::Add => store.add_own_entry(&actor(), organisation.id, &entry)?,
             Change::Remove => store.remove_own_entry(&actor(), organisation.id, &entry)?,
         }
     }
-    println!("organisation {name} changed");
+    say!("organisation {name} changed")?;
     Ok(())
 }
 
 fn list(store: &dyn Store, json: bool) -> anyhow::Result<()> {
     let all = store.organisations()?;
     if json {
-        print_json(&all.iter().map(|o| to_json(o, &[])).collect());
-        return Ok(());
+        return Ok(print_json(&all.iter().map(|o| to_json(o, &[])).collect())?);
     }
     if all.is_empty() {
-        println!("no organisation yet; add one with: perso-milter org add NAME --domain DOMAIN");
+        say!("no organisation yet; add one with: perso-milter org add NAME --domain DOMAIN")?;
     }
     for organisation in all {
         let domains: Vec<&str> = organisation.domains.iter().map(|domain| domain.as_str()).collect();
-        println!("{}  {} users  {}", organisation.name, organisation.users, domains.join(" "));
+        say!("{}  {} users  {}", organisation.name, organisation.users, domains.join(" "))?;
     }
     Ok(())
 }
@@ -254,24 +273,23 @@ fn show(store: &dyn Store, name: &str, json: bool) -> anyhow::Result<()> {
     let first = today.saturating_sub(jiff::Span::new().days(DAYS));
     let totals = store.totals(organisation.id, first..=today)?;
     if json {
-        print_json(&to_json(&organisation, &totals));
-        return Ok(());
+        return Ok(print_json(&to_json(&organisation, &totals))?);
     }
-    println!("name      {}", organisation.name);
-    println!("users     {}", organisation.users);
+    say!("name      {}", organisation.name)?;
+    say!("users     {}", organisation.users)?;
     for (title, domains) in [("domain   ", &organisation.domains), ("protected", &organisation.protected)] {
         for domain in domains {
-            println!("{title} {}", domain.as_str());
+            say!("{title} {}", domain.as_str())?;
         }
     }
     for (key, value) in organisation.settings.texts() {
-        println!("set       {key}={}", value.as_deref().unwrap_or("(configuration)"));
+        say!("set       {key}={}", value.as_deref().unwrap_or("(configuration)"))?;
     }
     for entry in &organisation.own_lists {
-        println!("list      {} {} {}", entry.level, entry.list, entry.value.written());
+        say!("list      {} {} {}", entry.level, entry.list, entry.value.written())?;
     }
     for total in &totals {
-        println!("total     {} {} {}", total.day, total.kind, total.count);
+        say!("total     {} {} {}", total.day, total.kind, total.count)?;
     }
     Ok(())
 }
@@ -305,10 +323,13 @@ fn remove(store: &dyn Store, name: &str, with_users: bool) -> anyhow::Result<Exi
         && organisation.users > 0
         && !confirmed(&format!("{} users of {name} and their lists are erased for good.", organisation.users))?
     {
-        println!("nothing changed");
+        say!("nothing changed")?;
         return Ok(ExitCode::FAILURE);
     }
-    store.remove_organisation(&actor(), organisation.id, users)?;
-    println!("organisation {name} removed");
+    store.remove_organisation(&actor(), organisation.id, users).map_err(|error| match error {
+        StoreError::UsersRemain { .. } => anyhow!("{error} (--with-users)"),
+        error => error.into(),
+    })?;
+    say!("organisation {name} removed")?;
     Ok(ExitCode::SUCCESS)
 }

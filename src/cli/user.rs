@@ -1,5 +1,6 @@
 //! `user`: users and their addresses. What stands on a user's lists, or how much, is shown by none of these.
 
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -109,22 +110,22 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             let aliases = aliases.iter().map(|alias| parse(alias)).collect::<anyhow::Result<_>>()?;
             let user = NewUser { address: parse(&address)?, aliases, kind };
             store.add_user(&actor(), &user)?;
-            println!("user {} added", user.address.as_str());
+            say!("user {} added", user.address.as_str())?;
         }
         Command::List { org, json } => list(store, org.as_deref(), json)?,
-        Command::Show { address, json } => show(&find(store, &address)?, json),
+        Command::Show { address, json } => show(&find(store, &address)?, json)?,
         Command::Disable { address } => set_status(store, &address, UserStatus::Disabled)?,
         Command::Enable { address } => set_status(store, &address, UserStatus::Active)?,
         Command::Remove { address } => return remove(store, &address),
         Command::Alias { change, address, aliases } => {
             let user = find(store, &address)?;
-            for alias in &aliases {
+            for alias in aliases.iter().map(|alias| parse(alias)).collect::<anyhow::Result<Vec<_>>>()? {
                 match change {
-                    Change::Add => store.add_alias(&actor(), user.id, &parse(alias)?)?,
-                    Change::Remove => store.remove_alias(&actor(), user.id, &parse(alias)?)?,
+                    Change::Add => store.add_alias(&actor(), user.id, &alias)?,
+                    Change::Remove => store.remove_alias(&actor(), user.id, &alias)?,
                 }
             }
-            println!("user {} changed", user.address.as_str());
+            say!("user {} changed", user.address.as_str())?;
         }
         Command::Set { address, settings } => set(&config, store, &address, &settings)?,
         Command::Import { file } => return import(&file, &UserImport { store }),
@@ -152,7 +153,7 @@ pub fn find(store: &dyn Store, address: &str) -> anyhow::Result<User> {
 fn set_status(store: &dyn Store, address: &str, status: UserStatus) -> anyhow::Result<()> {
     let user = find(store, address)?;
     store.set_user_status(&actor(), user.id, status)?;
-    println!("user {} {}", user.address.as_str(), status_name(status));
+    say!("user {} {}", user.address.as_str(), status_name(status))?;
     Ok(())
 }
 
@@ -160,11 +161,11 @@ fn remove(store: &dyn Store, address: &str) -> anyhow::Result<ExitCode> {
     let user = find(store, address)?;
     let name = user.address.as_str();
     if !confirmed(&format!("The user {name} and all lists are erased for good.")).context("asking")? {
-        println!("nothing changed");
+        say!("nothing changed")?;
         return Ok(ExitCode::FAILURE);
     }
     store.remove_user(&actor(), user.id)?;
-    println!("user {name} removed");
+    say!("user {name} removed")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -176,7 +177,7 @@ fn set(config: &Config, store: &dyn Store, address: &str, settings: &[String]) -
         let chosen = !value.is_empty();
         match key {
             "personal_actions" => {
-                options.personal_actions = chosen.then(|| value.parse()).transpose().context("personal_actions")?;
+                options.personal_actions = chosen.then(|| actions(value)).transpose()?;
             }
             "black_action" => {
                 options.black_action = chosen.then(|| value.parse()).transpose().context("black_action")?
@@ -190,8 +191,23 @@ fn set(config: &Config, store: &dyn Store, address: &str, settings: &[String]) -
         super::needs_delimiter(config)?;
     }
     store.set_user_options(&actor(), user.id, options)?;
-    println!("user {} changed", user.address.as_str());
+    say!("user {} changed", user.address.as_str())?;
     Ok(())
+}
+
+/// As an organisation sets them: `none` is a choice, the empty text is not.
+fn actions(value: &str) -> anyhow::Result<PersonalActions> {
+    match value.trim() {
+        "none" => Ok(PersonalActions::NONE),
+        some => some
+            .parse()
+            .ok()
+            .context("personal_actions: it must be none, or some of tag, folder, mark, with commas between"),
+    }
+}
+
+fn actions_text(actions: PersonalActions) -> String {
+    if actions == PersonalActions::NONE { "none".to_owned() } else { actions.to_string() }
 }
 
 /// How many users are read at once.
@@ -201,6 +217,7 @@ fn list(store: &dyn Store, organisation: Option<&str>, json: bool) -> anyhow::Re
     let organisation = organisation.map(|name| store.organisation(name)).transpose()?.map(|o| o.id);
     let mut after: Option<Address> = None;
     let mut rows = Vec::new();
+    let mut out = BufWriter::new(io::stdout().lock());
     loop {
         let page = store.users(organisation, after.as_ref(), PAGE)?;
         let more = page.len() == PAGE;
@@ -209,7 +226,9 @@ fn list(store: &dyn Store, organisation: Option<&str>, json: bool) -> anyhow::Re
             if json {
                 rows.push(to_json(user));
             } else {
-                println!("{}  {}  {}", user.address.as_str(), status_name(user.status), aliases(user).join(" "));
+                let line =
+                    [&[user.address.as_str(), "", status_name(user.status), ""], &*aliases(user)].concat().join(" ");
+                writeln!(out, "{}", line.trim_end())?;
             }
         }
         if !more {
@@ -217,27 +236,28 @@ fn list(store: &dyn Store, organisation: Option<&str>, json: bool) -> anyhow::Re
         }
     }
     if json {
-        print_json(&rows.into());
+        writeln!(out, "{:#}", serde_json::Value::from(rows))?;
     }
+    out.flush()?;
     Ok(())
 }
 
-fn show(user: &User, json: bool) {
+fn show(user: &User, json: bool) -> io::Result<()> {
     if json {
         return print_json(&to_json(user));
     }
-    println!("address   {}", user.address.as_str());
+    say!("address   {}", user.address.as_str())?;
     for alias in aliases(user) {
-        println!("alias     {alias}");
+        say!("alias     {alias}")?;
     }
-    println!("id        {}", user.id);
-    println!("status    {}", status_name(user.status));
-    println!("kind      {}", kind_name(user.kind));
-    let personal = user.options.personal_actions.map_or("(organisation)".to_owned(), |actions| actions.to_string());
+    say!("id        {}", user.id)?;
+    say!("status    {}", status_name(user.status))?;
+    say!("kind      {}", kind_name(user.kind))?;
+    let personal = user.options.personal_actions.map_or("(organisation)".to_owned(), actions_text);
     let black = user.options.black_action.map_or("(organisation)".to_owned(), |action| action.to_string());
-    println!("set       personal_actions={personal}");
-    println!("set       black_action={black}");
-    println!("created   {}", user.created);
+    say!("set       personal_actions={personal}")?;
+    say!("set       black_action={black}")?;
+    say!("created   {}", user.created)
 }
 
 fn aliases(user: &User) -> Vec<&str> {
@@ -285,7 +305,7 @@ impl Importer for UserImport<'_> {
 
     fn read(&self, line: u64, fields: &Fields<'_>) -> anyhow::Result<ImportUser> {
         let aliases = fields.get("aliases").split_whitespace().map(parse).collect::<anyhow::Result<_>>()?;
-        let user = NewUser { address: parse(fields.get("address"))?, aliases, kind: UserKind::Person };
+        let user = NewUser { address: parse(fields.need("address")?)?, aliases, kind: UserKind::Person };
         let organisation = Some(fields.get("organisation").to_owned()).filter(|name| !name.is_empty());
         Ok(ImportUser { line, user, organisation })
     }

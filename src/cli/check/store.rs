@@ -20,6 +20,7 @@ pub(super) fn findings(parsed: &Parsed) -> Vec<Problem> {
         _ => PathBuf::from("."),
     };
     let mut problems = Vec::new();
+    let mut is_readable = false;
     let mut find = |severity, what: String, remedy: &str| {
         problems.push(parsed.lines.problem(severity, KEY, what, remedy));
     };
@@ -28,7 +29,7 @@ pub(super) fn findings(parsed: &Parsed) -> Vec<Problem> {
             find(Severity::Error, format!("{} is not a directory", folder.display()), "name a file in a directory");
         }
         Ok(_) => {
-            private(path, Severity::Warning, &mut find);
+            is_readable = private(path, Severity::Warning, &mut find) == Some(true);
             for (name, duty) in KEYS {
                 key(&folder.join(name), duty, &mut find);
             }
@@ -39,7 +40,9 @@ pub(super) fn findings(parsed: &Parsed) -> Vec<Problem> {
             find(Severity::Error, what, &remedy);
         }
     }
-    problems.extend(store_findings(parsed));
+    if is_readable && problems.iter().all(|problem| problem.severity != Severity::Error) {
+        problems.extend(store_findings(parsed));
+    }
     problems
 }
 
