@@ -6,6 +6,7 @@
 //! blocked and stands on the user's personal list is personal.
 
 use super::action::{BlackAction, PersonalActions};
+use super::address::Address;
 use super::authres::Authentication;
 use super::identity::{Candidate, GLOB_RANK, Sender};
 use super::list::{Globs, ListKind, Scope, UserLists};
@@ -157,21 +158,14 @@ pub fn decide(organisation: &OrgPolicy, lists: Lists<'_>, message: &Message<'_>)
     if options.paused {
         return Verdict { reason: Reason { paused: true, ..Reason::default() }, ..Verdict::UNTOUCHED };
     }
-    let enforced = search(organisation.enforced.lists(), Level::Enforced, message);
-    let mut user = search(lists, Level::User, message);
-    let mut defaults = search(organisation.defaults.lists(), Level::Default, message);
-    let mut reason = Reason::default();
-
-    let protected = |found: &mut Found| {
-        let black =
-            found.counting[ListKind::Black as usize].filter(|m| is_protected(organisation, m.identity, message));
-        if let Some(rule) = black {
-            found.counting[ListKind::Black as usize] = None;
-            reason.overridden_sender = Some(Overridden { rule, because: Because::ProtectedSender });
-        }
+    let enforced = search(organisation, organisation.enforced.lists(), Level::Enforced, message);
+    let user = search(organisation, lists, Level::User, message);
+    let defaults = search(organisation, organisation.defaults.lists(), Level::Default, message);
+    let protected = user.protected.or(defaults.protected);
+    let mut reason = Reason {
+        overridden_sender: protected.map(|rule| Overridden { rule, because: Because::ProtectedSender }),
+        ..Reason::default()
     };
-    [&mut user, &mut defaults].into_iter().for_each(protected);
-
     settle_sender(&enforced, &user, &defaults, &mut reason);
     if !options.functional {
         settle_personal(&user, &mut reason);
@@ -204,16 +198,13 @@ pub fn decide_at_rcpt(organisation: &OrgPolicy, lists: Lists<'_>, envelope: &Sen
         header: None,
         header_authentication: Authentication::Missing,
     };
-    let black = |lists, level| search(lists, level, &message).counting[ListKind::Black as usize];
     let levels = [
         (organisation.enforced.lists(), Level::Enforced),
         (lists, Level::User),
         (organisation.defaults.lists(), Level::Default),
     ];
     for (lists, level) in levels {
-        let rule = black(lists, level)
-            .filter(|_| level == Level::Enforced || !is_protected(organisation, Identity::Envelope, &message));
-        if let Some(rule) = rule {
+        if let Some(rule) = search(organisation, lists, level, &message).get(ListKind::Black) {
             if white_could_win(lists.compiled, &rule) {
                 return None;
             }
@@ -241,26 +232,24 @@ fn white_could_win(lists: &UserLists, black: &Match) -> bool {
         .any(|scope| lists.has_white(scope))
 }
 
-fn is_protected(organisation: &OrgPolicy, identity: Identity, message: &Message<'_>) -> bool {
-    let sender = match identity {
-        Identity::Envelope => message.envelope,
-        Identity::Header => message.header,
-    };
-    sender.is_some_and(|sender| organisation.is_protected(sender.address()))
-}
-
-/// The best match of each list of one level; white and personal ones that nothing vouches for stand apart.
+/// The best match of each list of one level. What does not count stands apart, so that it hides nothing that does: white
+/// and personal entries for a sender whom nothing vouches for, black ones for a protected sender.
 #[derive(Default)]
 struct Found {
     counting: [Option<Match>; 3],
     unproven: [Option<Match>; 3],
+    protected: Option<Match>,
 }
 
 impl Found {
-    fn note(&mut self, found: Match) {
+    fn note(&mut self, organisation: &OrgPolicy, found: Match, sender: &Address) {
         let proven = found.list == ListKind::Black || found.authentication.counts();
-        let place = if proven { &mut self.counting } else { &mut self.unproven };
-        let best = &mut place[found.list as usize];
+        let may_block = found.level == Level::Enforced || !organisation.is_protected(sender);
+        let best = match found.list {
+            ListKind::Black if !may_block => &mut self.protected,
+            list if proven => &mut self.counting[list as usize],
+            list => &mut self.unproven[list as usize],
+        };
         if best.is_none_or(|known| found.rank < known.rank) {
             *best = Some(found);
         }
@@ -271,7 +260,7 @@ impl Found {
     }
 }
 
-fn search(lists: Lists<'_>, level: Level, message: &Message<'_>) -> Found {
+fn search(organisation: &OrgPolicy, lists: Lists<'_>, level: Level, message: &Message<'_>) -> Found {
     let mut found = Found::default();
     if lists.compiled.is_empty() {
         return found;
@@ -284,19 +273,19 @@ fn search(lists: Lists<'_>, level: Level, message: &Message<'_>) -> Found {
     for (identity, sender, authentication) in identities {
         let Some(sender) = sender else { continue };
         let rule = |list, scope, rank| Match { level, list, scope, rank, identity, authentication };
-        for Candidate { scope, text, rank, black_only } in sender.candidates() {
+        for Candidate { scope, text, address, rank, black_only } in sender.candidates() {
             let short = key.fingerprint(scope, text).short();
             for list in ListKind::ALL {
                 if (list == ListKind::Black || !black_only) && lists.compiled.contains(list, short) {
-                    found.note(rule(list, scope, rank));
+                    found.note(organisation, rule(list, scope, rank), address);
                 }
             }
         }
         if let Some(globs) = lists.globs {
             for (address, black_only) in sender.whole_addresses() {
                 for list in ListKind::ALL {
-                    if (list == ListKind::Black || !black_only) && globs.matches(list, address) {
-                        found.note(rule(list, Scope::Glob, GLOB_RANK));
+                    if (list == ListKind::Black || !black_only) && globs.matches(list, address.as_str()) {
+                        found.note(organisation, rule(list, Scope::Glob, GLOB_RANK), address);
                     }
                 }
             }
@@ -359,7 +348,7 @@ fn settle_personal(user: &Found, reason: &mut Reason) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::address::{Address, Domain};
+    use super::super::address::Domain;
     use super::super::authres::Method;
     use super::super::fixture::{organisation, user};
     use super::super::list::EntryValue;
@@ -463,6 +452,30 @@ mod tests {
         let forged = user(1, &[(Black, "d.example"), (White, from)]);
         let verdict = verdict_on(&organisation(), &forged, from, Authentication::Missing);
         assert_eq!(summary(&verdict), "blocked:reject white:Unauthenticated");
+    }
+
+    #[test]
+    fn an_entry_for_a_protected_sender_hides_no_other() {
+        use ListKind::Black;
+        let (own, spam) = (sender("rh@org.example"), sender("x@spam.example"));
+        let decided = |entries: &[(ListKind, &str)], envelope, header| {
+            let message = Message {
+                envelope: Some(envelope),
+                envelope_authentication: PASSED,
+                header: Some(header),
+                header_authentication: PASSED,
+            };
+            summary(&decide(&organisation(), Lists { compiled: &user(1, entries), globs: None }, &message))
+        };
+        let entries = [(Black, "rh@org.example"), (Black, "spam.example")];
+        for (envelope, header) in [(&own, &spam), (&spam, &own)] {
+            assert_eq!(decided(&entries, envelope, header), "blocked:reject black:ProtectedSender");
+        }
+        // A forwarder's rewriting is seen through both ways.
+        let own_rewritten = sender("SRS0=h=t=org.example=rh@relay.example");
+        let spam_rewritten = sender("SRS0=h=t=spam.example=x@org.example");
+        assert_eq!(decided(&entries, &own_rewritten, &own), " black:ProtectedSender");
+        assert_eq!(decided(&entries, &spam_rewritten, &spam), "blocked:reject");
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Candidate<'a> {
     pub scope: Scope,
     /// The text in normal form.
     pub text: &'a str,
+    /// The mailbox that such an entry would mean: the sender's own, or the one before a forwarder rewrote it.
+    pub address: &'a Address,
     /// The smaller, the more specific.
     pub rank: u8,
     /// Only the black list is searched: the text comes from a rewriting that nobody vouches for.
@@ -79,9 +81,9 @@ impl Sender {
     }
 
     /// The addresses a glob pattern is compared with, and whether only the black list may.
-    pub fn whole_addresses(&self) -> impl Iterator<Item = (&str, bool)> {
-        let original = self.rewritten.iter().map(|r| (r.original.as_str(), !r.trusted));
-        std::iter::once((self.address.as_str(), false)).chain(original)
+    pub fn whole_addresses(&self) -> impl Iterator<Item = (&Address, bool)> {
+        let original = self.rewritten.iter().map(|r| (&r.original, !r.trusted));
+        std::iter::once((&self.address, false)).chain(original)
     }
 }
 
@@ -97,7 +99,7 @@ fn of_address<'a>(
     base: Option<&'a Address>,
     black_only: bool,
 ) -> impl Iterator<Item = Candidate<'a>> {
-    let candidate = move |scope, text, rank| Candidate { scope, text, rank, black_only };
+    let candidate = move |scope, text, rank| Candidate { scope, text, address, rank, black_only };
     let domain = address.domain();
     let parents = domain_and_parents(domain);
     [
