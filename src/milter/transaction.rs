@@ -25,6 +25,8 @@ pub struct Transaction {
     depth: Depth,
     facts: HeaderFacts,
     over_recipients: bool,
+    /// Somebody was over the limit whom the MTA did not ask about: the message can only be sent back whole.
+    refuses_whole: bool,
 }
 
 /// A recipient accepted so far.
@@ -64,7 +66,10 @@ pub enum RecipientAnswer {
     /// 550 with this text: the recipient's list says so.
     Reject(String),
     /// 452: more recipients than one message may have.
-    TooMany,
+    TooMany {
+        /// The message was within the limit before.
+        first: bool,
+    },
 }
 
 /// A limit that the message is over.
@@ -101,6 +106,7 @@ impl Transaction {
             depth: Depth::Forged,
             facts: HeaderFacts::default(),
             over_recipients: false,
+            refuses_whole: false,
         }
     }
 
@@ -118,8 +124,9 @@ impl Transaction {
         answered: bool,
     ) -> RecipientAnswer {
         if self.recipients.len() + self.refused.len() >= self.settings.limits.recipients {
-            self.over_recipients |= !answered;
-            return RecipientAnswer::TooMany;
+            self.refuses_whole |= !answered;
+            let first = !std::mem::replace(&mut self.over_recipients, true);
+            return RecipientAnswer::TooMany { first };
         }
         let user = self.user(directory, path);
         if answered
@@ -187,7 +194,7 @@ impl Transaction {
     }
 
     fn over_limit(&self) -> Option<OverLimit> {
-        if self.over_recipients {
+        if self.refuses_whole {
             return Some(OverLimit::Recipients);
         }
         self.facts.over_limit().map(OverLimit::Headers)
