@@ -1,5 +1,6 @@
 //! The headers of one message, reduced to the facts that decisions and edits need, in bounded memory.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::settings::Settings;
@@ -44,8 +45,8 @@ pub struct HeaderFacts {
     has_sensitivity: bool,
     received: usize,
     evidence: Evidence,
-    spam: Vec<(String, u32)>,
-    forged: Vec<(String, u32)>,
+    spam: Noted,
+    forged: Noted,
     count: usize,
     bytes: usize,
     over: Option<HeaderLimit>,
@@ -65,7 +66,7 @@ impl HeaderFacts {
             return;
         }
         if mark::is_reserved(name) {
-            note(&mut self.forged, name);
+            self.forged.add(name);
         } else if depth >= Depth::Decide {
             self.add_for_decision(settings, depth, name, value);
         }
@@ -93,7 +94,7 @@ impl HeaderFacts {
         }
         // A header of any other meaning may be a spam mark too: the configuration names them.
         if settings.spam_headers().iter().any(|known| is(known)) {
-            note(&mut self.spam, name);
+            self.spam.add(name);
         }
     }
 
@@ -120,7 +121,7 @@ impl HeaderFacts {
 
     /// What the planner may edit.
     pub fn editable(&self) -> EditableHeaders<'_> {
-        EditableHeaders { subject: self.value(&self.subject), spam: &self.spam, forged: &self.forged }
+        EditableHeaders { subject: self.value(&self.subject), spam: &self.spam.headers, forged: &self.forged.headers }
     }
 
     /// What a mark for `user` signs, with the Subject as it is before our tag.
@@ -150,15 +151,26 @@ fn keep(text: &mut Vec<u8>, place: &mut Option<Range<usize>>, value: &[u8]) {
     }
 }
 
-/// Notes a header by its name and its 1-based index among those of that name, compared without regard to case. A name
-/// that no header has (RFC 5322, 2.2) cannot be named in an edit either.
-fn note(headers: &mut Vec<(String, u32)>, name: &[u8]) {
-    let Some(name) = std::str::from_utf8(name).ok().filter(|name| name.bytes().all(|b| b.is_ascii_graphic())) else {
-        return;
-    };
-    let earlier = headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).count();
-    // Bounded by the limit on headers, far below u32::MAX.
-    headers.push((name.to_owned(), earlier as u32 + 1));
+/// Headers that may be edited, each by its name and its 1-based index among those of that name, compared without regard to
+/// case. Both limits on headers bound what is kept.
+#[derive(Default)]
+struct Noted {
+    headers: Vec<(String, u32)>,
+    /// How often each name was seen, in lower case: a sender may choose a thousand long names that differ in one letter.
+    counts: BTreeMap<String, u32>,
+}
+
+impl Noted {
+    /// A name that is not visible ASCII is in no message (RFC 5322, 2.2) and cannot be named in an edit.
+    fn add(&mut self, name: &[u8]) {
+        let Some(name) = std::str::from_utf8(name).ok().filter(|name| name.bytes().all(|b| b.is_ascii_graphic()))
+        else {
+            return;
+        };
+        let count = self.counts.entry(name.to_ascii_lowercase()).or_default();
+        *count += 1;
+        self.headers.push((name.to_owned(), *count));
+    }
 }
 
 #[cfg(test)]
@@ -221,7 +233,7 @@ mod tests {
         let settings = settings();
         let mut many = HeaderFacts::default();
         (0..2000).for_each(|_| many.add(&settings, Depth::Mark, b"X-Perso", b"x"));
-        assert_eq!((many.over_limit(), many.forged.len()), (Some(HeaderLimit::Count), settings.limits.headers));
+        assert_eq!((many.over_limit(), many.forged.headers.len()), (Some(HeaderLimit::Count), settings.limits.headers));
         let mut large = HeaderFacts::default();
         let value = vec![b'x'; 60_000];
         (0..40).for_each(|_| large.add(&settings, Depth::Mark, b"Subject", &value));

@@ -377,12 +377,11 @@ impl Conversation {
         match transaction.recipient(directory, envelope.address, envelope.arguments.iter(), answered) {
             RecipientAnswer::Accept => Reply::Continue,
             RecipientAnswer::Reject(text) => code(550, "5.7.1", &text),
-            RecipientAnswer::TooMany => {
-                // One line a message is enough.
-                let limit = OverLimit::Recipients;
-                let notice = Notice::OverLimit { queue_id: self.queue_id.clone(), limit, refused: true };
-                if self.notices.last() != Some(&notice) {
-                    self.notices.push(notice);
+            RecipientAnswer::TooMany { first } => {
+                // The end of the message says it where the MTA waits for no answer here.
+                if first && answered {
+                    let limit = OverLimit::Recipients;
+                    self.notices.push(Notice::OverLimit { queue_id: self.queue_id.clone(), limit, refused: true });
                 }
                 code(452, "4.5.3", "Too many recipients")
             }

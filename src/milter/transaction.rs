@@ -26,6 +26,8 @@ pub struct Transaction {
     depth: Depth,
     facts: HeaderFacts,
     over_recipients: bool,
+    /// Somebody was over the limit whom the MTA did not ask about: the message can only be sent back whole.
+    refuses_whole: bool,
 }
 
 /// A recipient accepted so far.
@@ -63,7 +65,10 @@ pub enum RecipientAnswer {
     /// 550 with this text: the recipient's list says so.
     Reject(String),
     /// 452: more recipients than one message may have.
-    TooMany,
+    TooMany {
+        /// The message was within the limit before.
+        first: bool,
+    },
 }
 
 /// A limit that the message is over.
@@ -102,6 +107,7 @@ impl Transaction {
             depth: Depth::Forged,
             facts: HeaderFacts::default(),
             over_recipients: false,
+            refuses_whole: false,
         }
     }
 
@@ -120,8 +126,9 @@ impl Transaction {
     ) -> RecipientAnswer {
         let may_refuse = answered && self.circumstances.rejection == Rejection::Allowed;
         if self.recipients.len() + self.refused.len() >= self.settings.limits.recipients {
-            self.over_recipients |= !may_refuse;
-            return if may_refuse { RecipientAnswer::TooMany } else { RecipientAnswer::Accept };
+            self.refuses_whole |= !may_refuse;
+            let first = !std::mem::replace(&mut self.over_recipients, true);
+            return if may_refuse { RecipientAnswer::TooMany { first } } else { RecipientAnswer::Accept };
         }
         let user = self.user(directory, path);
         if may_refuse
@@ -197,16 +204,13 @@ impl Transaction {
     }
 
     fn over_limit(&self) -> Option<OverLimit> {
-        if self.over_recipients {
+        if self.refuses_whole {
             return Some(OverLimit::Recipients);
         }
         self.facts.over_limit().map(OverLimit::Headers)
     }
 
     fn verdicts(&self) -> Vec<Verdict> {
-        if self.depth < Depth::Decide {
-            return vec![Verdict::UNTOUCHED; self.recipients.len()];
-        }
         let policy = &self.settings.authentication;
         let header = self.facts.header_sender().map(Sender::header);
         let (envelope_authentication, header_authentication) = self.facts.evidence().judge(

@@ -166,7 +166,6 @@ pub fn decide(organisation: &OrgPolicy, lists: Lists<'_>, message: &Message<'_>)
         overridden_sender: protected.map(|rule| Overridden { rule, because: Because::ProtectedSender }),
         ..Reason::default()
     };
-
     settle_sender(&enforced, &user, &defaults, &mut reason);
     if !options.functional {
         settle_personal(&user, &mut reason);
@@ -233,8 +232,8 @@ fn white_could_win(lists: &UserLists, black: &Match) -> bool {
         .any(|scope| lists.has_white(scope))
 }
 
-/// The best match of each list of one level; white and personal ones that nothing vouches for stand apart, as do black
-/// ones for a sender who cannot be blocked.
+/// The best match of each list of one level. What does not count stands apart, so that it hides nothing that does: white
+/// and personal entries for a sender whom nothing vouches for, black ones for a protected sender.
 #[derive(Default)]
 struct Found {
     counting: [Option<Match>; 3],
@@ -243,15 +242,13 @@ struct Found {
 }
 
 impl Found {
-    /// Takes a match for an address of the sender.
-    fn note(&mut self, organisation: &OrgPolicy, address: &Address, found: Match) {
-        let is_black = found.list == ListKind::Black;
-        let best = if is_black && found.level != Level::Enforced && organisation.is_protected(address) {
-            &mut self.protected
-        } else if is_black || found.authentication.counts() {
-            &mut self.counting[found.list as usize]
-        } else {
-            &mut self.unproven[found.list as usize]
+    fn note(&mut self, organisation: &OrgPolicy, found: Match, sender: &Address) {
+        let proven = found.list == ListKind::Black || found.authentication.counts();
+        let may_block = found.level == Level::Enforced || !organisation.is_protected(sender);
+        let best = match found.list {
+            ListKind::Black if !may_block => &mut self.protected,
+            list if proven => &mut self.counting[list as usize],
+            list => &mut self.unproven[list as usize],
         };
         if best.is_none_or(|known| found.rank < known.rank) {
             *best = Some(found);
@@ -280,7 +277,7 @@ fn search(organisation: &OrgPolicy, lists: Lists<'_>, level: Level, message: &Me
             let short = key.fingerprint(scope, text).short();
             for list in ListKind::ALL {
                 if (list == ListKind::Black || !black_only) && lists.compiled.contains(list, short) {
-                    found.note(organisation, address, rule(list, scope, rank));
+                    found.note(organisation, rule(list, scope, rank), address);
                 }
             }
         }
@@ -288,7 +285,7 @@ fn search(organisation: &OrgPolicy, lists: Lists<'_>, level: Level, message: &Me
             for (address, black_only) in sender.whole_addresses() {
                 for list in ListKind::ALL {
                     if (list == ListKind::Black || !black_only) && globs.matches(list, address.as_str()) {
-                        found.note(organisation, address, rule(list, Scope::Glob, GLOB_RANK));
+                        found.note(organisation, rule(list, Scope::Glob, GLOB_RANK), address);
                     }
                 }
             }
@@ -455,6 +452,30 @@ mod tests {
         let forged = user(1, &[(Black, "d.example"), (White, from)]);
         let verdict = verdict_on(&organisation(), &forged, from, Authentication::Missing);
         assert_eq!(summary(&verdict), "blocked:reject white:Unauthenticated");
+    }
+
+    #[test]
+    fn an_entry_for_a_protected_sender_hides_no_other() {
+        use ListKind::Black;
+        let (own, spam) = (sender("rh@org.example"), sender("x@spam.example"));
+        let decided = |entries: &[(ListKind, &str)], envelope, header| {
+            let message = Message {
+                envelope: Some(envelope),
+                envelope_authentication: PASSED,
+                header: Some(header),
+                header_authentication: PASSED,
+            };
+            summary(&decide(&organisation(), Lists { compiled: &user(1, entries), globs: None }, &message))
+        };
+        let entries = [(Black, "rh@org.example"), (Black, "spam.example")];
+        for (envelope, header) in [(&own, &spam), (&spam, &own)] {
+            assert_eq!(decided(&entries, envelope, header), "blocked:reject black:ProtectedSender");
+        }
+        // A forwarder's rewriting is seen through both ways.
+        let own_rewritten = sender("SRS0=h=t=org.example=rh@relay.example");
+        let spam_rewritten = sender("SRS0=h=t=spam.example=x@org.example");
+        assert_eq!(decided(&entries, &own_rewritten, &own), " black:ProtectedSender");
+        assert_eq!(decided(&entries, &spam_rewritten, &spam), "blocked:reject");
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub struct Candidate<'a> {
     pub scope: Scope,
     /// The text in normal form.
     pub text: &'a str,
-    /// The address it was made from.
+    /// The mailbox that such an entry would mean: the sender's own, or the one before a forwarder rewrote it.
     pub address: &'a Address,
     /// The smaller, the more specific.
     pub rank: u8,

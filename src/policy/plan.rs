@@ -53,7 +53,7 @@ pub struct Circumstances {
 pub struct EditableHeaders<'a> {
     /// The first Subject's value.
     pub subject: Option<&'a [u8]>,
-    /// Spam marks that are there: name and 1-based index among the headers of that name.
+    /// Spam marks of any organisation that are there: name and 1-based index among the headers of that name.
     pub spam: &'a [(String, u32)],
     /// `X-Perso*` headers that came with the message, likewise.
     pub forged: &'a [(String, u32)],
@@ -239,7 +239,7 @@ pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipi
     let delete = |(name, index): &(String, u32)| Modification::DeleteHeader { name: name.clone(), index: *index };
     // From the highest index down: a deletion renumbers those below it.
     modifications.extend(headers.forged.iter().rev().map(delete));
-    modifications.extend(common.clear_headers.iter().rev().map(|header| delete(header)));
+    modifications.extend(common.clear_headers.iter().rev().copied().map(delete));
     if let Some(value) = &common.subject {
         let (name, value) = ("Subject".to_owned(), value.clone());
         modifications.push(match headers.subject {
@@ -470,37 +470,37 @@ impl<'a> Wish<'a> {
 
 /// The header edits of a message. Two wishes that come to the same edits agree.
 #[derive(Default, PartialEq)]
-struct HeaderEdits {
+struct HeaderEdits<'a> {
     subject: Option<Vec<u8>>,
     tagged: bool,
     cleared: bool,
-    /// Spam marks to be removed: name and index, in the order of the message.
-    clear_headers: Vec<(String, u32)>,
+    clear_headers: Vec<&'a (String, u32)>,
     mark: Option<Mark>,
     signed_subject: Vec<u8>,
 }
 
-enum Agreement {
-    Same(HeaderEdits),
+enum Agreement<'a> {
+    Same(HeaderEdits<'a>),
     Different,
 }
 
-fn header_edits(
+fn header_edits<'a>(
     circumstances: &Circumstances,
-    headers: &EditableHeaders<'_>,
+    headers: &EditableHeaders<'a>,
     recipients: &[Recipient<'_>],
     deliveries: &[Delivery],
-) -> Agreement {
+) -> Agreement<'a> {
     let wishes: Vec<Wish<'_>> = recipients.iter().zip(deliveries).filter_map(|(r, d)| Wish::of(r, d)).collect();
     let Some((first, others)) = wishes.split_first() else { return Agreement::Same(HeaderEdits::default()) };
     let edits_of = |wish: &Wish<'_>| {
         let clear = wish.clear.map_or(&[][..], |white| &white.spam_prefixes);
         let subject = |tag| edited(headers.subject, SubjectEdit { tag, clear }, circumstances.leading);
         let (edited, untagged) = (subject(wish.tag), subject(None));
-        // Only those that this organisation names: another may know others.
-        let named = |white: &WhitePolicy, name: &str| white.spam_headers.iter().any(|n| n.eq_ignore_ascii_case(name));
-        let clears = |(name, _): &&(String, u32)| wish.clear.is_some_and(|white| named(white, name));
-        let clear_headers: Vec<_> = headers.spam.iter().filter(clears).cloned().collect();
+        // Marks that another organisation named are none of this recipient's.
+        let is_cleared = |(name, _): &&(String, u32)| {
+            wish.clear.is_some_and(|white| white.spam_headers.iter().any(|known| known.eq_ignore_ascii_case(name)))
+        };
+        let clear_headers: Vec<_> = headers.spam.iter().filter(is_cleared).collect();
         HeaderEdits {
             tagged: edited != untagged,
             cleared: !clear_headers.is_empty() || untagged.is_some(),

@@ -167,8 +167,9 @@ fn skip_blanks(value: &[u8]) -> &[u8] {
     &value[blanks..]
 }
 
+/// Never empty: a header that is changed to the empty value is deleted (MILTER.md, "Headers").
 fn with_space(rest: &[u8], leading: LeadingSpace) -> Vec<u8> {
-    let space: &[u8] = if leading == LeadingSpace::Kept { b" " } else { b"" };
+    let space: &[u8] = if leading == LeadingSpace::Kept || rest.is_empty() { b" " } else { b"" };
     [space, rest].concat()
 }
 
@@ -274,6 +275,15 @@ mod tests {
         assert_eq!(edit(b" ***SPAM*** [PERSO] Hello", both).as_deref(), Some(&b" [PERSO] Hello"[..]));
         assert_eq!(edit(b" Hello", only), None);
         assert_eq!(edit(b" Hello ***SPAM***", only), None);
+    }
+
+    #[test]
+    fn a_subject_of_a_spam_prefix_alone_becomes_empty_and_is_not_deleted() {
+        let clear = ["***SPAM***".to_owned()];
+        for leading in [LeadingSpace::Kept, LeadingSpace::Eaten] {
+            let edit = SubjectEdit { tag: None, clear: &clear };
+            assert_eq!(edited(Some(b"***SPAM*** "), edit, leading).as_deref(), Some(&b" "[..]));
+        }
     }
 
     #[test]

@@ -1,0 +1,14 @@
+//! What each recipient gets, and why: the policy through the milter's own session, without a socket.
+
+#[path = "policy/edges.rs"]
+mod edges;
+#[path = "policy/fixtures.rs"]
+mod fixtures;
+#[path = "policy/independence.rs"]
+mod independence;
+#[path = "policy/reference.rs"]
+mod reference;
+#[path = "policy/tag.rs"]
+mod tag;
+#[path = "policy/world.rs"]
+mod world;
