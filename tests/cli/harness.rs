@@ -12,8 +12,17 @@ use perso_milter::policy::list::ListKind;
 use perso_milter::store::{GrantId, SqliteOptions, SqliteStore, Store, UserId};
 use tempfile::TempDir;
 
-/// The account that types, in every test.
-pub const TYPIST: &str = "olga";
+/// An account that no machine has: who called sudo, in the eyes of root.
+pub const SUDO_UID: &str = "60123";
+
+/// The name of whoever types in these tests: the account of the tests, or, where that is root, the one that called sudo.
+pub fn typist() -> String {
+    let uid = nix::unistd::getuid();
+    if uid.is_root() {
+        return format!("uid {SUDO_UID}");
+    }
+    nix::unistd::User::from_uid(uid).ok().flatten().expect("an account").name
+}
 
 /// What a command answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,7 +154,7 @@ impl Place {
     pub fn grant_at(&self, now: Timestamp, user: &str, list: ListKind, time: Duration) -> GrantId {
         let options = SqliteOptions { clock: std::sync::Arc::new(move || now), ..SqliteOptions::default() };
         let store = SqliteStore::open(&self.database(), options).expect("a store");
-        store.issue_grant(id(&store, user), TYPIST, list, time).expect("a grant")
+        store.issue_grant(id(&store, user), &typist(), list, time).expect("a grant")
     }
 
     /// The user gives a grant for an hour.
@@ -166,7 +175,7 @@ pub fn id(store: &dyn Store, user: &str) -> UserId {
 /// The program in a directory, with nothing of our own environment but who types.
 pub fn program(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_perso-milter"));
-    command.current_dir(dir).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("USER", TYPIST);
+    command.current_dir(dir).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("SUDO_UID", SUDO_UID);
     command.env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
     command
 }
