@@ -4,7 +4,8 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
@@ -87,6 +88,9 @@ pub fn identity(path: &Path) -> Result<Identity> {
     Ok(Identity(meta.dev(), meta.ino()))
 }
 
+/// How long a first start rests before it tries again.
+const RETRY: Duration = Duration::from_millis(10);
+
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -158,7 +162,14 @@ pub fn prepare(path: &Path, wait: Duration, clock: &Clock) -> Result<Keys> {
         tx.commit()?;
         Ok(keys)
     };
-    run().map_err(|error| error.at(path))
+    // SQLite does not wait for a lock while it changes the journal's mode: several processes at a first start would meet.
+    let end = Instant::now() + wait;
+    loop {
+        match run().map_err(|error| error.at(path)) {
+            Err(StoreError::Locked(_)) if Instant::now() < end => thread::sleep(RETRY),
+            result => return result,
+        }
+    }
 }
 
 fn create_file(path: &Path) -> Result<()> {
