@@ -53,7 +53,7 @@ impl<D: Directory + Send + Sync + 'static> Conversations for Sessions<D> {
     fn open(&self, connection: ConnectionInfo) -> Connection<D> {
         debug!(connection = connection.number, peer = %connection.peer, "connection opened");
         let session = Session::new(self.directory.clone(), self.terms(connection.listener).clone(), self.max_frame);
-        Connection { session, info: connection, messages: 0 }
+        Connection { session, info: connection, messages: 0, is_parted: false }
     }
 }
 
@@ -62,6 +62,8 @@ pub struct Connection<D> {
     session: Session<D>,
     info: ConnectionInfo,
     messages: u32,
+    /// The log says already why this connection ends.
+    is_parted: bool,
 }
 
 impl<D: Directory> Connection<D> {
@@ -107,6 +109,7 @@ impl<D: Directory> Conversation for Connection<D> {
             Ok(Next::Continue) => Flow::Continue,
             Ok(Next::Quit) => Flow::Close,
             Err(error) => {
+                self.is_parted = true;
                 warn!(connection = self.info.number, peer = %self.info.peer, %error, "the MTA broke the protocol: connection closed");
                 Flow::Close
             }
@@ -128,7 +131,11 @@ impl<D: Directory> Conversation for Connection<D> {
     fn closed(&mut self, why: Closed) {
         let connection = self.info.number;
         match why {
+            Closed::ByPeer if self.session.is_cut_short() => {
+                warn!(connection, peer = %self.info.peer, %why, "connection cut within a message or a frame");
+            }
             Closed::ByPeer | Closed::ByConversation | Closed::Drained => debug!(connection, %why, "connection closed"),
+            _ if self.is_parted => debug!(connection, %why, "connection closed"),
             Closed::Panicked => error!(connection, %why, "connection closed"),
             _ => warn!(connection, peer = %self.info.peer, %why, "connection closed"),
         }

@@ -217,6 +217,11 @@ impl<D: Directory> Session<D> {
         self.conversation.phase == Phase::Idle && !self.decoder.has_partial()
     }
 
+    /// Whether the conversation stands within a frame or a message, where no MTA parts from us.
+    pub fn is_cut_short(&self) -> bool {
+        self.in_message() || self.decoder.has_partial()
+    }
+
     /// What there is to log since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.conversation.notices)
