@@ -90,10 +90,11 @@ impl<D: Directory> Connection<D> {
     }
 }
 
-/// The key of the configuration that holds the limit.
+/// The key of the configuration that holds the limit, or what it is where it is fixed.
 fn limit_name(limit: OverLimit) -> &'static str {
     match limit {
         OverLimit::Recipients => "milter.limits.recipients",
+        OverLimit::RecipientLength => "4096 bytes of one recipient",
         OverLimit::Headers(HeaderLimit::Count) => "milter.limits.headers",
         OverLimit::Headers(HeaderLimit::Bytes) => "milter.limits.header_bytes",
     }

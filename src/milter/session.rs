@@ -368,13 +368,13 @@ impl Conversation {
         match transaction.recipient(directory, envelope.address, envelope.arguments.iter(), answered) {
             RecipientAnswer::Accept => Reply::Continue,
             RecipientAnswer::Reject(text) => code(550, "5.7.1", &text),
-            RecipientAnswer::TooMany { first } => {
+            RecipientAnswer::OverLimit { limit, first } => {
                 // The end of the message says it where the MTA waits for no answer here.
                 if first && answered {
-                    let limit = OverLimit::Recipients;
                     self.notices.push(Notice::OverLimit { queue_id: self.queue_id.clone(), limit });
                 }
-                code(452, "4.5.3", "Too many recipients")
+                let text = if limit == OverLimit::Recipients { "Too many recipients" } else { "Recipient too long" };
+                code(452, "4.5.3", text)
             }
         }
     }
