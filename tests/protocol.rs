@@ -1,6 +1,8 @@
-//! The server with a plain conversation behind it, met over real sockets by the project's own MTA side and by peers that
-//! keep to no protocol at all.
+//! The server, with a plain conversation behind it or with the daemon's own, met over real sockets by the project's own
+//! MTA side and by peers that keep to no protocol at all.
 
+#[path = "protocol/alone.rs"]
+mod alone;
 #[path = "protocol/bad_input.rs"]
 mod bad_input;
 #[path = "protocol/conversations.rs"]
@@ -13,7 +15,11 @@ mod limits;
 mod listening;
 #[path = "protocol/memory.rs"]
 mod memory;
+#[path = "protocol/people.rs"]
+mod people;
 #[path = "protocol/properties.rs"]
 mod properties;
+#[path = "protocol/sessions.rs"]
+mod sessions;
 #[path = "protocol/stopping.rs"]
 mod stopping;

@@ -55,7 +55,7 @@ impl<D: Directory + Send + Sync + 'static> Conversations for Sessions<D> {
     fn open(&self, connection: ConnectionInfo) -> Connection<D> {
         debug!(connection = connection.number, peer = %connection.peer, "connection opened");
         let session = Session::new(self.directory.clone(), self.terms(connection.listener).clone(), self.max_frame);
-        Connection { session, info: connection, messages: 0 }
+        Connection { session, info: connection, messages: 0, is_parted: false }
     }
 }
 
@@ -64,6 +64,8 @@ pub struct Connection<D> {
     session: Session<D>,
     info: ConnectionInfo,
     messages: u32,
+    /// The log says already why this connection ends.
+    is_parted: bool,
 }
 
 impl<D: Directory> Connection<D> {
@@ -100,10 +102,11 @@ impl<D: Directory> Connection<D> {
     }
 }
 
-/// The key of the configuration that holds the limit.
+/// The key of the configuration that holds the limit, or what it is where it is fixed.
 fn limit_name(limit: OverLimit) -> &'static str {
     match limit {
         OverLimit::Recipients => "milter.limits.recipients",
+        OverLimit::RecipientLength => "4096 bytes of one recipient",
         OverLimit::Headers(HeaderLimit::Count) => "milter.limits.headers",
         OverLimit::Headers(HeaderLimit::Bytes) => "milter.limits.header_bytes",
     }
@@ -119,6 +122,7 @@ impl<D: Directory> Conversation for Connection<D> {
             Ok(Next::Continue) => Flow::Continue,
             Ok(Next::Quit) => Flow::Close,
             Err(error) => {
+                self.is_parted = true;
                 warn!(connection = self.info.number, peer = %self.info.peer, %error, "the MTA broke the protocol: connection closed");
                 Flow::Close
             }
@@ -140,7 +144,11 @@ impl<D: Directory> Conversation for Connection<D> {
     fn closed(&mut self, why: Closed) {
         let connection = self.info.number;
         match why {
+            Closed::ByPeer if self.session.is_cut_short() => {
+                warn!(connection, peer = %self.info.peer, %why, "connection cut within a message or a frame");
+            }
             Closed::ByPeer | Closed::ByConversation | Closed::Drained => debug!(connection, %why, "connection closed"),
+            _ if self.is_parted => debug!(connection, %why, "connection closed"),
             Closed::Panicked => error!(connection, %why, "connection closed"),
             _ => warn!(connection, peer = %self.info.peer, %why, "connection closed"),
         }

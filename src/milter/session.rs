@@ -227,6 +227,11 @@ impl<D: Directory> Session<D> {
         self.conversation.phase == Phase::Idle && !self.decoder.has_partial()
     }
 
+    /// Whether the conversation stands within a frame or a message, where no MTA parts from us.
+    pub fn is_cut_short(&self) -> bool {
+        self.in_message() || self.decoder.has_partial()
+    }
+
     /// What there is to log since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.conversation.notices)
@@ -377,13 +382,13 @@ impl Conversation {
         match transaction.recipient(directory, envelope.address, envelope.arguments.iter(), answered) {
             RecipientAnswer::Accept => Reply::Continue,
             RecipientAnswer::Reject(text) => code(550, "5.7.1", &text),
-            RecipientAnswer::TooMany { first } => {
+            RecipientAnswer::OverLimit { limit, first } => {
                 // The end of the message says it where the MTA waits for no answer here.
                 if first && answered {
-                    let limit = OverLimit::Recipients;
                     self.notices.push(Notice::OverLimit { queue_id: self.queue_id.clone(), limit, refused: true });
                 }
-                code(452, "4.5.3", "Too many recipients")
+                let text = if limit == OverLimit::Recipients { "Too many recipients" } else { "Recipient too long" };
+                code(452, "4.5.3", text)
             }
         }
     }

@@ -16,6 +16,10 @@ use crate::policy::plan::{
 };
 use crate::policy::subject::LeadingSpace;
 
+/// Most bytes of one recipient with its ESMTP arguments. SMTP carries less in one command (RFC 5321, 4.5.3.1; Postfix:
+/// `line_length_limit = 2048`), but a frame of the milter protocol holds far more.
+pub const MAX_RECIPIENT: usize = 4096;
+
 /// One message under way. It holds the settings of its MAIL and each recipient's lists of their RCPT to its end.
 pub struct Transaction {
     settings: Arc<Settings>,
@@ -25,7 +29,7 @@ pub struct Transaction {
     refused: Vec<Refused>,
     depth: Depth,
     facts: HeaderFacts,
-    over_recipients: bool,
+    over_recipients: Option<OverLimit>,
     /// Somebody was over the limit whom the MTA did not ask about: the message can only be sent back whole.
     refuses_whole: bool,
 }
@@ -64,9 +68,11 @@ pub enum RecipientAnswer {
     Accept,
     /// 550 with this text: the recipient's list says so.
     Reject(String),
-    /// 452: more recipients than one message may have.
-    TooMany {
-        /// The message was within the limit before.
+    /// 452: this recipient is over a limit.
+    OverLimit {
+        /// Which.
+        limit: OverLimit,
+        /// The message was within its limits before.
         first: bool,
     },
 }
@@ -76,6 +82,8 @@ pub enum RecipientAnswer {
 pub enum OverLimit {
     /// `milter.limits.recipients`
     Recipients,
+    /// [`MAX_RECIPIENT`]
+    RecipientLength,
     /// `milter.limits.headers` or `milter.limits.header_bytes`
     Headers(HeaderLimit),
 }
@@ -106,7 +114,7 @@ impl Transaction {
             refused: Vec::new(),
             depth: Depth::Forged,
             facts: HeaderFacts::default(),
-            over_recipients: false,
+            over_recipients: None,
             refuses_whole: false,
         }
     }
@@ -125,10 +133,11 @@ impl Transaction {
         answered: bool,
     ) -> RecipientAnswer {
         let may_refuse = answered && self.circumstances.rejection == Rejection::Allowed;
-        if self.recipients.len() + self.refused.len() >= self.settings.limits.recipients {
+        let arguments: Vec<&[u8]> = arguments.collect();
+        if let Some(limit) = self.recipient_limit(path, &arguments) {
             self.refuses_whole |= !may_refuse;
-            let first = !std::mem::replace(&mut self.over_recipients, true);
-            return if may_refuse { RecipientAnswer::TooMany { first } } else { RecipientAnswer::Accept };
+            let first = self.over_recipients.replace(limit).is_none();
+            return if may_refuse { RecipientAnswer::OverLimit { limit, first } } else { RecipientAnswer::Accept };
         }
         let user = self.user(directory, path);
         if may_refuse
@@ -140,9 +149,19 @@ impl Transaction {
         }
         self.depth = self.depth.max(self.needed_depth(user.as_ref()));
         // Only a recipient who can be rewritten needs its arguments.
-        let arguments = if user.is_some() { arguments.map(<[u8]>::to_vec).collect() } else { Vec::new() };
+        let arguments = if user.is_some() { arguments.into_iter().map(<[u8]>::to_vec).collect() } else { Vec::new() };
         self.recipients.push(Accepted { path: path.into(), arguments, user });
         RecipientAnswer::Accept
+    }
+
+    /// The limit that one more recipient is over.
+    fn recipient_limit(&self, path: &[u8], arguments: &[&[u8]]) -> Option<OverLimit> {
+        if self.recipients.len() + self.refused.len() >= self.settings.limits.recipients {
+            return Some(OverLimit::Recipients);
+        }
+        // Each argument costs an allocation besides its bytes.
+        let bytes = path.len() + arguments.iter().map(|a| size_of::<Vec<u8>>() + a.len()).sum::<usize>();
+        (bytes > MAX_RECIPIENT).then_some(OverLimit::RecipientLength)
     }
 
     fn user(&self, directory: &impl Directory, path: &[u8]) -> Option<User> {
@@ -204,10 +223,8 @@ impl Transaction {
     }
 
     fn over_limit(&self) -> Option<OverLimit> {
-        if self.refuses_whole {
-            return Some(OverLimit::Recipients);
-        }
-        self.facts.over_limit().map(OverLimit::Headers)
+        let recipients = self.over_recipients.filter(|_| self.refuses_whole);
+        recipients.or(self.facts.over_limit().map(OverLimit::Headers))
     }
 
     fn verdicts(&self) -> Vec<Verdict> {

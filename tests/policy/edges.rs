@@ -11,7 +11,7 @@ use perso_milter::milter::negotiate::Offer;
 use perso_milter::milter::reply::Reply;
 use perso_milter::milter::session::{Notice, RecipientReplies, Session, Terms};
 use perso_milter::milter::settings::{MessageLimits, Role, Settings};
-use perso_milter::milter::transaction::OverLimit;
+use perso_milter::milter::transaction::{MAX_RECIPIENT, OverLimit};
 use perso_milter::milter::wire::{FRAME_MAX, Protocol};
 use perso_milter::policy::action::PersonalActions;
 use perso_milter::policy::list::{ListKind, UserOptions};
@@ -105,6 +105,29 @@ fn a_recipient_beyond_the_limit_is_told_452_and_the_log_once() {
     let sent = local.send(&envelope("<a@d.example>", &paths), &letter);
     assert_eq!(code(sent.last.as_ref()), 451);
     assert_eq!(local.notices.iter().filter(|n| matches!(n, Notice::Message { .. })).count(), 1);
+}
+
+#[test]
+fn a_recipient_too_long_for_any_smtp_command_is_told_452() {
+    let letter = message(&[("Subject", b" Hi")]);
+    let with = |bytes: usize| Recipient {
+        address: b"<alice@org.example>".to_vec(),
+        arguments: vec![vec![b'x'; bytes - b"<alice@org.example>".len() - size_of::<Vec<u8>>()]],
+    };
+    for (bytes, expected) in [(MAX_RECIPIENT, 250), (MAX_RECIPIENT + 1, 452)] {
+        let mut mta = Mta::new(Arc::new(world()), Role::Edge, Offer::POSTFIX);
+        let mut envelope = envelope("<a@d.example>", &["<x@elsewhere.example>"]);
+        envelope.recipients.extend([with(bytes), with(bytes)]);
+        let sent = mta.send(&envelope, &letter);
+        let codes: Vec<u16> = sent.recipients.iter().map(|reply| code(reply.as_ref())).collect();
+        assert_eq!(codes, [250, expected, expected]);
+        let over = (expected == 452).then_some(OverLimit::RecipientLength);
+        assert_eq!(limited(&mta.notices), Vec::from_iter(over));
+    }
+    let mut local = Mta::new(Arc::new(world()), Role::Local, Offer::POSTFIX);
+    let mut envelope = envelope("<a@d.example>", &["<x@elsewhere.example>"]);
+    envelope.recipients.push(with(MAX_RECIPIENT + 1));
+    assert_eq!(code(local.send(&envelope, &letter).last.as_ref()), 451, "nobody is left out in silence");
 }
 
 #[test]

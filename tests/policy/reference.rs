@@ -1,4 +1,4 @@
-//! A plain model of a verdict, written from DESIGN.md, "Deciding", with texts where the product has fingerprints and with a
+//! A plain model of a verdict, written from the rules in the README, with texts where the product has fingerprints and with a
 //! search through everything where it has candidates. Both must come to the same on any lists and senders.
 
 use perso_milter::policy::action::{BlackAction, PersonalActions};

@@ -1,4 +1,4 @@
-//! A server with a conversation that answers by the book, and ways to meet it.
+//! A server with a conversation that answers by the book, or with any other, and ways to meet it.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -42,13 +42,11 @@ pub struct Log {
 pub struct Mock {
     pub log: Arc<Mutex<Log>>,
     pub wanted: Wanted,
-    /// Whether each command is noted; the memory tests do without.
-    pub keeps_log: bool,
 }
 
 pub struct MockConversation {
     number: u64,
-    log: Option<Arc<Mutex<Log>>>,
+    log: Arc<Mutex<Log>>,
     wanted: Wanted,
     decoder: FrameDecoder,
     state: State,
@@ -66,10 +64,8 @@ impl Conversations for Mock {
     type Conversation = MockConversation;
 
     fn open(&self, connection: ConnectionInfo) -> MockConversation {
-        let log = self.keeps_log.then(|| Arc::clone(&self.log));
-        if let Some(log) = &log {
-            log.lock().unwrap().opened.push(connection);
-        }
+        let log = Arc::clone(&self.log);
+        log.lock().unwrap().opened.push(connection);
         MockConversation {
             number: connection.number,
             log,
@@ -84,9 +80,7 @@ impl Conversation for MockConversation {
     fn receive(&mut self, input: &[u8], output: &mut Vec<u8>) -> Flow {
         let (state, log, wanted) = (&mut self.state, &self.log, &self.wanted);
         let fed = self.decoder.feed(input, |frame| {
-            if let Some(log) = log {
-                log.lock().unwrap().commands.push(frame.command);
-            }
+            log.lock().unwrap().commands.push(frame.command);
             state.take(frame, wanted, output)
         });
         match fed {
@@ -108,9 +102,7 @@ impl Conversation for MockConversation {
     }
 
     fn closed(&mut self, why: Closed) {
-        if let Some(log) = &self.log {
-            log.lock().unwrap().closed.push((self.number, why));
-        }
+        self.log.lock().unwrap().closed.push((self.number, why));
     }
 }
 
@@ -202,10 +194,15 @@ pub fn chatty() -> Wanted {
 }
 
 pub fn start(kind: Kind, wanted: Wanted, limits: Limits) -> Running {
-    start_mock(kind, wanted, limits, true)
+    let log = Arc::new(Mutex::new(Log::default()));
+    let mock = Mock { log: Arc::clone(&log), wanted };
+    let mut running = start_with(kind, limits, mock);
+    running.log = log;
+    running
 }
 
-pub fn start_mock(kind: Kind, wanted: Wanted, limits: Limits, keeps_log: bool) -> Running {
+/// A server with any conversations; what they did is not in its log.
+pub fn start_with(kind: Kind, limits: Limits, conversations: impl Conversations) -> Running {
     let directory = tempfile::tempdir().unwrap();
     let address = match kind {
         Kind::Unix => format!("unix:{}/m.sock", directory.path().display()),
@@ -214,12 +211,10 @@ pub fn start_mock(kind: Kind, wanted: Wanted, limits: Limits, keeps_log: bool) -
     };
     let listener = bind(&options(&address)).unwrap();
     let address = listener.local_address().clone();
-    let log = Arc::new(Mutex::new(Log::default()));
-    let mock = Mock { log: Arc::clone(&log), wanted, keeps_log };
     let shutdown = Shutdown::new();
     let asked = shutdown.clone();
-    let thread = std::thread::spawn(move || serve(vec![listener], limits, Arc::new(mock), asked));
-    Running { address, shutdown, log, thread: Some(thread), _directory: directory }
+    let thread = std::thread::spawn(move || serve(vec![listener], limits, Arc::new(conversations), asked));
+    Running { address, shutdown, log: Arc::default(), thread: Some(thread), _directory: directory }
 }
 
 impl Running {
@@ -294,6 +289,23 @@ impl Raw {
             }
             _ => all,
         }
+    }
+
+    /// Writes no more, as a peer that is cut off; what the server still had to say.
+    pub fn cut(&mut self) -> Vec<u8> {
+        match self {
+            Self::Unix(stream) => stream.shutdown(std::net::Shutdown::Write),
+            Self::Tcp(stream) => stream.shutdown(std::net::Shutdown::Write),
+        }
+        .unwrap();
+        self.read_to_end()
+    }
+
+    /// The next frame: its byte and its payload.
+    pub fn read_frame(&mut self) -> (u8, Vec<u8>) {
+        let length = u32::from_be_bytes(self.read_exactly(4).try_into().unwrap());
+        let mut frame = self.read_exactly(length as usize);
+        (frame.remove(0), frame)
     }
 
     pub fn read_exactly(&mut self, length: usize) -> Vec<u8> {

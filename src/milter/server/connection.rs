@@ -124,14 +124,16 @@ impl<C: Conversations> Connection<C> {
     pub(super) async fn serve(stream: Stream, info: ConnectionInfo, handle: Rc<Handle>, place: Place<C>) {
         let number = info.number;
         let conversations = &place.thread.shared.conversations;
-        let opened = guarded(number, || conversations.open(info));
+        let opened = guarded(|| conversations.open(info));
         let Some(conversation) = opened else {
-            return;
+            return tracing::error!(connection = number, "connection closed: {}", Closed::Panicked);
         };
         let mut connection = Self { stream, conversation, handle, unsent: Vec::new(), closing: false, place };
         let closed = poll_fn(|context| connection.poll(context)).await;
         connection.handle.ended.set(Some(closed));
-        guarded(number, || connection.conversation.closed(closed));
+        if guarded(|| connection.conversation.closed(closed)).is_none() {
+            tracing::error!(connection = number, "its farewell: {}", Closed::Panicked);
+        }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Closed> {
@@ -184,7 +186,7 @@ impl<C: Conversations> Connection<C> {
         }
         let mut output = thread.output.borrow_mut();
         output.clear();
-        let answered = guarded(self.place.number, || {
+        let answered = guarded(|| {
             let flow = self.conversation.receive(read.filled(), &mut output);
             (flow, self.conversation.phase())
         });
@@ -195,8 +197,6 @@ impl<C: Conversations> Connection<C> {
         self.closing = flow == Flow::Close;
         let limit = thread.shared.limits.answer_bytes;
         let result = if output.len() > limit {
-            // Without the size: it would tell how many recipients were filed.
-            tracing::warn!(connection = self.place.number, limit, "connection closed: {}", Closed::AnswerBytes);
             Err(Closed::AnswerBytes)
         } else {
             match self.stream.write_now(&output) {
@@ -215,14 +215,10 @@ impl<C: Conversations> Connection<C> {
     }
 }
 
-/// Calls into the conversation; a panic there is logged as our fault and ends the connection alone.
-fn guarded<T>(connection: u64, call: impl FnOnce() -> T) -> Option<T> {
+/// Calls into the conversation; a panic there ends the connection alone.
+fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
     // What a panic may leave inconsistent is the conversation, which is asked for nothing more but its farewell.
-    let result = catch_unwind(AssertUnwindSafe(call));
-    if result.is_err() {
-        tracing::error!(connection, "connection closed: {}", Closed::Panicked);
-    }
-    result.ok()
+    catch_unwind(AssertUnwindSafe(call)).ok()
 }
 
 /// The socket, whatever its kind.

@@ -157,9 +157,8 @@ impl<C: Conversations> Thread<C> {
     fn sweep(&self) {
         self.now.set(self.started.elapsed());
         let limits = &self.shared.limits;
-        for (number, handle) in self.handles.borrow().iter() {
+        for handle in self.handles.borrow().values() {
             if let Some(closed) = handle.overdue(self.now.get(), SWEEP, limits) {
-                tracing::warn!(connection = number, "connection closed: {closed}");
                 handle.cut(closed);
             }
         }
@@ -175,8 +174,7 @@ impl<C: Conversations> Thread<C> {
 
     /// The end of the drain: closes what is left.
     fn cut(&self) {
-        for (number, handle) in self.handles.borrow().iter() {
-            tracing::warn!(connection = number, "connection closed: {}", Closed::Cut);
+        for handle in self.handles.borrow().values() {
             handle.cut(Closed::Cut);
         }
     }
