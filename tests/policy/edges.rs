@@ -100,10 +100,12 @@ fn a_recipient_beyond_the_limit_is_told_452_and_the_log_once() {
     assert_eq!((code(sent.last.as_ref()), sent.addresses().len()), (250, limit));
     assert_eq!(limited(&mta.notices), [OverLimit::Recipients], "an MTA asks for each, the log says it once");
 
-    // A milter that is not asked at RCPT can only send the message back whole.
+    // Local mail would stay stuck: it passes as it is, to everybody, and the log says so.
     let mut local = Mta::new(Arc::new(world()), Role::Local, Offer::POSTFIX);
     let sent = local.send(&envelope("<a@d.example>", &paths), &letter);
-    assert_eq!(code(sent.last.as_ref()), 451);
+    assert_eq!((code(sent.last.as_ref()), sent.addresses().len()), (250, paths.len()));
+    assert_eq!(subject(sent.message()), b"Hi");
+    assert_eq!(limited(&local.notices), [OverLimit::Recipients]);
     assert_eq!(local.notices.iter().filter(|n| matches!(n, Notice::Message { .. })).count(), 1);
 }
 
@@ -127,7 +129,9 @@ fn a_recipient_too_long_for_any_smtp_command_is_told_452() {
     let mut local = Mta::new(Arc::new(world()), Role::Local, Offer::POSTFIX);
     let mut envelope = envelope("<a@d.example>", &["<x@elsewhere.example>"]);
     envelope.recipients.push(with(MAX_RECIPIENT + 1));
-    assert_eq!(code(local.send(&envelope, &letter).last.as_ref()), 451, "nobody is left out in silence");
+    let sent = local.send(&envelope, &letter);
+    assert_eq!((code(sent.last.as_ref()), sent.addresses().len()), (250, 2), "nobody is left out");
+    assert_eq!((limited(&local.notices), subject(sent.message())), (vec![OverLimit::RecipientLength], b"Hi".to_vec()));
 }
 
 #[test]
