@@ -166,19 +166,24 @@ impl<I: Importer> Import<'_, I> {
         }
     }
 
-    /// The store works on one chunk while the next is read: one behind the other, so that the order of the file holds.
+    /// The store works on one chunk while the next is read. A chunk is handed over, and sealed, only once the last is
+    /// written: one that waited for it would take the store's lock again at once, and other processes would time out.
     fn hand_over(&mut self, lines: Vec<I::Line>) -> anyhow::Result<()> {
         if lines.is_empty() {
             return Ok(());
         }
         self.wait()?;
-        self.pending = Some(self.importer.hand_over(lines)?);
+        self.pending = Some(self.importer.hand_over(lines).with_context(|| self.so_far())?);
         Ok(())
+    }
+
+    fn so_far(&self) -> String {
+        format!("{} lines were accepted before", self.accepted)
     }
 
     fn wait(&mut self) -> anyhow::Result<()> {
         let Some(ticket) = self.pending.take() else { return Ok(()) };
-        let report = ticket.wait().with_context(|| format!("{} lines were accepted before", self.accepted))?;
+        let report = ticket.wait().with_context(|| self.so_far())?;
         self.accepted += report.accepted;
         for (line, reason) in &report.refused {
             self.refuse(*line, reason);
