@@ -115,7 +115,7 @@ impl Daemon {
 pub fn open_store(config: &Config, clock: &Clock, seal: SealAccess) -> anyhow::Result<Arc<dyn Store>> {
     let path = config.store.url.path();
     let options = SqliteOptions { clock: clock.clone(), seal, ..SqliteOptions::default() };
-    let store = SqliteStore::open(path, options).with_context(|| format!("store.url: {}", path.display()))?;
+    let store = SqliteStore::open(path, options).context("store.url")?;
     Ok(Arc::new(store))
 }
 
