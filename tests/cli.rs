@@ -8,6 +8,8 @@ mod harness;
 mod check;
 #[path = "cli/config.rs"]
 mod config;
+#[path = "cli/demo.rs"]
+mod demo;
 #[path = "cli/entry.rs"]
 mod entry;
 #[path = "cli/explain.rs"]

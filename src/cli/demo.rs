@@ -3,6 +3,7 @@
 //! What is printed as result, folder and Subject comes back over the socket, as an MTA applies it; verdict and reason, which
 //! no milter tells its MTA, come from the same policy on the same lists. Where the two disagree the demo says so and fails.
 
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -77,11 +78,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let address = daemon.listeners()[0].local_address().clone();
     let shutdown = daemon.shutdown();
     let serving = std::thread::Builder::new().name("demo-daemon".to_owned()).spawn(move || daemon.serve())?;
-    let played = play(&address, &lists, language);
+    let played = play(&address, &lists, language).and_then(|disagreements| {
+        if !args.once {
+            print_invitation(&address, language)?;
+        }
+        Ok(disagreements)
+    });
     if args.once || played.is_err() {
         shutdown.trigger();
-    } else {
-        print_invitation(&address, language);
     }
     serving.join().map_err(|_| anyhow!("the daemon panicked, a fault of perso-milter"))??;
     let disagreements = played?;
@@ -155,8 +159,8 @@ fn fill(store: &dyn Store, lists: &ListsFile) -> anyhow::Result<()> {
 fn play(address: &ListenAddress, lists: &ListsFile, language: Language) -> anyhow::Result<usize> {
     let manifest: Manifest = toml::from_str(text("messages.toml")?)?;
     let directory = lists.directory();
-    print_lists(lists, language);
-    print_heading(language);
+    print_lists(lists, language)?;
+    print_heading(language)?;
     let mut client = Client::connect(address, &ClientOptions::default())?;
     let (mut recipients, mut disagreements) = (0, 0);
     for example in &manifest.message {
@@ -174,18 +178,18 @@ fn play(address: &ListenAddress, lists: &ListsFile, language: Language) -> anyho
         for (index, why) in explained.iter().enumerate() {
             let seen = Seen::of(&outcome, delivery.as_ref(), index, &paths[index], raw);
             recipients += 1;
-            print_row(example, &example.rcpt[index], &seen, why, language);
+            print_row(example, &example.rcpt[index], &seen, why, language)?;
             if !seen.agrees_with(why) {
                 disagreements += 1;
-                println!("  ! the policy says {}, the socket {}", why.result, seen.result());
+                say!("  ! the policy says {}, the socket {}", why.result, seen.result())?;
             }
         }
     }
     client.quit()?;
     let messages = manifest.message.len();
     match language {
-        Language::English => println!("\n{messages} messages, {recipients} recipients, {disagreements} disagreements"),
-        Language::French => println!("\n{messages} messages, {recipients} destinataires, {disagreements} désaccords"),
+        Language::English => say!("\n{messages} messages, {recipients} recipients, {disagreements} disagreements")?,
+        Language::French => say!("\n{messages} messages, {recipients} destinataires, {disagreements} désaccords")?,
     }
     Ok(disagreements)
 }
@@ -262,27 +266,27 @@ fn mailbox(address: &[u8]) -> Vec<u8> {
     format!("{base}@{domain}").into_bytes()
 }
 
-fn print_heading(language: Language) {
+fn print_heading(language: Language) -> io::Result<()> {
     let [message, recipient, verdict, result, subject] = match language {
         Language::English => ["MESSAGE", "RECIPIENT", "VERDICT", "RESULT", "SUBJECT OR FOLDER"],
         Language::French => ["MESSAGE", "DESTINATAIRE", "VERDICT", "RÉSULTAT", "OBJET OU DOSSIER"],
     };
-    println!("\n{message:<38} {recipient:<30} {verdict:<16} {result:<18} {subject}");
+    say!("\n{message:<38} {recipient:<30} {verdict:<16} {result:<18} {subject}")
 }
 
-fn print_row(example: &Example, recipient: &str, seen: &Seen, why: &Explained, language: Language) {
+fn print_row(example: &Example, recipient: &str, seen: &Seen, why: &Explained, language: Language) -> io::Result<()> {
     let arrived = match &seen.address {
         None => "-".to_owned(),
         Some(address) if address == bare(recipient) => shown(&seen.subject),
         Some(address) => format!("{address}: {}", shown(&seen.subject)),
     };
     let file = example.file.trim_end_matches(".eml");
-    println!("{file:<38} {recipient:<30} {:<16} {:<18} {arrived}", why.verdict_name(), why.result);
+    say!("{file:<38} {recipient:<30} {:<16} {:<18} {arrived}", why.verdict_name(), why.result)?;
     let (about, because) = match language {
         Language::English => (&example.about.en, "because"),
         Language::French => (&example.about.fr, "parce que"),
     };
-    println!("    {about}\n    {because}: {}", why.reason(language));
+    say!("    {about}\n    {because}: {}", why.reason(language))
 }
 
 fn bare(recipient: &str) -> &str {
@@ -297,9 +301,9 @@ fn shown(subject: &str) -> String {
     if clean.count() > WIDTH { line + "…" } else { line }
 }
 
-fn print_lists(lists: &ListsFile, language: Language) {
+fn print_lists(lists: &ListsFile, language: Language) -> io::Result<()> {
     let domains: Vec<&str> = lists.domains.iter().map(|domain| domain.as_str()).collect();
-    println!("{} ({})", lists.name, domains.join(", "));
+    say!("{} ({})", lists.name, domains.join(", "))?;
     for user in &lists.users {
         let count = |list| user.entries.iter().filter(|(known, _)| *known == list).count();
         let actions = user.options.personal_actions.unwrap_or(lists.defaults.personal.actions);
@@ -307,19 +311,20 @@ fn print_lists(lists: &ListsFile, language: Language) {
         let counts = [ListKind::White, ListKind::Black, ListKind::Personal].map(count);
         let [white, black, personal] = counts;
         match language {
-            Language::English => println!(
+            Language::English => say!(
                 "  {:<28} {white} white, {black} black, {personal} personal entries; personal mail: {actions}",
                 user.address.as_str()
-            ),
-            Language::French => println!(
+            )?,
+            Language::French => say!(
                 "  {:<28} {white} en liste blanche, {black} en noire, {personal} en PERSONNELLE ; courrier personnel : {actions}",
                 user.address.as_str()
-            ),
+            )?,
         }
     }
+    Ok(())
 }
 
-fn print_invitation(address: &ListenAddress, language: Language) {
+fn print_invitation(address: &ListenAddress, language: Language) -> io::Result<()> {
     let entry = milter_entry(address, Path::new("/var/spool/postfix"));
     let (try_it, stop) = match language {
         Language::English => (
@@ -331,5 +336,5 @@ fn print_invitation(address: &ListenAddress, language: Language) {
             "Ctrl-C termine la démonstration et efface sa base.",
         ),
     };
-    println!("\n{try_it}\n\n    postconf -e 'smtpd_milters = {entry}'\n\n{stop}");
+    say!("\n{try_it}\n\n    postconf -e 'smtpd_milters = {entry}'\n\n{stop}")
 }
