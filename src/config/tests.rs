@@ -105,3 +105,11 @@ proptest::proptest! {
         let _ = parse("f", &text);
     }
 }
+
+#[test]
+fn the_defaults_are_those_of_the_policy() {
+    let config = Config::default();
+    assert_eq!(config.personal.policy(), PersonalPolicy::default());
+    assert_eq!(config.black.policy(), BlackPolicy::default());
+    assert_eq!(config.white.policy(), WhitePolicy::default());
+}

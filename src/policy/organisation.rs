@@ -5,6 +5,7 @@ use super::address::{Address, Domain, is_within};
 use super::decide::Lists;
 use super::list::{EntryValue, FingerprintKey, Globs, ListKind, UserLists, UserOptions};
 use super::subject::Tag;
+use super::text::{FolderName, HeaderName, ReplyText};
 
 /// How personal messages are marked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +63,56 @@ pub struct OrgPolicy {
     pub defaults: OrgLists,
 }
 
+/// What the product does where nothing else is said.
+impl Default for PersonalPolicy {
+    fn default() -> Self {
+        Self {
+            actions: PersonalActions::TAG,
+            // A text of seven visible characters is a tag.
+            tag: Tag::new("[PERSO]").expect("a valid literal"),
+            folder: FolderName::perso().to_string(),
+            sensitivity: false,
+        }
+    }
+}
+
+/// See [`PersonalPolicy`]'s `Default`.
+impl Default for BlackPolicy {
+    fn default() -> Self {
+        Self {
+            action: BlackAction::default(),
+            late_action: LateAction::default(),
+            junk_folder: FolderName::junk().to_string(),
+            reject_text: ReplyText::default().to_string(),
+        }
+    }
+}
+
+/// See [`PersonalPolicy`]'s `Default`.
+impl Default for WhitePolicy {
+    fn default() -> Self {
+        Self {
+            spam_headers: HeaderName::spam_marks().iter().map(ToString::to_string).collect(),
+            spam_prefixes: vec!["***SPAM***".to_owned()],
+        }
+    }
+}
+
 impl OrgPolicy {
+    /// An organisation that sets nothing and has no lists of its own.
+    pub fn new(id: u32, domains: Vec<Domain>) -> Self {
+        Self {
+            id,
+            domains,
+            protected_senders: Vec::new(),
+            personal: PersonalPolicy::default(),
+            black: BlackPolicy::default(),
+            white: WhitePolicy::default(),
+            enforced: OrgLists::empty(),
+            defaults: OrgLists::empty(),
+        }
+    }
+
     /// Whether a user may not block this sender.
     pub fn is_protected(&self, sender: &Address) -> bool {
         let own = |own: &Domain| is_within(sender.domain(), own.as_str());

@@ -15,12 +15,10 @@ use perso_milter::milter::reply::Reply;
 use perso_milter::milter::session::{Notice, RecipientReplies, Session, Terms};
 use perso_milter::milter::settings::{Decided, Directory, Role, Settings};
 use perso_milter::milter::wire::{Actions, FRAME_MAX, Protocol, command};
-use perso_milter::policy::action::{BlackAction, LateAction, PersonalActions};
 use perso_milter::policy::address::{Address, Domain};
 use perso_milter::policy::decide::Verdict;
 use perso_milter::policy::list::{EntryValue, FingerprintKey, Globs, ListKind, UserLists, UserOptions};
-use perso_milter::policy::organisation::{BlackPolicy, OrgLists, OrgPolicy, PersonalPolicy, WhitePolicy};
-use perso_milter::policy::subject::Tag;
+use perso_milter::policy::organisation::{OrgLists, OrgPolicy};
 
 /// A list and an entry as a person writes it.
 pub type Entry = (ListKind, String);
@@ -30,29 +28,7 @@ pub const OLD_MTA: Offer = Offer { version: 2, actions: Actions::VERSION_2, prot
 
 /// An organisation with the defaults of the product and the domain `org.example`.
 pub fn policy(id: u32) -> OrgPolicy {
-    OrgPolicy {
-        id,
-        domains: vec![Domain::parse("org.example").unwrap()],
-        protected_senders: Vec::new(),
-        personal: PersonalPolicy {
-            actions: PersonalActions::TAG,
-            tag: Tag::new("[PERSO]").unwrap(),
-            folder: "Perso".to_owned(),
-            sensitivity: false,
-        },
-        black: BlackPolicy {
-            action: BlackAction::Reject,
-            late_action: LateAction::Discard,
-            junk_folder: "Junk".to_owned(),
-            reject_text: "Message refused by its recipient".to_owned(),
-        },
-        white: WhitePolicy {
-            spam_headers: vec!["X-Spam-Flag".to_owned()],
-            spam_prefixes: vec!["***SPAM***".to_owned()],
-        },
-        enforced: OrgLists::empty(),
-        defaults: OrgLists::empty(),
-    }
+    OrgPolicy::new(id, vec![Domain::parse("org.example").unwrap()])
 }
 
 pub fn value(text: &str) -> EntryValue {

@@ -9,11 +9,9 @@ use perso_milter::milter::connection::Sessions;
 use perso_milter::milter::server::Limits;
 use perso_milter::milter::settings::{Decided, Directory, Role, Settings};
 use perso_milter::milter::wire::FRAME_MAX;
-use perso_milter::policy::action::{BlackAction, LateAction, PersonalActions};
 use perso_milter::policy::address::{Address, Domain};
 use perso_milter::policy::list::{EntryValue, FingerprintKey, Globs, ListKind, UserLists, UserOptions};
-use perso_milter::policy::organisation::{BlackPolicy, OrgLists, OrgPolicy, PersonalPolicy, WhitePolicy};
-use perso_milter::policy::subject::Tag;
+use perso_milter::policy::organisation::OrgPolicy;
 
 use super::harness::{Kind, Running, envelope, start_with};
 
@@ -49,26 +47,7 @@ impl Directory for People {
 }
 
 fn people() -> People {
-    let policy = OrgPolicy {
-        id: 1,
-        domains: vec![Domain::parse("example.org").unwrap()],
-        protected_senders: Vec::new(),
-        personal: PersonalPolicy {
-            actions: PersonalActions::TAG,
-            tag: Tag::new("[PERSO]").unwrap(),
-            folder: "Perso".to_owned(),
-            sensitivity: false,
-        },
-        black: BlackPolicy {
-            action: BlackAction::Reject,
-            late_action: LateAction::Discard,
-            junk_folder: "Junk".to_owned(),
-            reject_text: "Message refused by its recipient".to_owned(),
-        },
-        white: WhitePolicy { spam_headers: Vec::new(), spam_prefixes: Vec::new() },
-        enforced: OrgLists::empty(),
-        defaults: OrgLists::empty(),
-    };
+    let policy = OrgPolicy::new(1, vec![Domain::parse("example.org").unwrap()]);
     let mut settings = Settings::new(MarkKey::new(&[0; 32])).with_organisations([Arc::new(policy)]);
     settings.ours = Vec::new();
     let user = |id: u64, list| {
