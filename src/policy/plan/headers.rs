@@ -1,0 +1,89 @@
+//! The header edits that recipients ask for, and whether all ask for the same.
+
+use super::{Circumstances, Delivery, EditableHeaders, Mark, Recipient};
+use crate::policy::action::PersonalActions;
+use crate::policy::decide::Outcome;
+use crate::policy::organisation::WhitePolicy;
+use crate::policy::subject::{SubjectEdit, Tag, edited};
+
+/// The header edits that one recipient's verdict asks for.
+#[derive(Clone, Copy, PartialEq, Default)]
+pub(super) struct Wish<'a> {
+    pub(super) tag: Option<&'a Tag>,
+    pub(super) clear: Option<&'a WhitePolicy>,
+    pub(super) mark: Option<Mark>,
+}
+
+impl<'a> Wish<'a> {
+    /// `None` for a recipient who gets no copy.
+    pub(super) fn of(recipient: &Recipient<'a>, delivery: &Delivery) -> Option<Self> {
+        if *delivery == Delivery::Discarded {
+            return None;
+        }
+        let (Some((policy, user)), Outcome::Deliver { personal, clear_spam }) =
+            (recipient.user, recipient.verdict.outcome)
+        else {
+            return Some(Self::default());
+        };
+        let mark = Mark { user, sensitivity: policy.personal.sensitivity };
+        Some(Self {
+            tag: personal.contains(PersonalActions::TAG).then_some(&policy.personal.tag),
+            clear: clear_spam.then_some(&policy.white),
+            mark: personal.contains(PersonalActions::MARK).then_some(mark),
+        })
+    }
+
+    pub(super) fn edits(&self) -> bool {
+        self.tag.is_some() || self.clear.is_some() || self.mark.is_some()
+    }
+}
+
+/// The header edits of a message. Two wishes that come to the same edits agree.
+#[derive(Default, PartialEq)]
+pub(super) struct HeaderEdits<'a> {
+    pub(super) subject: Option<Vec<u8>>,
+    pub(super) tagged: bool,
+    pub(super) cleared: bool,
+    pub(super) clear_headers: Vec<&'a (String, u32)>,
+    pub(super) mark: Option<Mark>,
+    pub(super) signed_subject: Vec<u8>,
+}
+
+pub(super) enum Agreement<'a> {
+    Same(HeaderEdits<'a>),
+    Different,
+}
+
+pub(super) fn header_edits<'a>(
+    circumstances: &Circumstances,
+    headers: &EditableHeaders<'a>,
+    recipients: &[Recipient<'_>],
+    deliveries: &[Delivery],
+) -> Agreement<'a> {
+    let wishes: Vec<Wish<'_>> = recipients.iter().zip(deliveries).filter_map(|(r, d)| Wish::of(r, d)).collect();
+    let Some((first, others)) = wishes.split_first() else { return Agreement::Same(HeaderEdits::default()) };
+    let edits_of = |wish: &Wish<'_>| {
+        let clear = wish.clear.map_or(&[][..], |white| &white.spam_prefixes);
+        let subject = |tag| edited(headers.subject, SubjectEdit { tag, clear }, circumstances.leading);
+        let (edited, untagged) = (subject(wish.tag), subject(None));
+        // Marks that another organisation named are none of this recipient's.
+        let is_cleared = |(name, _): &&(String, u32)| {
+            wish.clear.is_some_and(|white| white.spam_headers.iter().any(|known| known.eq_ignore_ascii_case(name)))
+        };
+        let clear_headers: Vec<_> = headers.spam.iter().filter(is_cleared).collect();
+        HeaderEdits {
+            tagged: edited != untagged,
+            cleared: !clear_headers.is_empty() || untagged.is_some(),
+            clear_headers,
+            mark: wish.mark,
+            signed_subject: match wish.mark {
+                Some(_) => untagged.unwrap_or_else(|| headers.subject.unwrap_or_default().to_vec()),
+                None => Vec::new(),
+            },
+            subject: edited,
+        }
+    };
+    let edits = edits_of(first);
+    let agree = others.iter().all(|wish| wish == first || edits_of(wish) == edits);
+    if agree { Agreement::Same(edits) } else { Agreement::Different }
+}
