@@ -160,6 +160,7 @@ impl From<&Config> for Defaults {
                 headers: limits.headers,
                 recipients: limits.recipients,
             },
+            split: config.split_mode(),
         }
     }
 }

@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::milter::client::message::Message;
-use crate::milter::settings::{Decided, DecidedRecipient, Directory, Settings};
+use crate::milter::settings::{Decided, DecidedRecipient, Directory, Pass, Settings};
 use crate::milter::transaction::Transaction;
+use crate::policy::action::SplitMode;
 use crate::policy::address::Address;
 use crate::policy::authres::{Authentication, Method};
-use crate::policy::decide::{Because, Identity, Level, Match, Outcome, Overridden, Verdict};
+use crate::policy::decide::{Addressed, Because, Identity, Level, Match, Outcome, Overridden, Verdict};
 use crate::policy::list::{Globs, ListKind, Scope, UserLists};
 use crate::policy::plan::{Circumstances, Delivery, Direction, Effect, Rejection};
 use crate::policy::subject::{LeadingSpace, decoded};
@@ -49,13 +50,16 @@ pub struct Explained {
     pub result: String,
     /// Header edits were left out: another recipient needs different ones.
     pub headers_left_out: bool,
+    /// The message is split, and this copy decided once more.
+    pub is_split: bool,
     /// A folder that the sender typed was taken off.
     pub detail_removed: bool,
     /// The Subject as this recipient reads it; `None` for a recipient who gets no copy.
     pub subject: Option<String>,
 }
 
-/// Runs the policy on a message as the milter would, for mail from outside.
+/// Runs the policy on a message as the milter would, for mail from outside. A message that Postfix would split is decided
+/// once more for each recipient alone.
 ///
 /// `sender` and `recipients` are paths as in SMTP, brackets optional.
 pub fn explain(directory: &impl Directory, sender: &str, recipients: &[String], raw: &[u8]) -> Vec<Explained> {
@@ -67,10 +71,31 @@ pub fn explain(directory: &impl Directory, sender: &str, recipients: &[String], 
         delimiter: settings.delimiter,
         leading: LeadingSpace::Kept,
         hold: true,
+        split: settings.split,
     };
+    let decided = |circumstances, recipients: &[&str]| decided(directory, circumstances, sender, recipients, &message);
+    let all: Vec<&str> = recipients.iter().map(String::as_str).collect();
+    let alone = Circumstances { rejection: Rejection::Never, split: SplitMode::Off, ..circumstances };
+    let copies = |one: Explained| {
+        if one.is_split { decided(alone, &[one.recipient.as_str()]) } else { vec![one] }
+    };
+    let mut explained: Vec<Explained> = decided(circumstances, &all).into_iter().flat_map(copies).collect();
+    let position = |one: &Explained| recipients.iter().position(|r| *r == one.recipient);
+    explained.sort_by_key(position);
+    explained
+}
+
+/// What one pass makes of a message.
+fn decided(
+    directory: &impl Directory,
+    circumstances: Circumstances,
+    sender: &str,
+    recipients: &[&str],
+    message: &Message,
+) -> Vec<Explained> {
     let subject = message.values("Subject").next().map(<[u8]>::to_vec).unwrap_or_default();
     let capture = Capture { inner: directory, subject, explained: RefCell::default() };
-    let mut transaction = Transaction::new(settings, circumstances, sender.as_bytes());
+    let mut transaction = Transaction::new(directory.settings(), Pass::First, circumstances, sender.as_bytes());
     for recipient in recipients {
         transaction.recipient(&capture, recipient.as_bytes(), std::iter::empty(), true);
     }
@@ -78,10 +103,7 @@ pub fn explain(directory: &impl Directory, sender: &str, recipients: &[String], 
         transaction.header(&header.name, &header.value);
     }
     transaction.finish(&capture);
-    let mut explained = capture.explained.into_inner();
-    let position = |one: &Explained| recipients.iter().position(|r| *r == one.recipient);
-    explained.sort_by_key(position);
-    explained
+    capture.explained.into_inner()
 }
 
 /// A directory that keeps what became of the message.
@@ -124,6 +146,7 @@ pub fn explained(recipient: &DecidedRecipient<'_>, effect: Option<&Effect>, subj
         verdict: recipient.verdict,
         result,
         headers_left_out: effect.is_some_and(|effect| effect.headers_left_out),
+        is_split: effect.is_some_and(|effect| effect.delivery == Delivery::Split),
         detail_removed: effect.is_some_and(|effect| effect.delivery == Delivery::DetailRemoved),
         subject: gets_copy.then(|| subject.split_whitespace().collect::<Vec<_>>().join(" ")),
     }
@@ -170,6 +193,14 @@ impl Explained {
             parts.push(if french { "n'est pas un utilisateur" } else { "not a user" }.to_owned());
         } else if reason.paused {
             parts.push(if french { "listes en pause" } else { "lists are paused" }.to_owned());
+        }
+        if reason.addressed == Addressed::Shared {
+            let text = if french {
+                "l'adresse n'est pas à cette personne seule"
+            } else {
+                "the address is not this person's alone"
+            };
+            parts.push(text.to_owned());
         }
         parts.extend(reason.sender.iter().chain(&reason.personal).map(|rule| rule_text(rule, language)));
         if parts.is_empty() {

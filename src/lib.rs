@@ -28,7 +28,8 @@
 //! |---|---|---|
 //! | [`policy`] | addresses, lists, authentication results, verdicts, plans, the Subject | nothing of ours |
 //! | [`mark`] | the signed header `X-Perso` | – |
-//! | [`milter`] | the protocol, both sides of it, and the session | `policy`, `mark` |
+//! | [`split`] | the marker `X-Perso-Split`, from the first pass to the second | `policy` |
+//! | [`milter`] | the protocol, both sides of it, and the session | `policy`, `mark`, `split` |
 //! | [`store`] | organisations, users, entries, journal; SQLite behind one trait | `policy` |
 //! | [`cache`] | everybody's lists in memory, and the thread that keeps them as the store has them | `store`, `policy` |
 //! | [`config`] | one struct, one default, one load, every problem with its line | `policy`, plain types of `milter` |
@@ -84,4 +85,5 @@ pub mod mark;
 pub mod metrics;
 pub mod milter;
 pub mod policy;
+pub mod split;
 pub mod store;

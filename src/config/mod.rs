@@ -22,6 +22,7 @@ use std::time::Duration;
 pub use crate::milter::listen::ListenAddress;
 pub use crate::milter::network::Network;
 pub use crate::milter::settings::Role;
+pub use crate::policy::action::SplitMode;
 use crate::policy::action::{BlackAction, LateAction, PersonalActions};
 use crate::policy::address::Domain;
 use crate::policy::authres::{AuthenticationMode, AuthenticationPolicy};
@@ -29,10 +30,10 @@ use crate::policy::organisation::{BlackPolicy, PersonalPolicy, WhitePolicy};
 use crate::policy::subject::Tag;
 
 pub use crate::policy::text::{FolderName, HeaderName, ReplyText};
-pub use choice::{LogFormat, LogLevel, SplitMode};
+pub use choice::{LogFormat, LogLevel};
 pub use load::{Loaded, MAX_FILE, Parsed, Source, load, parse};
 pub use problem::{KeyLines, LoadError, Place, Problem, Severity};
-pub use value::{AuthservId, DaemonName, Delimiter, GroupName, SocketMode, StoreUrl};
+pub use value::{AuthservId, DaemonName, Delimiter, GroupName, SocketMode, SplitAddress, StoreUrl};
 
 /// `config/perso-milter.toml`: every key with its default, explained.
 pub const DEFAULT_FILE: &str = include_str!("../../config/perso-milter.toml");
@@ -208,8 +209,18 @@ pub struct Networks {
 /// `[split]`
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Split {
-    /// `mode`: `off` in this version. Default: `off`.
-    pub mode: SplitMode,
+    /// `mode`: `off`, `mixed` or `edits`, as the file has it. Ask [`Config::split_mode`] for the one that applies.
+    pub configured_mode: Option<SplitMode>,
+    /// `address`: where Postfix's second smtpd takes the copies, on this machine. Default: `127.0.0.1:10026`.
+    pub address: SplitAddress,
+}
+
+impl Config {
+    /// The mode that applies: the configured one, else `edits` where a listener has the role `split`, else `off`.
+    pub fn split_mode(&self) -> SplitMode {
+        let has_path = self.milter.listeners.iter().any(|listener| listener.role == Role::Split);
+        self.split.configured_mode.unwrap_or(if has_path { SplitMode::Edits } else { SplitMode::Off })
+    }
 }
 
 /// `[log]`

@@ -73,6 +73,16 @@ pub struct Overridden {
     pub because: Because,
 }
 
+/// How a message reached its recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Addressed {
+    /// By an address that is theirs alone.
+    #[default]
+    Personally,
+    /// By an address that others have too, such as a group's.
+    Shared,
+}
+
 /// Why a recipient receives what they receive. `explain`, the console and the tests read this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reason {
@@ -86,6 +96,8 @@ pub struct Reason {
     pub overridden_personal: Option<Overridden>,
     /// The recipient's lists are paused.
     pub paused: bool,
+    /// Whether the message is theirs alone: where it is not, no list is asked.
+    pub addressed: Addressed,
 }
 
 /// What the recipient's lists ask for.
@@ -126,8 +138,13 @@ impl Verdict {
             overridden_sender: None,
             overridden_personal: None,
             paused: false,
+            addressed: Addressed::Personally,
         },
     };
+
+    /// Of a recipient whom the message reached by an address that is not theirs alone.
+    pub const SHARED: Self =
+        Self { outcome: Outcome::UNTOUCHED, reason: Reason { addressed: Addressed::Shared, ..Self::UNTOUCHED.reason } };
 }
 
 /// The senders of a message and what vouches for each.

@@ -1,7 +1,8 @@
 //! From the verdicts of all recipients to the edits of one message.
 //!
 //! A header edit changes the message for everybody, a recipient edit only for one. So header edits are planned where
-//! every recipient who stays needs the same ones, and left out otherwise; recipient edits are planned for each.
+//! every recipient who stays needs the same ones, and left out otherwise; recipient edits are planned for each. Where
+//! the MTA can split, a message whose recipients need edits gets none here: each copy comes back alone.
 //!
 //! The planner's law: an address that is to be added is never deleted; a recipient already in its target form gets no
 //! envelope edit. (Adding and deleting one address loses the recipient in silence.)
@@ -11,13 +12,13 @@ mod headers;
 
 use std::fmt;
 
-use super::action::BlackAction;
+use super::action::{BlackAction, SplitMode};
 use super::address::Address;
 use super::decide::{Outcome, Verdict};
 use super::organisation::OrgPolicy;
 use super::subject::LeadingSpace;
-use envelope::{delivery, envelope_edits};
-use headers::{Agreement, HeaderEdits, Wish, header_edits};
+use envelope::{EnvelopeEdits, delivery, envelope_edits};
+use headers::{Agreement, HeaderEdits, Wish, any_header_edit, header_edits};
 
 /// Whether a refusal reaches the sender alone, or would bounce to an innocent or leave mail stuck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub struct Circumstances {
     pub leading: LeadingSpace,
     /// May the message be put on hold?
     pub hold: bool,
+    /// Which messages the MTA splits after us. Always [`SplitMode::Off`] for a copy that it has split.
+    pub split: SplitMode,
 }
 
 /// The headers of the message that the planner may edit.
@@ -167,6 +170,8 @@ pub enum Delivery {
     Held,
     /// The whole message was refused.
     Rejected,
+    /// To wherever this recipient's own copy goes, once the MTA has split the message.
+    Split,
 }
 
 /// What one recipient gets. In the order of the recipients of the plan.
@@ -197,6 +202,8 @@ pub struct Plan {
     pub reject: Option<String>,
     /// In the order in which they must be sent: added recipients first, deleted ones last.
     pub modifications: Vec<Modification>,
+    /// The message needs the header that has the MTA split it. The planner holds no token: who executes the plan adds it.
+    pub split: bool,
     /// The signed mark, for the one recipient who gets it.
     pub mark: Option<Mark>,
     /// The Subject as delivered, our tag set aside: what the mark signs.
@@ -234,16 +241,22 @@ pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipi
         recipients.iter().map(|r| if held { Delivery::Held } else { delivery(circumstances, r) }).collect();
     let envelope = envelope_edits(circumstances, recipients, deliveries);
     let edits = header_edits(circumstances, headers, recipients, &envelope.deliveries);
+    if is_split(circumstances, headers, recipients, &envelope, &edits) {
+        return Plan {
+            modifications: deletions(headers.forged.iter()),
+            split: true,
+            effects: vec![Effect::of(Delivery::Split); recipients.len()],
+            ..Plan::default()
+        };
+    }
     let (common, left_out) = match edits {
         Agreement::Same(edits) => (edits, false),
         Agreement::Different => (HeaderEdits::default(), true),
     };
 
     let mut modifications = envelope.additions;
-    let delete = |(name, index): &(String, u32)| Modification::DeleteHeader { name: name.clone(), index: *index };
-    // From the highest index down: a deletion renumbers those below it.
-    modifications.extend(headers.forged.iter().rev().map(delete));
-    modifications.extend(common.clear_headers.iter().rev().copied().map(delete));
+    modifications.extend(deletions(headers.forged.iter()));
+    modifications.extend(deletions(common.clear_headers.iter().copied()));
     if let Some(value) = &common.subject {
         let (name, value) = ("Subject".to_owned(), value.clone());
         modifications.push(match headers.subject {
@@ -269,11 +282,39 @@ pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipi
     let effects = effects.collect();
     Plan {
         reject: None,
+        split: false,
         effects,
         mark: common.mark,
         signed_subject: common.signed_subject,
         subject: common.subject,
         modifications,
+    }
+}
+
+/// Deletes headers from the highest index down: a deletion renumbers those below it.
+fn deletions<'a>(headers: impl DoubleEndedIterator<Item = &'a (String, u32)>) -> Vec<Modification> {
+    let delete = |(name, index): &(String, u32)| Modification::DeleteHeader { name: name.clone(), index: *index };
+    headers.rev().map(delete).collect()
+}
+
+/// Whether the MTA must make copies. What a recipient needs counts even where no edit could bring it here, since alone it
+/// can be had: a hold for one of several.
+fn is_split(
+    circumstances: &Circumstances,
+    headers: &EditableHeaders<'_>,
+    recipients: &[Recipient<'_>],
+    envelope: &EnvelopeEdits,
+    edits: &Agreement<'_>,
+) -> bool {
+    let hold = circumstances.hold && recipients.iter().any(|r| blocked(r) == Some(BlackAction::Hold));
+    let held = envelope.deliveries.contains(&Delivery::Held);
+    match circumstances.split {
+        SplitMode::Off => false,
+        SplitMode::Mixed => matches!(edits, Agreement::Different) || (hold && !held),
+        SplitMode::Edits => {
+            let rewrites = !envelope.additions.is_empty() || !envelope.deletions.is_empty();
+            hold || rewrites || any_header_edit(circumstances, headers, recipients, &envelope.deliveries)
+        }
     }
 }
 
@@ -320,6 +361,7 @@ mod tests {
         delimiter: Some('+'),
         leading: LeadingSpace::Kept,
         hold: true,
+        split: SplitMode::Off,
     };
 
     fn verdict(outcome: Outcome) -> Verdict {

@@ -23,21 +23,21 @@ use super::world::{Entry, Sent, World, envelope, message, own_lists, policy, sen
 
 /// One user's choices and lists.
 #[derive(Debug, Clone)]
-struct Person {
-    options: UserOptions,
-    entries: Vec<Entry>,
+pub struct Person {
+    pub options: UserOptions,
+    pub entries: Vec<Entry>,
 }
 
 /// The organisation and the message, all that is the same for everyone.
 #[derive(Debug, Clone)]
-struct Common {
+pub struct Common {
     enforced: Vec<Entry>,
     defaults: Vec<Entry>,
     black: BlackAction,
     late: LateAction,
     actions: PersonalActions,
     required: bool,
-    sender: &'static str,
+    pub sender: &'static str,
     headers: Vec<(&'static str, &'static str)>,
 }
 
@@ -46,7 +46,7 @@ fn any_entry(lists: &'static [ListKind]) -> impl Strategy<Value = Entry> {
     (select(lists), text.prop_map(str::to_owned))
 }
 
-fn any_person() -> impl Strategy<Value = Person> {
+pub fn any_person() -> impl Strategy<Value = Person> {
     let options = (
         option::of((0u8..8).prop_map(PersonalActions::from_bits)),
         option::of((0u8..4).prop_map(BlackAction::from_code)),
@@ -59,7 +59,7 @@ fn any_person() -> impl Strategy<Value = Person> {
 }
 
 prop_compose! {
-    fn any_common()(
+    pub fn any_common()(
         enforced in vec(any_entry(&[ListKind::White, ListKind::Black]), 0..2),
         defaults in vec(any_entry(&[ListKind::White, ListKind::Black]), 0..2),
         black in (0u8..4).prop_map(BlackAction::from_code),
@@ -98,7 +98,7 @@ fn organisation(common: &Common) -> OrgPolicy {
     organisation
 }
 
-fn world(common: &Common, people: &BTreeMap<&str, &Person>) -> World {
+pub fn world(common: &Common, people: &BTreeMap<&str, &Person>) -> World {
     let authentication = AuthenticationPolicy {
         mode: if common.required { AuthenticationMode::Required } else { AuthenticationMode::Off },
         authserv_ids: vec!["mx.org.example".to_owned()],
@@ -111,7 +111,7 @@ fn world(common: &Common, people: &BTreeMap<&str, &Person>) -> World {
     people.iter().fold(world, |world, (address, person)| world.with(address, person.options, &person.entries))
 }
 
-fn raw(common: &Common) -> Message {
+pub fn raw(common: &Common) -> Message {
     message(&common.headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect::<Vec<_>>())
 }
 

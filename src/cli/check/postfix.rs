@@ -95,7 +95,7 @@ impl Check<'_> {
 
     /// Recipients that Postfix adds after we have seen the message get it as we edited it.
     fn copies(&mut self) {
-        if self.config.split.mode != SplitMode::Off {
+        if self.config.split_mode() != SplitMode::Off {
             return;
         }
         for key in ["always_bcc", "sender_bcc_maps", "recipient_bcc_maps"] {

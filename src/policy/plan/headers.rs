@@ -36,6 +36,28 @@ impl<'a> Wish<'a> {
     pub(super) fn edits(&self) -> bool {
         self.tag.is_some() || self.clear.is_some() || self.mark.is_some()
     }
+
+    fn edits_of<'h>(&self, circumstances: &Circumstances, headers: &EditableHeaders<'h>) -> HeaderEdits<'h> {
+        let clear = self.clear.map_or(&[][..], |white| &white.spam_prefixes);
+        let subject = |tag| edited(headers.subject, SubjectEdit { tag, clear }, circumstances.leading);
+        let (edited, untagged) = (subject(self.tag), subject(None));
+        // Marks that another organisation named are none of this recipient's.
+        let is_cleared = |(name, _): &&(String, u32)| {
+            self.clear.is_some_and(|white| white.spam_headers.iter().any(|known| known.eq_ignore_ascii_case(name)))
+        };
+        let clear_headers: Vec<_> = headers.spam.iter().filter(is_cleared).collect();
+        HeaderEdits {
+            tagged: edited != untagged,
+            cleared: !clear_headers.is_empty() || untagged.is_some(),
+            clear_headers,
+            mark: self.mark,
+            signed_subject: match self.mark {
+                Some(_) => untagged.unwrap_or_else(|| headers.subject.unwrap_or_default().to_vec()),
+                None => Vec::new(),
+            },
+            subject: edited,
+        }
+    }
 }
 
 /// The header edits of a message. Two wishes that come to the same edits agree.
@@ -49,11 +71,18 @@ pub(super) struct HeaderEdits<'a> {
     pub(super) signed_subject: Vec<u8>,
 }
 
+impl HeaderEdits<'_> {
+    fn change_the_message(&self) -> bool {
+        self.subject.is_some() || !self.clear_headers.is_empty() || self.mark.is_some()
+    }
+}
+
 pub(super) enum Agreement<'a> {
     Same(HeaderEdits<'a>),
     Different,
 }
 
+/// The header edits of all recipients who get a copy, if they come to the same.
 pub(super) fn header_edits<'a>(
     circumstances: &Circumstances,
     headers: &EditableHeaders<'a>,
@@ -62,28 +91,18 @@ pub(super) fn header_edits<'a>(
 ) -> Agreement<'a> {
     let wishes: Vec<Wish<'_>> = recipients.iter().zip(deliveries).filter_map(|(r, d)| Wish::of(r, d)).collect();
     let Some((first, others)) = wishes.split_first() else { return Agreement::Same(HeaderEdits::default()) };
-    let edits_of = |wish: &Wish<'_>| {
-        let clear = wish.clear.map_or(&[][..], |white| &white.spam_prefixes);
-        let subject = |tag| edited(headers.subject, SubjectEdit { tag, clear }, circumstances.leading);
-        let (edited, untagged) = (subject(wish.tag), subject(None));
-        // Marks that another organisation named are none of this recipient's.
-        let is_cleared = |(name, _): &&(String, u32)| {
-            wish.clear.is_some_and(|white| white.spam_headers.iter().any(|known| known.eq_ignore_ascii_case(name)))
-        };
-        let clear_headers: Vec<_> = headers.spam.iter().filter(is_cleared).collect();
-        HeaderEdits {
-            tagged: edited != untagged,
-            cleared: !clear_headers.is_empty() || untagged.is_some(),
-            clear_headers,
-            mark: wish.mark,
-            signed_subject: match wish.mark {
-                Some(_) => untagged.unwrap_or_else(|| headers.subject.unwrap_or_default().to_vec()),
-                None => Vec::new(),
-            },
-            subject: edited,
-        }
-    };
-    let edits = edits_of(first);
-    let agree = others.iter().all(|wish| wish == first || edits_of(wish) == edits);
+    let edits = first.edits_of(circumstances, headers);
+    let agree = others.iter().all(|wish| wish == first || wish.edits_of(circumstances, headers) == edits);
     if agree { Agreement::Same(edits) } else { Agreement::Different }
+}
+
+/// Whether the copy of any recipient needs a header edit, whatever the others need.
+pub(super) fn any_header_edit(
+    circumstances: &Circumstances,
+    headers: &EditableHeaders<'_>,
+    recipients: &[Recipient<'_>],
+    deliveries: &[Delivery],
+) -> bool {
+    let mut wishes = recipients.iter().zip(deliveries).filter_map(|(r, d)| Wish::of(r, d));
+    wishes.any(|wish| wish.edits() && wish.edits_of(circumstances, headers).change_the_message())
 }
