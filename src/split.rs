@@ -43,23 +43,27 @@ pub struct Marker {
 pub struct SplitKey {
     key: hmac::Key,
     token: String,
+    label: String,
 }
 
 impl SplitKey {
     /// A key of 32 random bytes.
     pub fn new(bytes: &[u8; 32]) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, bytes);
-        let token = hmac::sign(&key, b"perso-milter split token");
-        let token = token.as_ref().iter().take(16).fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
-        Self { key, token }
+        let token = hexadecimal(&key, "perso-milter split token", 16);
+        let label = hexadecimal(&key, "perso-milter split host", 8);
+        Self { key, token, label }
     }
 
     /// What Postfix's header check matches. To be shown to nobody but the postmaster.
     pub fn token(&self) -> &str {
         &self.token
+    }
+
+    /// The names by which the two ends of the second pass greet each other, sender first. Their Received header is removed
+    /// by these names: a sender who could guess them would see, by one of their own, which copies were split.
+    pub fn host_names(&self) -> [String; 2] {
+        ["edge", "split"].map(|end| format!("{end}.{}.perso-milter.invalid", self.label))
     }
 
     /// The claim that mail to `user` was first addressed to `original`.
@@ -108,6 +112,13 @@ impl SplitKey {
         let claims = words.map(|word| u64::from_str_radix(word, 16).map(Claim)).collect::<Result<_, _>>().ok()?;
         Some(Marker { direction, claims })
     }
+}
+
+fn hexadecimal(key: &hmac::Key, purpose: &str, bytes: usize) -> String {
+    hmac::sign(key, purpose.as_bytes()).as_ref().iter().take(bytes).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 impl fmt::Debug for SplitKey {

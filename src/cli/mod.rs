@@ -92,10 +92,15 @@ impl ConfigOption {
     /// The configuration and its store, opened.
     fn open_store(&self) -> anyhow::Result<(Config, Arc<dyn Store>)> {
         let config = self.load()?.parsed.config;
-        log_to_stderr(&config, tracing::Level::WARN);
-        let store = app::open_store(&config, &system_clock(), SealAccess::IfReadable)?;
+        let store = open_store(&config)?;
         Ok((config, store))
     }
+}
+
+/// Opens the store for a command.
+fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    log_to_stderr(config, tracing::Level::WARN);
+    Ok(app::open_store(config, &system_clock(), SealAccess::IfReadable)?)
 }
 
 /// Runs a command.

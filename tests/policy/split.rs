@@ -32,8 +32,6 @@ struct Copy {
 
 /// How a message fared on its whole way.
 struct Journey {
-    /// The reply to each RCPT.
-    recipients: Vec<Option<Reply<'static>>>,
     /// The reply to the end of the message.
     last: Option<Reply<'static>>,
     was_split: bool,
@@ -65,7 +63,7 @@ fn bare(recipient: &Recipient) -> String {
 /// Sends a message as Postfix with the lines of `postfix-config` does.
 fn through(world: &Arc<World>, role: Role, letter: &Envelope, message: &Message, aliases: Aliases<'_>) -> Journey {
     let sent = Mta::new(world.clone(), role, Offer::POSTFIX).send(letter, message);
-    let mut journey = Journey { recipients: sent.recipients, last: sent.last, was_split: false, copies: Vec::new() };
+    let mut journey = Journey { last: sent.last, was_split: false, copies: Vec::new() };
     let Some(delivery) = sent.delivery else { return journey };
     let marker = format!("{};", world.settings.split_key.token());
     journey.was_split = delivery.message.values(split::HEADER).any(|value| value.starts_with(marker.as_bytes()));
