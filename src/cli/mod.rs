@@ -100,7 +100,7 @@ impl ConfigOption {
 /// Opens the store for a command.
 fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     log_to_stderr(config, tracing::Level::WARN);
-    Ok(app::open_store(config, &system_clock(), SealAccess::IfReadable)?)
+    app::open_store(config, &system_clock(), SealAccess::IfReadable)
 }
 
 /// Runs a command.

@@ -34,7 +34,7 @@ impl Settings {
     }
 
     /// Adds a listener, with further keys of its own.
-    fn listener(mut self, address: &str, keys: &[(&str, &str)]) -> Self {
+    pub fn listener(mut self, address: &str, keys: &[(&str, &str)]) -> Self {
         let mut listener = Table::from_iter([("address".to_owned(), Value::from(address))]);
         listener.extend(keys.iter().map(|&(key, value)| (key.to_owned(), Value::from(value))));
         let milter = self.0.entry("milter").or_insert_with(|| Value::Table(Table::new()));

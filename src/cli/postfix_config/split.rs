@@ -84,6 +84,9 @@ pub(super) fn main_cf(config: &Config, directories: &Directories) -> Vec<String>
             config.split.address
         ),
         format!("smtpd_recipient_limit = {RECIPIENT_LIMIT}"),
+        "# One recipient a delivery, split or not: the trace of the mailbox server would tell them apart.".to_owned(),
+        "lmtp_destination_recipient_limit = 1".to_owned(),
+        "relay_destination_recipient_limit = 1".to_owned(),
     ]
 }
 
@@ -192,6 +195,7 @@ fn smtpd(name: String, milter: String) -> Vec<Setting> {
     let text = str::to_owned;
     settings(vec![
         ("myhostname", name, "Postfix takes its second pass for a loop, and recipients see which copies were split"),
+        ("syslog_name", text("postfix/perso-split"), "its lines in the log look like those of port 25"),
         ("smtpd_milters", milter, "copies are delivered unedited, with the marker in them"),
         ("smtpd_milter_maps", empty(), "an entry for this host keeps the milter from being called"),
         ("cleanup_service_name", text(CLEANUP), "recipients see which copies were split"),
