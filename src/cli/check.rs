@@ -101,7 +101,10 @@ fn findings(args: &Args, loaded: &Loaded) -> Vec<Problem> {
     problems.extend(listener::findings(&loaded.parsed, &listener::System::read(Path::new("/etc"))));
     problems.extend(store::findings(&loaded.parsed));
     match postconf {
-        Ok(Some(postconf)) => problems.extend(postfix::findings(&loaded.parsed, &postconf)),
+        Ok(Some(postconf)) => {
+            let key = store::split_key(&loaded.parsed);
+            problems.extend(postfix::findings(&loaded.parsed, &postconf, key.as_ref()));
+        }
         Ok(None) => {}
         Err(problem) => problems.push(problem),
     }

@@ -145,6 +145,12 @@ impl Daemon {
         scratch::run(self.program().args(arguments).arg("-c").arg(self.file()))
     }
 
+    /// The same for a command that may fail: whether it did not, and its output.
+    pub fn try_command(&self, arguments: &[&str]) -> (bool, String) {
+        let output = self.program().args(arguments).arg("-c").arg(self.file()).output().expect("the built program");
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Starts the daemon and waits until it serves.
     pub fn start(&mut self, scratch: &Scratch) {
         self.start_with(scratch, &[]);

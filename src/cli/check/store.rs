@@ -5,7 +5,9 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Parsed, Problem, Severity};
+use crate::config::{Parsed, Problem, Severity, SplitMode};
+use crate::directory;
+use crate::split::SplitKey;
 use crate::store::{SealAccess, SqliteOptions, SqliteStore, Store};
 
 /// The keys beside the database, and what each opens.
@@ -46,11 +48,25 @@ pub(super) fn findings(parsed: &Parsed) -> Vec<Problem> {
     problems
 }
 
+/// The key of the store's split markers; `None` where there is no store yet, or it cannot be opened.
+pub(super) fn split_key(parsed: &Parsed) -> Option<SplitKey> {
+    if parsed.config.split_mode() == SplitMode::Off || is_absent(parsed) {
+        return None;
+    }
+    let options = SqliteOptions { seal: SealAccess::Never, ..SqliteOptions::default() };
+    let store = SqliteStore::open(parsed.config.store.url.path(), options).ok()?;
+    Some(directory::split_key(&store.keys().match_key))
+}
+
+fn is_absent(parsed: &Parsed) -> bool {
+    fs::metadata(parsed.config.store.url.path()).map_or(0, |found| found.len()) == 0
+}
+
 /// What the store says of itself: its schema, whether its keys fit, whether its rows are as they were written. A store that
 /// is not there yet says nothing, and is not created; one of an older schema is migrated, as the daemon would.
 fn store_findings(parsed: &Parsed) -> Vec<Problem> {
     let path = parsed.config.store.url.path();
-    if fs::metadata(path).map_or(0, |found| found.len()) == 0 {
+    if is_absent(parsed) {
         return Vec::new();
     }
     let problem = |severity, what: String, remedy: &str| parsed.lines.problem(severity, KEY, what, remedy);

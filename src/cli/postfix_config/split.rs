@@ -48,6 +48,14 @@ pub struct Setting {
     pub danger: &'static str,
 }
 
+impl Setting {
+    /// As master.cf has it behind `-o`: braces around a value that holds blanks or commas.
+    pub fn text(&self) -> String {
+        let Self { name, value, .. } = self;
+        if value.contains([' ', ',', '{']) { format!("{{ {name}={value} }}") } else { format!("{name}={value}") }
+    }
+}
+
 impl Service {
     /// The name as `postconf -P` writes it: `perso-split/unix`.
     pub fn path(&self) -> String {
@@ -56,14 +64,7 @@ impl Service {
 
     fn lines(&self) -> Vec<String> {
         let head = format!("{} {} {} - y - {} {}", self.name, self.kind, self.privacy(), self.processes, self.command);
-        let option = |setting: &Setting| {
-            let Setting { name, value, .. } = setting;
-            if value.contains([' ', ',', '{']) {
-                format!("  -o {{ {name}={value} }}")
-            } else {
-                format!("  -o {name}={value}")
-            }
-        };
+        let option = |setting: &Setting| format!("  -o {}", setting.text());
         std::iter::once(head).chain(self.settings.iter().map(option)).collect()
     }
 

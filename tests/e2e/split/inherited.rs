@@ -113,3 +113,27 @@ fn a_forgotten_line_shows() {
     let mails = road.mails(sent.id(), "anne");
     assert!(contains(mails[0].message.bytes(), b"perso-milter.invalid"), "{mails:#?}");
 }
+
+/// `check` holds the running Postfix against every line, and says of one that is missing what it costs.
+#[test]
+fn check_finds_a_forgotten_line_and_nothing_else() {
+    let errors = |road: &Road| -> Vec<String> {
+        let directory = road.plan.postfix_directory();
+        let (_, text) = road.plan.daemon.try_command(&["check", "--postconf-dir", &directory]);
+        let lines = text.lines().filter(|line| line.contains("main.cf: ") || line.contains("master.cf: "));
+        lines.filter(|line| !line.contains("warning: ")).map(str::to_owned).collect()
+    };
+    assert_eq!(errors(&people().start()), Vec::<String>::new());
+    for (line, expected) in [
+        ("-o header_checks=", "cleanup-split/unix/header_checks: it is empty, inherited from main.cf"),
+        ("-o message_size_limit=", "message_size_limit: it is \"10240000\", inherited from main.cf"),
+        (
+            "perso-split_destination_recipient_limit",
+            "perso-split_destination_recipient_limit: a copy would have several",
+        ),
+        ("milter_header_checks", "milter_header_checks: the marker leads nowhere"),
+    ] {
+        let found = errors(&people().without(line).start());
+        assert!(!found.is_empty() && found.iter().all(|error| error.contains(expected)), "{line}: {found:#?}");
+    }
+}

@@ -68,8 +68,8 @@ fn answer(domain: &str, does: Does, byte: u8, payload: &[u8], output: &mut Vec<u
             return Reply::Code(ReplyCode::new(550, "5.1.1", &["Not here"]).expect("a reply")).encode(output);
         }
         (command::BODYEOB, Does::Replaces(old, new)) => {
-            Reply::AddRecipient(Text::new(&path(new)).expect("a path")).encode(output);
-            Reply::DeleteRecipient(Text::new(&path(old)).expect("a path")).encode(output);
+            Reply::AddRecipient(Text::new(path(new)).expect("a path")).encode(output);
+            Reply::DeleteRecipient(Text::new(path(old)).expect("a path")).encode(output);
         }
         (command::BODYEOB, Does::Quarantines) => {
             Reply::Quarantine(Text::new(&b"looked at by hand"[..]).expect("a text")).encode(output);

@@ -111,6 +111,11 @@ impl Plan {
         self
     }
 
+    /// Postfix's config_directory.
+    pub fn postfix_directory(&self) -> String {
+        self.scratch.path().join("postfix").display().to_string()
+    }
+
     pub fn address(&self, name: &str) -> String {
         if name.contains('@') { name.to_owned() } else { format!("{name}@{}", self.domain) }
     }

@@ -16,13 +16,13 @@ const LEAST_TIMEOUTS: [(&str, u64); 3] =
 
 /// One milter as Postfix has it.
 #[derive(Debug, PartialEq, Eq)]
-struct Entry<'a> {
-    address: &'a str,
+pub(super) struct Entry<'a> {
+    pub(super) address: &'a str,
     options: Vec<(&'a str, &'a str)>,
 }
 
 impl Entry<'_> {
-    fn option(&self, name: &str) -> Option<&str> {
+    pub(super) fn option(&self, name: &str) -> Option<&str> {
         self.options.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
     }
 }
@@ -118,6 +118,10 @@ impl Check<'_> {
             let what = "no_milters keeps every milter from being called";
             self.warning("receive_override_options", what, "remove it from main.cf");
         }
+        if !self.postconf.get("smtpd_milter_maps").is_empty() {
+            let what = "for the clients it names other milters are called, or none";
+            self.warning("smtpd_milter_maps", what, "see that it names ours for all whose mail is to be seen");
+        }
     }
 
     /// Services of master.cf with milters of their own, without ours.
@@ -129,6 +133,7 @@ impl Check<'_> {
             let is_chrooted = self.postconf.services.iter().any(|s| s.name == name && s.is_chrooted);
             let caller = Caller { queue: Path::new(queue), is_chrooted };
             let listeners = &self.config.milter.listeners;
+            // The second smtpd is looked at by itself.
             let calls_us = entries(&set.value)
                 .iter()
                 .any(|entry| listeners.iter().any(|listener| caller.reaches(entry.address, &listener.address)));
@@ -147,14 +152,14 @@ impl Check<'_> {
 }
 
 /// How the Postfix service that connects sees paths.
-struct Caller<'a> {
-    queue: &'a Path,
-    is_chrooted: bool,
+pub(super) struct Caller<'a> {
+    pub(super) queue: &'a Path,
+    pub(super) is_chrooted: bool,
 }
 
 impl Caller<'_> {
     /// Whether a connection to `entry`, as Postfix writes it, arrives at `listener`.
-    fn reaches(&self, entry: &str, listener: &ListenAddress) -> bool {
+    pub(super) fn reaches(&self, entry: &str, listener: &ListenAddress) -> bool {
         let Some((kind, rest)) = entry.split_once(':') else { return false };
         match (kind, listener) {
             ("unix" | "local", ListenAddress::Unix { path }) => {
@@ -178,7 +183,7 @@ impl Caller<'_> {
     }
 }
 
-fn entries(value: &str) -> Vec<Entry<'_>> {
+pub(super) fn entries(value: &str) -> Vec<Entry<'_>> {
     let mut entries = Vec::new();
     let separator = |c: char| c == ',' || c.is_whitespace();
     let mut rest = value.trim_start_matches(separator);
