@@ -173,6 +173,7 @@ pub fn policy(defaults: &Defaults, organisation: &Organisation, key: &Fingerprin
             tag: own.tag.as_deref().and_then(|tag| Tag::new(tag).ok()).unwrap_or_else(|| personal.tag.clone()),
             folder: text(&own.folder, &personal.folder),
             sensitivity: own.sensitivity.unwrap_or(personal.sensitivity),
+            outbound: own.outbound.unwrap_or(personal.outbound),
         },
         black: BlackPolicy {
             action: own.black_action.unwrap_or(black.action),

@@ -58,16 +58,22 @@ pub struct Explained {
     pub subject: Option<String>,
 }
 
-/// Runs the policy on a message as the milter would, for mail from outside. A message that Postfix would split is decided
+/// Runs the policy on a message as the milter would, for mail that goes this way. A message that Postfix would split is decided
 /// once more for each recipient alone.
 ///
 /// `sender` and `recipients` are paths as in SMTP, brackets optional.
-pub fn explain(directory: &impl Directory, sender: &str, recipients: &[String], raw: &[u8]) -> Vec<Explained> {
+pub fn explain(
+    directory: &impl Directory,
+    direction: Direction,
+    sender: &str,
+    recipients: &[String],
+    raw: &[u8],
+) -> Vec<Explained> {
     let message = Message::parse(raw);
     let settings = directory.settings();
     let circumstances = Circumstances {
         rejection: Rejection::Allowed,
-        direction: Direction::Inbound,
+        direction,
         delimiter: settings.delimiter,
         leading: LeadingSpace::Kept,
         hold: true,
@@ -95,7 +101,8 @@ fn decided(
 ) -> Vec<Explained> {
     let subject = message.values("Subject").next().map(<[u8]>::to_vec).unwrap_or_default();
     let capture = Capture { inner: directory, subject, explained: RefCell::default() };
-    let mut transaction = Transaction::new(directory.settings(), Pass::First, circumstances, sender.as_bytes());
+    let mut transaction =
+        Transaction::new(directory, directory.settings(), Pass::First, circumstances, sender.as_bytes());
     for recipient in recipients {
         transaction.recipient(&capture, recipient.as_bytes(), std::iter::empty(), true);
     }
@@ -202,7 +209,9 @@ impl Explained {
             };
             parts.push(text.to_owned());
         }
-        parts.extend(reason.sender.iter().chain(&reason.personal).map(|rule| rule_text(rule, language)));
+        parts.extend(
+            reason.sender.iter().chain(&reason.personal).chain(&reason.outbound).map(|rule| rule_text(rule, language)),
+        );
         if parts.is_empty() {
             parts.push(if french { "aucune entrée ne décide" } else { "no entry decides" }.to_owned());
         }
@@ -232,6 +241,8 @@ fn rule_text(rule: &Match, language: Language) -> String {
         (ListKind::White, true) => "liste blanche",
         (ListKind::Black, false) => "black list",
         (ListKind::Black, true) => "liste noire",
+        (ListKind::Personal, false) if rule.identity == Identity::Recipient => "the sender's personal list",
+        (ListKind::Personal, true) if rule.identity == Identity::Recipient => "liste PERSONNELLE de l'expéditeur",
         (ListKind::Personal, false) => "personal list",
         (ListKind::Personal, true) => "liste PERSONNELLE",
     };
@@ -257,6 +268,8 @@ fn rule_text(rule: &Match, language: Language) -> String {
         (Identity::Envelope, true) => "expéditeur d'enveloppe",
         (Identity::Header, false) => "header sender",
         (Identity::Header, true) => "expéditeur de l'en-tête",
+        (Identity::Recipient, false) => "recipient",
+        (Identity::Recipient, true) => "destinataire",
     };
     let authentication = match rule.authentication {
         _ if rule.list == ListKind::Black => String::new(),

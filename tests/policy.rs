@@ -6,6 +6,8 @@ mod edges;
 mod fixtures;
 #[path = "policy/independence.rs"]
 mod independence;
+#[path = "policy/outbound.rs"]
+mod outbound;
 #[path = "policy/reference.rs"]
 mod reference;
 #[path = "policy/split.rs"]

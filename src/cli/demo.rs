@@ -24,6 +24,7 @@ use crate::milter::listen::ListenAddress;
 use crate::policy::action::PersonalActions;
 use crate::policy::address::bare_path;
 use crate::policy::list::ListKind;
+use crate::policy::plan::Direction;
 use crate::policy::subject::decoded;
 use crate::store::{Actor, Level, NewUser, OwnEntry, SealAccess, Store, UserKind, system_clock};
 
@@ -174,7 +175,7 @@ fn play(address: &ListenAddress, lists: &ListsFile, language: Language) -> anyho
         let outcome = client.send_message(&envelope, raw)?;
         let delivery = outcome.deliver(&envelope, raw, client.agreement());
         let paths: Vec<String> = example.rcpt.iter().map(|path| format!("<{path}>")).collect();
-        let explained = explain(&directory, &example.from, &paths, raw);
+        let explained = explain(&directory, Direction::Inbound, &example.from, &paths, raw);
         for (index, why) in explained.iter().enumerate() {
             let seen = Seen::of(&outcome, delivery.as_ref(), index, &paths[index], raw);
             recipients += 1;

@@ -19,7 +19,7 @@ use crate::explain::{Explained, Language, explain};
 use crate::milter::client::message::Message;
 use crate::policy::address::Address;
 use crate::policy::identity::header_sender;
-use crate::policy::plan::mailbox_candidates;
+use crate::policy::plan::{Direction, mailbox_candidates};
 use crate::store::{SealAccess, Store, system_clock};
 
 /// Largest message read, in bytes.
@@ -39,6 +39,9 @@ pub struct Args {
     /// Take organisation and lists from this file instead of the store
     #[arg(long, value_name = "FILE.toml")]
     lists: Option<PathBuf>,
+    /// The message is one that a user of ours sends
+    #[arg(long)]
+    outbound: bool,
     /// For programs
     #[arg(long)]
     json: bool,
@@ -71,10 +74,11 @@ pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     };
     let text = read_text(file)?;
     let file = ListsFile::parse(&text, defaults).with_context(|| file.display().to_string())?;
+    let direction = if args.outbound { Direction::Outbound } else { Direction::Inbound };
     for refusal in file.refusals() {
         eprintln!("note: the console would refuse {refusal}");
     }
-    let explained = explain(&file.directory(), &sender, &args.recipients, &raw);
+    let explained = explain(&file.directory(), direction, &sender, &args.recipients, &raw);
     if args.json {
         print_json(&explained.iter().map(to_json).collect())?;
     } else {

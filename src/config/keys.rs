@@ -80,6 +80,7 @@ impl Personal {
         section.value_of("tag", value::tag, &mut self.tag);
         section.value("folder", &mut self.folder);
         section.flag("sensitivity", &mut self.sensitivity);
+        section.value("outbound", &mut self.outbound);
     }
 }
 

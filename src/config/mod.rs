@@ -23,7 +23,7 @@ pub use crate::milter::listen::ListenAddress;
 pub use crate::milter::network::Network;
 pub use crate::milter::settings::Role;
 pub use crate::policy::action::SplitMode;
-use crate::policy::action::{BlackAction, LateAction, PersonalActions};
+use crate::policy::action::{BlackAction, LateAction, OutboundAction, PersonalActions};
 use crate::policy::address::Domain;
 use crate::policy::authres::{AuthenticationMode, AuthenticationPolicy};
 use crate::policy::organisation::{BlackPolicy, PersonalPolicy, WhitePolicy};
@@ -134,6 +134,8 @@ pub struct Personal {
     pub folder: FolderName,
     /// `sensitivity`: whether `Sensitivity: Personal` (RFC 2156) stands beside the mark. Default: no.
     pub sensitivity: bool,
+    /// `outbound`: `off`, `tag` or `mark`, for what users send to people on their personal lists. Default: `off`.
+    pub outbound: OutboundAction,
 }
 
 /// `[black]`, the defaults of an organisation that sets nothing else.
@@ -269,6 +271,7 @@ impl Default for Personal {
             tag: literal_tag("[PERSO]"),
             folder: FolderName::perso(),
             sensitivity: false,
+            outbound: OutboundAction::Off,
         }
     }
 }
@@ -321,6 +324,7 @@ impl Personal {
             tag: self.tag.clone(),
             folder: self.folder.to_string(),
             sensitivity: self.sensitivity,
+            outbound: self.outbound,
         }
     }
 }

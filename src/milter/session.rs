@@ -355,7 +355,8 @@ impl Conversation {
     fn mail(&mut self, directory: &impl Directory, role: Role, envelope: &EnvelopeAddress<'_>) {
         let settings = directory.settings();
         let circumstances = self.circumstances(&settings, role);
-        self.transaction = Some(Box::new(Transaction::new(settings, role.pass(), circumstances, envelope.address)));
+        self.transaction =
+            Some(Box::new(Transaction::new(directory, settings, role.pass(), circumstances, envelope.address)));
     }
 
     fn circumstances(&self, settings: &Settings, role: Role) -> Circumstances {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::network::Network;
 use crate::mark::MarkKey;
-use crate::policy::action::{BlackAction, PersonalActions, SplitMode};
+use crate::policy::action::{BlackAction, OutboundAction, PersonalActions, SplitMode};
 use crate::policy::address::{Address, Domain};
 use crate::policy::authres::AuthenticationPolicy;
 use crate::policy::decide::Verdict;
@@ -116,6 +116,7 @@ pub struct Settings {
     pub split_key: SplitKey,
     spam_headers: Vec<String>,
     domains: HashSet<Domain>,
+    marks_outbound: bool,
 }
 
 impl Settings {
@@ -134,6 +135,7 @@ impl Settings {
             split_key,
             spam_headers: Vec::new(),
             domains: HashSet::new(),
+            marks_outbound: false,
         }
     }
 
@@ -146,12 +148,18 @@ impl Settings {
         self.spam_headers.sort_unstable();
         self.spam_headers.dedup();
         self.domains = self.organisations.values().flat_map(|policy| policy.domains.iter().cloned()).collect();
+        self.marks_outbound = self.organisations.values().any(|policy| policy.personal.outbound != OutboundAction::Off);
         self
     }
 
     /// Names of spam marks of all organisations, in lower case.
     pub fn spam_headers(&self) -> &[String] {
         &self.spam_headers
+    }
+
+    /// Whether some organisation marks what its users send.
+    pub fn marks_outbound(&self) -> bool {
+        self.marks_outbound
     }
 
     /// Whether mail to this domain is an organisation's.
@@ -202,6 +210,8 @@ pub trait Directory {
 pub struct Decided<'a> {
     /// Which way it went.
     pub direction: Direction,
+    /// The organisation of the sender, where they are a user whose personal list was asked.
+    pub sender: Option<u32>,
     /// Every recipient who is one of our users or was refused, and all others.
     pub recipients: Vec<DecidedRecipient<'a>>,
     /// The edits; empty where all recipients were refused.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::facts::{Depth, HeaderFacts, HeaderLimit};
 use super::settings::{Decided, DecidedRecipient, Directory, Pass, Settings};
 use crate::mark;
-use crate::policy::action::{PersonalActions, SplitMode};
+use crate::policy::action::{OutboundAction, PersonalActions, SplitMode};
 use crate::policy::address::Address;
-use crate::policy::decide::{Lists, Message, Verdict, decide, decide_at_rcpt};
+use crate::policy::decide::{Lists, Message, Reason, Verdict, decide, decide_at_rcpt, decide_outbound};
 use crate::policy::identity::Sender;
 use crate::policy::list::{Globs, UserLists};
 use crate::policy::organisation::OrgPolicy;
@@ -28,6 +28,8 @@ pub struct Transaction {
     pass: Pass,
     circumstances: Circumstances,
     sender: Option<Sender>,
+    /// The envelope sender as a user of ours, where what users send may be marked.
+    sending: Option<User>,
     recipients: Vec<Accepted>,
     refused: Vec<Refused>,
     /// In the first pass: what the sender says of original recipients.
@@ -110,14 +112,25 @@ pub enum MessageAnswer {
 
 impl Transaction {
     /// Begins a message at MAIL. `path` is the envelope sender as received.
-    pub fn new(settings: Arc<Settings>, pass: Pass, circumstances: Circumstances, path: &[u8]) -> Self {
+    pub fn new(
+        directory: &impl Directory,
+        settings: Arc<Settings>,
+        pass: Pass,
+        circumstances: Circumstances,
+        path: &[u8],
+    ) -> Self {
         let sender = Address::from_path(path);
         let sender = sender.map(|address| Sender::envelope(address, &settings.authentication.forwarders));
+        // The second pass learns the direction from the marker, among the headers.
+        let may_be_outbound = circumstances.direction == Direction::Outbound || pass == Pass::Second;
+        let sending = sender.as_ref().filter(|_| settings.marks_outbound() && may_be_outbound);
+        let sending = sending.and_then(|sender| user(directory, &settings, sender.address().clone()));
         Self {
             settings,
             pass,
             circumstances,
             sender,
+            sending,
             recipients: Vec::new(),
             refused: Vec::new(),
             claims: Vec::new(),
@@ -148,7 +161,7 @@ impl Transaction {
             let first = self.over_recipients.replace(limit).is_none();
             return if may_refuse { RecipientAnswer::OverLimit { limit, first } } else { RecipientAnswer::Accept };
         }
-        let user = self.user(directory, path);
+        let user = Address::from_path(path).and_then(|address| user(directory, &self.settings, address));
         if may_refuse
             && let (Some(user), Some(sender)) = (&user, &self.sender)
             && let Some(verdict) = decide_at_rcpt(&user.policy, user.lists(), sender)
@@ -166,7 +179,7 @@ impl Transaction {
             }
             (Pass::First, _) => None,
         };
-        self.depth = self.depth.max(self.needed_depth(user.as_ref()));
+        self.depth = self.depth.max(self.needed_depth(user.as_ref())).max(self.outbound_depth());
         // Only a recipient who can be rewritten needs its arguments.
         let arguments = if user.is_some() { arguments.into_iter().map(<[u8]>::to_vec).collect() } else { Vec::new() };
         self.recipients.push(Accepted { path: path.into(), arguments, user, belied });
@@ -184,18 +197,6 @@ impl Transaction {
         (bytes > MAX_RECIPIENT).then_some(OverLimit::RecipientLength)
     }
 
-    fn user(&self, directory: &impl Directory, path: &[u8]) -> Option<User> {
-        let address = Address::from_path(path)?;
-        let delimiter = self.settings.delimiter;
-        let found = |address: Address| directory.lists(&address).map(|lists| (lists, address));
-        let (lists, known_as) = mailbox_candidates(address, delimiter).find_map(found)?;
-        let has_detail = delimiter.is_some_and(|delimiter| known_as.local().contains(delimiter));
-        let detail = if has_detail { Detail::Name } else { Detail::Folder };
-        let policy = self.settings.organisations.get(&lists.organisation())?.clone();
-        let globs = if lists.has_globs() { directory.globs(&lists) } else { None };
-        Some(User { policy, lists, globs, detail })
-    }
-
     /// The claim that mail for this user was first addressed to somebody else of ours: a group, another person. Where the
     /// MTA says so after it expanded aliases, the copy is not this user's alone.
     fn claim_of_another(&self, directory: &impl Directory, user: &User, arguments: &[&[u8]]) -> Option<Claim> {
@@ -210,6 +211,14 @@ impl Transaction {
             None => self.settings.is_served(&original.domain_owned()),
         };
         is_another.then(|| self.settings.split_key.claim(&original, user.lists.user()))
+    }
+
+    fn outbound_depth(&self) -> Depth {
+        match self.sending.as_ref().map(|sender| sender.policy.personal.outbound) {
+            None | Some(OutboundAction::Off) => Depth::Forged,
+            Some(OutboundAction::Tag) => Depth::Decide,
+            Some(OutboundAction::Mark) => Depth::Mark,
+        }
     }
 
     fn needed_depth(&self, user: Option<&User>) -> Depth {
@@ -246,7 +255,13 @@ impl Transaction {
             },
             ..self.circumstances
         };
-        let verdicts = self.verdicts(marker.as_ref());
+        let sending = self.sending_user(directory, circumstances.direction);
+        let mut verdicts = self.verdicts(marker.as_ref());
+        for (recipient, verdict) in self.recipients.iter().zip(&mut verdicts) {
+            let address = sending.and_then(|_| Address::from_path(&recipient.path));
+            let entry = sending.zip(address).and_then(|(s, to)| decide_outbound(&s.policy, s.lists(), &to));
+            verdict.reason = Reason { outbound: entry, ..verdict.reason };
+        }
         let recipients: Vec<Recipient<'_>> = self
             .recipients
             .iter()
@@ -257,14 +272,27 @@ impl Transaction {
                 user: accepted.user.as_ref().map(|user| (&*user.policy, user.lists.user())),
                 detail: accepted.user.as_ref().map_or(Detail::Folder, |user| user.detail),
                 verdict,
+                sending: sending.filter(|_| verdict.reason.outbound.is_some()).map(|s| (&*s.policy, s.lists.user())),
             })
             .collect();
         let plan = plan(&circumstances, &self.facts.editable(), &recipients);
-        directory.decided(&self.decided(circumstances.direction, &verdicts, &plan));
+        directory.decided(&Decided {
+            direction: circumstances.direction,
+            sender: sending.map(|user| user.policy.id),
+            recipients: self.decided(&verdicts),
+            plan: &plan,
+        });
         match plan.reject {
             Some(text) => MessageAnswer::Reject(text),
             None => MessageAnswer::Accept(self.with_own_headers(plan)),
         }
+    }
+
+    /// The user whose personal list is asked about the recipients: who sends, as envelope and From agree.
+    fn sending_user(&self, directory: &impl Directory, direction: Direction) -> Option<&User> {
+        let sender = self.sending.as_ref().filter(|_| direction == Direction::Outbound)?;
+        let author = user(directory, &self.settings, self.facts.header_sender()?)?;
+        (author.lists.user() == sender.lists.user()).then_some(sender)
     }
 
     fn over_limit(&self) -> Option<OverLimit> {
@@ -305,7 +333,7 @@ impl Transaction {
         self.recipients.iter().map(verdict).collect()
     }
 
-    fn decided<'a>(&'a self, direction: Direction, verdicts: &[Verdict], plan: &'a Plan) -> Decided<'a> {
+    fn decided(&self, verdicts: &[Verdict]) -> Vec<DecidedRecipient<'_>> {
         let accepted =
             self.recipients.iter().zip(verdicts).enumerate().map(|(index, (recipient, verdict))| DecidedRecipient {
                 path: &recipient.path,
@@ -319,7 +347,7 @@ impl Transaction {
             verdict: refused.verdict,
             effect: None,
         });
-        Decided { direction, recipients: accepted.chain(refused).collect(), plan }
+        accepted.chain(refused).collect()
     }
 
     /// The modifications with the headers that need a key among them, before any recipient is deleted.
@@ -357,4 +385,15 @@ impl Transaction {
         }
         headers
     }
+}
+
+/// The user who has an address.
+fn user(directory: &impl Directory, settings: &Settings, address: Address) -> Option<User> {
+    let found = |address: Address| directory.lists(&address).map(|lists| (lists, address));
+    let (lists, known_as) = mailbox_candidates(address, settings.delimiter).find_map(found)?;
+    let has_detail = settings.delimiter.is_some_and(|delimiter| known_as.local().contains(delimiter));
+    let detail = if has_detail { Detail::Name } else { Detail::Folder };
+    let policy = settings.organisations.get(&lists.organisation())?.clone();
+    let globs = if lists.has_globs() { directory.globs(&lists) } else { None };
+    Some(User { policy, lists, globs, detail })
 }

@@ -1,6 +1,6 @@
 //! What one organisation decided for all its users.
 
-use super::action::{BlackAction, LateAction, PersonalActions};
+use super::action::{BlackAction, LateAction, OutboundAction, PersonalActions};
 use super::address::{Address, Domain, is_within};
 use super::decide::Lists;
 use super::list::{EntryValue, FingerprintKey, Globs, ListKind, UserLists, UserOptions};
@@ -18,6 +18,8 @@ pub struct PersonalPolicy {
     pub folder: String,
     /// `Sensitivity: Personal` (RFC 2156, 5.3.4) is added beside the mark.
     pub sensitivity: bool,
+    /// What is done with what its users send to people on their personal lists.
+    pub outbound: OutboundAction,
 }
 
 /// What is done with messages from blocked senders.
@@ -72,6 +74,7 @@ impl Default for PersonalPolicy {
             tag: Tag::new("[PERSO]").expect("a valid literal"),
             folder: FolderName::perso().to_string(),
             sensitivity: false,
+            outbound: OutboundAction::Off,
         }
     }
 }

@@ -88,6 +88,8 @@ pub struct Recipient<'a> {
     pub detail: Detail,
     /// What their lists ask for.
     pub verdict: &'a Verdict,
+    /// The sender, where they are a user of ours who has this recipient as personal: their policy and number.
+    pub sending: Option<(&'a OrgPolicy, u64)>,
 }
 
 /// One edit of the message, as the milter protocol has them.
@@ -153,6 +155,12 @@ pub struct Mark {
     pub user: u64,
     /// `Sensitivity: Personal` goes beside it.
     pub sensitivity: bool,
+}
+
+impl Mark {
+    fn by(policy: &OrgPolicy, user: u64) -> Self {
+        Self { user, sensitivity: policy.personal.sensitivity }
+    }
 }
 
 /// Where one recipient's copy goes.
@@ -398,6 +406,7 @@ mod tests {
                 user: (!path.contains("elsewhere")).then_some((&policy, index as u64)),
                 detail: if path.contains("name+") { Detail::Name } else { Detail::Folder },
                 verdict,
+                sending: None,
             })
             .collect();
         let headers = EditableHeaders { subject: Some(b" Hello"), ..EditableHeaders::default() };
@@ -533,6 +542,7 @@ mod tests {
             user: Some((&policy, 1)),
             detail: Detail::Folder,
             verdict: &verdict,
+            sending: None,
         };
         let (spam, forged) =
             ([("X-Spam-Flag".to_owned(), 1), ("X-Spam-Flag".to_owned(), 2)], [("X-Perso".to_owned(), 1)]);

@@ -169,6 +169,7 @@ fn settings_are_set_shown_and_go_back_to_the_default() {
         ("tag", "[PRIVÉ]"),
         ("folder", "Prive"),
         ("sensitivity", "true"),
+        ("outbound", "tag"),
         ("black_action", "junk"),
         ("late_action", "junk"),
         ("junk_folder", "Junk"),

@@ -1,9 +1,9 @@
 //! The header edits that recipients ask for, and whether all ask for the same.
 
 use super::{Circumstances, Delivery, EditableHeaders, Mark, Recipient};
-use crate::policy::action::PersonalActions;
+use crate::policy::action::{OutboundAction, PersonalActions};
 use crate::policy::decide::Outcome;
-use crate::policy::organisation::WhitePolicy;
+use crate::policy::organisation::{OrgPolicy, WhitePolicy};
 use crate::policy::subject::{SubjectEdit, Tag, edited};
 
 /// The header edits that one recipient's verdict asks for.
@@ -20,17 +20,22 @@ impl<'a> Wish<'a> {
         if *delivery == Delivery::Discarded {
             return None;
         }
-        let (Some((policy, user)), Outcome::Deliver { personal, clear_spam }) =
-            (recipient.user, recipient.verdict.outcome)
-        else {
-            return Some(Self::default());
-        };
-        let mark = Mark { user, sensitivity: policy.personal.sensitivity };
-        Some(Self {
+        let Outcome::Deliver { personal, clear_spam } = recipient.verdict.outcome else { return Some(Self::default()) };
+        let own = recipient.user.map_or_else(Self::default, |(policy, user)| Self {
             tag: personal.contains(PersonalActions::TAG).then_some(&policy.personal.tag),
             clear: clear_spam.then_some(&policy.white),
-            mark: personal.contains(PersonalActions::MARK).then_some(mark),
-        })
+            mark: personal.contains(PersonalActions::MARK).then_some(Mark::by(policy, user)),
+        });
+        Some(recipient.sending.map_or(own, |(policy, user)| own.and_of_sender(policy, user)))
+    }
+
+    /// What the sender's list asks for stands behind what the recipient's own does.
+    fn and_of_sender(self, policy: &'a OrgPolicy, user: u64) -> Self {
+        match policy.personal.outbound {
+            OutboundAction::Off => self,
+            OutboundAction::Tag => Self { tag: self.tag.or(Some(&policy.personal.tag)), ..self },
+            OutboundAction::Mark => Self { mark: self.mark.or(Some(Mark::by(policy, user))), ..self },
+        }
     }
 
     pub(super) fn edits(&self) -> bool {

@@ -206,3 +206,20 @@ fn the_second_smtpd_takes_one_recipient_a_message() {
     drop(second);
     assert!(road.plan.daemon.log().contains("perso-split_destination_recipient_limit"), "{}", road.plan.daemon.log());
 }
+
+/// What Bob sends: each recipient's copy by Bob's own list.
+#[test]
+fn what_a_user_sends_is_tagged_for_their_own_people_alone() {
+    let settings = Settings::new().set("personal.outbound", "tag").set("networks.ours", vec!["127.0.0.0/8"]);
+    let road = people(settings).start();
+    let bob = road.plan.address("bob");
+    let message = letter(&bob, "Sortant");
+    // The mailboxes of this test are everybody's: what one finds there is what leaves.
+    let (friend, other) = (FRIEND, "collegue@ailleurs.example");
+    let sent = road.send(&bob, &[friend, other], &message);
+    assert!(road.was_split(sent.id()));
+    road.assert_copy(&sent, friend, "INBOX", &message.with_subject(" [PERSO] Sortant"));
+    road.assert_copy(&sent, other, "INBOX", &message);
+    let sent = road.send(&bob, &[other], &message);
+    assert!(!road.was_split(sent.id()));
+}
