@@ -1,5 +1,5 @@
 //! Other milters beside ours at the edge, which see the whole message: one that replaces a recipient, one that holds the
-//! message, one that refuses a recipient.
+//! message, one that refuses a recipient, one that verifies senders.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -7,10 +7,11 @@ use std::ops::ControlFlow;
 use std::thread;
 
 use perso_milter::milter::frame::FrameDecoder;
-use perso_milter::milter::reply::{Reply, ReplyCode, Text};
+use perso_milter::milter::reply::{HeaderName, HeaderValue, Reply, ReplyCode, Text};
 use perso_milter::milter::wire::{Actions, Protocol, command};
 
 use super::road::Plan;
+use crate::message::Message;
 use crate::milter::Settings;
 use crate::relay::{FRIEND, STRANGER, letter};
 
@@ -23,6 +24,8 @@ enum Does {
     Quarantines,
     /// The recipient is refused.
     Refuses(&'static str),
+    /// Writes what it found out about the sender, at this place: 0 above Postfix's own Received, 1 below it.
+    Verifies(u32, &'static str),
 }
 
 /// A milter as plain as can be: a thread a connection, one answer an event. Returns its port.
@@ -57,7 +60,7 @@ fn answer(domain: &str, does: Does, byte: u8, payload: &[u8], output: &mut Vec<u
         (command::OPTNEG, _) => {
             output.extend_from_slice(&13u32.to_be_bytes());
             output.push(command::OPTNEG);
-            let actions = Actions::ADDRCPT | Actions::DELRCPT | Actions::QUARANTINE;
+            let actions = Actions::ADDHDRS | Actions::ADDRCPT | Actions::DELRCPT | Actions::QUARANTINE;
             for word in [6, actions.bits(), Protocol::NOBODY.bits()] {
                 output.extend_from_slice(&word.to_be_bytes());
             }
@@ -73,6 +76,10 @@ fn answer(domain: &str, does: Does, byte: u8, payload: &[u8], output: &mut Vec<u
         }
         (command::BODYEOB, Does::Quarantines) => {
             Reply::Quarantine(Text::new(&b"looked at by hand"[..]).expect("a text")).encode(output);
+        }
+        (command::BODYEOB, Does::Verifies(index, results)) => {
+            let name = HeaderName::new(&b"Authentication-Results"[..]).expect("a name");
+            Reply::InsertHeader { index, name, value: HeaderValue::cleaned(results.as_bytes()) }.encode(output);
         }
         _ => {}
     }
@@ -130,4 +137,33 @@ fn a_recipient_that_a_later_milter_refuses_gets_nothing() {
     assert_eq!((sent.rcpts[0].code, sent.rcpts[1].code), (550, 250), "{sent:?}");
     road.assert_copy(&sent, "anne", "INBOX", &message);
     assert!(road.mails(sent.id(), "bob").is_empty());
+}
+
+/// The proof that a postmaster can repeat: what somebody outside writes under our verifier's name is not believed, since
+/// our verifier's own result stands above it. In both passes, wherever the verifier puts its header.
+#[test]
+fn a_forged_result_is_not_believed_below_the_verifiers_own() {
+    const FORGED: &str =
+        "mx.example.org; dmarc=pass header.from=famille.example; spf=pass smtp.mailfrom=famille.example";
+    const FAILED: &str =
+        "mx.example.org; spf=fail smtp.mailfrom=famille.example; dmarc=fail header.from=famille.example";
+    for (place, results, tagged) in [(0, FAILED, false), (1, FAILED, false), (0, FORGED, true), (1, FORGED, true)] {
+        for mode in ["edits", "off"] {
+            let settings = Settings::new()
+                .set("authentication.mode", "required")
+                .set("authentication.authserv_ids", vec!["mx.example.org"])
+                .set("split.mode", mode);
+            let plan = Plan::new(settings).user("bob", &[]).entries("bob", "personal", &[FRIEND]);
+            let port = milter(&plan.domain, Does::Verifies(place, results));
+            let road = plan.milter_before(port).start();
+            let letter = letter(FRIEND, "Preuve");
+            let message =
+                Message::new([format!("Authentication-Results: {FORGED}\r\n").as_bytes(), letter.bytes()].concat());
+            let sent = road.send(FRIEND, &["bob"], &message);
+            let (_, copy) = road.copy(&sent, "bob");
+            let expected: &[u8] = if tagged { b" [PERSO] Preuve" } else { b" Preuve" };
+            assert_eq!(copy.subject(), Some(expected), "at {place}, {mode}: {results}");
+            assert_eq!(copy.values("Authentication-Results").len(), 2);
+        }
+    }
 }

@@ -46,11 +46,26 @@ impl Check<'_> {
             None => self.not_called(parameter, &addresses, queue, value),
             Some(entry) => {
                 self.options(parameter, entry);
+                if parameter == "smtpd_milters" && entries.first() == Some(entry) {
+                    self.nobody_verifies();
+                }
                 if uses_folders(self.config) && entries.last() != Some(entry) {
                     let what = "a milter stands after ours: a recipient that it refuses is delivered to their folder all the same";
                     self.warning(parameter, what, "put ours last; only what signs outgoing mail may follow");
                 }
             }
+        }
+    }
+
+    /// Whose results are believed must be the one who writes them last, or removes those of others.
+    fn nobody_verifies(&mut self) {
+        let Some(name) = self.config.authentication.authserv_ids.first() else { return };
+        if self.config.networks.trusted_relays.is_empty() {
+            let what = format!(
+                "no milter stands before ours: whoever writes {name} into an Authentication-Results header is believed"
+            );
+            let remedy = "put the milter that verifies senders before ours, or name the relay that does in networks.trusted_relays";
+            self.warning("smtpd_milters", what, remedy);
         }
     }
 

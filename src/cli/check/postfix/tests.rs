@@ -53,6 +53,7 @@ fn each_deviation_is_one_finding() {
             "",
             "perso-milter.toml:1: warning: networks.submission_daemons: mx.example.org is",
         ),
+        ("authentication.authserv_ids = ['mx.example.org']", "", "whoever writes mx.example.org into"),
         ("networks.submission_daemons = ['ORIGINATING']", "", "add -o milter_macro_daemon_name=ORIGINATING"),
     ];
     for (config, changed, expected) in cases {
