@@ -9,6 +9,7 @@ use std::path::Path;
 use super::{Check, master};
 use crate::cli::postfix_config::{milter_entry, uses_folders};
 use crate::config::{ListenAddress, Problem, Role, Severity};
+use crate::policy::authres::AuthenticationMode;
 
 /// Timeouts below these cut messages off on a busy machine; in seconds.
 const LEAST_TIMEOUTS: [(&str, u64); 3] =
@@ -59,8 +60,9 @@ impl Check<'_> {
 
     /// Whose results are believed must be the one who writes them last, or removes those of others.
     fn nobody_verifies(&mut self) {
-        let Some(name) = self.config.authentication.authserv_ids.first() else { return };
-        if self.config.networks.trusted_relays.is_empty() {
+        let authentication = &self.config.authentication;
+        let Some(name) = authentication.authserv_ids.first() else { return };
+        if authentication.mode() != AuthenticationMode::Off && self.config.networks.trusted_relays.is_empty() {
             let what = format!(
                 "no milter stands before ours: whoever writes {name} into an Authentication-Results header is believed"
             );
