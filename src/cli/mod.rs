@@ -26,7 +26,10 @@ use clap::{Parser, Subcommand};
 
 use crate::app::{self, Part};
 use crate::config::{Config, LoadError, Loaded, LogFormat, load};
-use crate::store::{Actor, SealAccess, Store, system_clock};
+use crate::directory::{Defaults, policy};
+use crate::policy::list::FingerprintKey;
+use crate::policy::organisation::OrgPolicy;
+use crate::store::{Actor, Organisation, SealAccess, Store, system_clock};
 
 /// A milter that marks or files each recipient's personal mail, by the lists that recipient keeps.
 ///
@@ -170,6 +173,11 @@ fn administrator() -> String {
 
 fn actor() -> Actor {
     Actor::Administrator { name: administrator() }
+}
+
+/// An organisation's policy as the daemon goes by it, to look at: its own lists match nobody here.
+fn policy_of(defaults: &Defaults, organisation: &Organisation) -> OrgPolicy {
+    policy(defaults, organisation, &FingerprintKey::from_bytes([0; 16]))
 }
 
 /// Folders are reached by way of the recipient delimiter.

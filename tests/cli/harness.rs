@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use perso_milter::policy::address::Address;
 use perso_milter::policy::list::ListKind;
-use perso_milter::store::{GrantId, SqliteOptions, SqliteStore, Store, UserId};
+use perso_milter::store::{Actor, AddressedFolder, GrantId, SqliteOptions, SqliteStore, Store, UserId};
 use tempfile::TempDir;
 
 /// An account that no machine has: who called sudo, in the eyes of root.
@@ -148,6 +148,17 @@ impl Place {
     /// The store as the console opens it.
     pub fn store(&self) -> SqliteStore {
         SqliteStore::open(&self.database(), SqliteOptions::default()).expect("a store")
+    }
+
+    /// Proves folders of `acme`, as somebody does who reads the mailbox.
+    pub fn prove(&self, folders: &[&str]) {
+        let store = self.store();
+        let acme = store.organisation("acme").expect("an organisation").id;
+        for name in folders {
+            let folder = AddressedFolder { delimiter: '+', name: name.parse().expect("a folder") };
+            let (code, _) = store.begin_probe(&Actor::System, acme, &folder).expect("begun");
+            store.confirm_probe(&Actor::System, &code).expect("confirmed");
+        }
     }
 
     /// The user gives a grant, as if the clock stood at `now`.
