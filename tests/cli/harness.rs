@@ -212,7 +212,7 @@ pub fn start(command: &mut Command) -> Child {
 }
 
 /// Every command that opens the store, with arguments that are sound.
-pub const STORE_COMMANDS: [&[&str]; 28] = [
+pub const STORE_COMMANDS: [&[&str]; 31] = [
     &["run"],
     &["explain", "--rcpt", "anne@acme.example", "message.eml"],
     &["org", "add", "other", "--domain", "other.example"],
@@ -229,7 +229,7 @@ pub const STORE_COMMANDS: [&[&str]; 28] = [
     &["user", "list"],
     &["user", "list", "--json"],
     &["user", "show", "anne@acme.example"],
-    &["user", "set", "anne@acme.example", "black_action=junk"],
+    &["user", "set", "anne@acme.example", "black_action=discard"],
     &["user", "alias", "add", "anne@acme.example", "a@acme.example"],
     &["user", "disable", "anne@acme.example"],
     &["user", "enable", "anne@acme.example"],
@@ -241,6 +241,9 @@ pub const STORE_COMMANDS: [&[&str]; 28] = [
     &["entry", "list", "anne@acme.example", "personal", "--json"],
     &["entry", "import", "entries.csv"],
     &["entry", "export", "anne@acme.example"],
+    &["probe", "list"],
+    &["probe", "list", "--json"],
+    &["probe", "forget", "acme"],
 ];
 
 impl Place {
