@@ -159,7 +159,16 @@ impl Daemon {
         (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Proves folders of an organisation without asking the mail store.
+    /// Runs a command that must fail, and returns what it says.
+    pub fn refused(&self, arguments: &[&str]) -> String {
+        let mut command = self.program();
+        let output = command.args(arguments).arg("-c").arg(self.file()).output().expect("the program");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+        stderr
+    }
+
+    /// Proves folders of an organisation without asking the mail store; tests/e2e/probe.rs asks it.
     pub fn prove(&self, organisation: &str, folders: &[String]) {
         let store = SqliteStore::open(&self.database(), SqliteOptions::default()).expect("the store");
         let id = store.organisation(organisation).expect("it was added").id;
