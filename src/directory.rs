@@ -18,7 +18,7 @@ use crate::policy::action::SplitMode;
 use crate::policy::address::{Address, Domain};
 use crate::policy::authres::AuthenticationPolicy;
 use crate::policy::list::{EntryValue, FingerprintKey, Globs, ListKind, UserLists};
-use crate::policy::organisation::{BlackPolicy, OrgLists, OrgPolicy, PersonalPolicy, WhitePolicy};
+use crate::policy::organisation::{BlackPolicy, OrgLists, OrgPolicy, PersonalPolicy, Proof, WhitePolicy};
 use crate::policy::subject::Tag;
 use crate::split::SplitKey;
 use crate::store::{Clock, Level, MatchKey, Organisation, OrganisationId};
@@ -112,6 +112,11 @@ impl RelayDirectory {
         });
     }
 
+    /// The organisations as they are served, sorted by number.
+    pub fn organisations(&self) -> Vec<(Organisation, Arc<OrgPolicy>)> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).organisations.values().cloned().collect()
+    }
+
     /// Totals of messages decided so far.
     pub fn totals(&self) -> &Totals {
         &self.totals
@@ -147,7 +152,7 @@ fn build(parts: &Parts, keys: &DirectoryKeys) -> Settings {
     parts.defaults.settings(MarkKey::new(&keys.mark), SplitKey::new(&keys.split)).with_organisations(policies)
 }
 
-/// An organisation's policy: its own settings over the configuration's.
+/// An organisation's policy: its own settings over the configuration's, and whether its folders are proven.
 pub fn policy(defaults: &Defaults, organisation: &Organisation, key: &FingerprintKey) -> OrgPolicy {
     let own = &organisation.settings;
     let (personal, black, white) = (&defaults.personal, &defaults.black, &defaults.white);
@@ -163,6 +168,12 @@ pub fn policy(defaults: &Defaults, organisation: &Organisation, key: &Fingerprin
             .collect();
         OrgLists::build(id, key, &entries)
     };
+    let (folder, junk_folder) = (text(&own.folder, &personal.folder), text(&own.junk_folder, &black.junk_folder));
+    let proof = |folder: &str| match defaults.delimiter {
+        Some(delimiter) if !organisation.is_proven(delimiter, folder) => Proof::Unproven,
+        // Without a delimiter no address names a folder: there is none to prove.
+        _ => Proof::Proven,
+    };
     OrgPolicy {
         id,
         domains: organisation.domains.clone(),
@@ -171,14 +182,16 @@ pub fn policy(defaults: &Defaults, organisation: &Organisation, key: &Fingerprin
             actions: own.personal_actions.unwrap_or(personal.actions),
             // The store refuses a text that is no tag; one from elsewhere gives way to the configuration's.
             tag: own.tag.as_deref().and_then(|tag| Tag::new(tag).ok()).unwrap_or_else(|| personal.tag.clone()),
-            folder: text(&own.folder, &personal.folder),
+            folder_proof: proof(&folder),
+            folder,
             sensitivity: own.sensitivity.unwrap_or(personal.sensitivity),
             outbound: own.outbound.unwrap_or(personal.outbound),
         },
         black: BlackPolicy {
             action: own.black_action.unwrap_or(black.action),
             late_action: own.late_action.unwrap_or(black.late_action),
-            junk_folder: text(&own.junk_folder, &black.junk_folder),
+            junk_proof: proof(&junk_folder),
+            junk_folder,
             reject_text: text(&own.reject_text, &black.reject_text),
         },
         white: WhitePolicy {

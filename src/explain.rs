@@ -11,6 +11,7 @@ use crate::policy::address::Address;
 use crate::policy::authres::{Authentication, Method};
 use crate::policy::decide::{Addressed, Because, Identity, Level, Match, Outcome, Overridden, Verdict};
 use crate::policy::list::{Globs, ListKind, Scope, UserLists};
+use crate::policy::organisation::{OrgPolicy, Proof};
 use crate::policy::plan::{Circumstances, Delivery, Direction, Effect, Rejection};
 use crate::policy::subject::{LeadingSpace, decoded};
 
@@ -54,6 +55,8 @@ pub struct Explained {
     pub is_split: bool,
     /// A folder that the sender typed was taken off.
     pub detail_removed: bool,
+    /// The folder that was asked for and is not proven, so that nothing is filed there.
+    pub unproven: Option<String>,
     /// The Subject as this recipient reads it; `None` for a recipient who gets no copy.
     pub subject: Option<String>,
 }
@@ -135,18 +138,32 @@ impl<D: Directory> Directory for Capture<'_, D> {
 
     fn decided(&self, message: &Decided<'_>) {
         let subject = decoded(message.plan.subject.as_deref().unwrap_or(&self.subject));
+        let settings = self.inner.settings();
         let one = |recipient: &DecidedRecipient<'_>| {
             let effect = recipient.effect.and_then(|index| message.plan.effects.get(index));
-            explained(recipient, effect, &subject)
+            let policy = recipient.organisation.and_then(|id| settings.organisations.get(&id));
+            explained(recipient, effect, policy.map(|policy| &**policy), &subject)
         };
         self.explained.borrow_mut().extend(message.recipients.iter().map(one));
     }
 }
 
-/// What became of one decided recipient. `subject` is the message's Subject after the edits, decoded.
-pub fn explained(recipient: &DecidedRecipient<'_>, effect: Option<&Effect>, subject: &str) -> Explained {
+/// What became of one decided recipient. `policy` is their organisation's, `subject` the message's Subject after the edits,
+/// decoded.
+pub fn explained(
+    recipient: &DecidedRecipient<'_>,
+    effect: Option<&Effect>,
+    policy: Option<&OrgPolicy>,
+    subject: &str,
+) -> Explained {
     let result = effect.map_or_else(|| "rejected".to_owned(), result_of);
     let gets_copy = effect.is_some_and(|e| !matches!(e.delivery, Delivery::Discarded | Delivery::Rejected));
+    let unproven = |policy: &OrgPolicy| match policy.folder_for(recipient.verdict.outcome)? {
+        (folder, Proof::Unproven) => Some(folder.to_owned()),
+        (_, Proof::Proven) => None,
+    };
+    let is_addressed =
+        effect.is_some_and(|effect| matches!(effect.delivery, Delivery::AsAddressed | Delivery::DetailRemoved));
     Explained {
         recipient: String::from_utf8_lossy(recipient.path).into_owned(),
         is_user: recipient.organisation.is_some(),
@@ -155,6 +172,7 @@ pub fn explained(recipient: &DecidedRecipient<'_>, effect: Option<&Effect>, subj
         headers_left_out: effect.is_some_and(|effect| effect.headers_left_out),
         is_split: effect.is_some_and(|effect| effect.delivery == Delivery::Split),
         detail_removed: effect.is_some_and(|effect| effect.delivery == Delivery::DetailRemoved),
+        unproven: policy.filter(|_| is_addressed).and_then(unproven),
         subject: gets_copy.then(|| subject.split_whitespace().collect::<Vec<_>>().join(" ")),
     }
 }
@@ -230,7 +248,16 @@ impl Explained {
                 if french { "dossier saisi par l'expéditeur retiré" } else { "folder typed by the sender taken off" };
             parts.push(text.to_owned());
         }
+        parts.extend(self.unproven.as_deref().map(|folder| unproven_text(folder, language)));
         parts.join("; ")
+    }
+}
+
+/// That nothing is filed into a folder, and why.
+pub fn unproven_text(folder: &str, language: Language) -> String {
+    match language {
+        Language::English => format!("the folder {folder} is not proven: nothing is filed there"),
+        Language::French => format!("le dossier {folder} n'est pas vérifié : rien n'y est classé"),
     }
 }
 

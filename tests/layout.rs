@@ -72,8 +72,9 @@ const POLICY_LIBRARIES: &[&str] =
 /// Where a socket may stand.
 const SOCKET_FILES: &[&str] = &["milter/server.rs", "milter/server/", "milter/listen.rs", "milter/client.rs"];
 
-/// Where one may stand besides: `check` tries whether an address is free and who answers there, and serves nobody.
-const PROBES: &[&str] = &["cli/check/listener.rs", "cli/check/postfix/milters.rs"];
+/// Where one may stand besides: `check` tries whether an address is free and who answers there, `probe` asks from which
+/// address mail would come. Neither serves anybody.
+const PROBES: &[&str] = &["cli/check/listener.rs", "cli/check/postfix/milters.rs", "cli/probe/send.rs"];
 
 /// What is a socket. An address is none.
 const SOCKETS: &[&str] = &[

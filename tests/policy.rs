@@ -4,6 +4,8 @@
 mod edges;
 #[path = "policy/fixtures.rs"]
 mod fixtures;
+#[path = "policy/folders.rs"]
+mod folders;
 #[path = "policy/independence.rs"]
 mod independence;
 #[path = "policy/outbound.rs"]

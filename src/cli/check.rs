@@ -1,8 +1,10 @@
 //! `perso-milter check`: every problem of the configuration, and of what stands around it.
 //!
 //! The file comes first ([`crate::config`]). Where it is sound, `listener` looks at the sockets, `store` at the
-//! database and its keys, `postfix` compares with the Postfix that `postconf` describes. Each finding says what to do.
+//! database and its keys, `folders` at what is asked for there and not proven, `postfix` compares with the Postfix that
+//! `postconf` describes. Each finding says what to do.
 
+mod folders;
 mod listener;
 mod postconf;
 mod postfix;

@@ -24,6 +24,9 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// What folders need as well, before an action uses one: the mail store must file before that can be proven
+    #[arg(long)]
+    pub folders: bool,
     /// Where Postfix has its files
     #[command(flatten)]
     pub directories: Directories,
@@ -52,7 +55,10 @@ impl Default for Directories {
 /// # Errors
 /// Where the configuration has errors, or the lines cannot be printed.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = config::load(args.config.as_deref())?.parsed.config;
+    let mut config = config::load(args.config.as_deref())?.parsed.config;
+    if args.folders {
+        config.personal.actions = config.personal.actions | PersonalActions::FOLDER;
+    }
     // The tables name secrets of this store, which is created where there is none yet.
     let key = match config.split_mode() {
         SplitMode::Off => None,
@@ -215,6 +221,7 @@ fn main_cf(config: &Config, queue_directory: &Path) -> Vec<String> {
             &config.black.junk_folder
         };
         lines.push(format!("# user{delimiter}{folder}@domain reaches the folder {folder} of user."));
+        lines.push("# Nothing is filed until a message has proven that: perso-milter probe send ADDRESS".to_owned());
         lines.push(format!("recipient_delimiter = {delimiter}"));
     }
     lines

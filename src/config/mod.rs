@@ -26,7 +26,7 @@ pub use crate::policy::action::SplitMode;
 use crate::policy::action::{BlackAction, LateAction, OutboundAction, PersonalActions};
 use crate::policy::address::Domain;
 use crate::policy::authres::{AuthenticationMode, AuthenticationPolicy};
-use crate::policy::organisation::{BlackPolicy, PersonalPolicy, WhitePolicy};
+use crate::policy::organisation::{BlackPolicy, PersonalPolicy, Proof, WhitePolicy};
 use crate::policy::subject::Tag;
 
 pub use crate::policy::text::{FolderName, HeaderName, ReplyText};
@@ -317,12 +317,13 @@ fn literal_tag(text: &str) -> Tag {
 }
 
 impl Personal {
-    /// As the policy has it.
+    /// As the policy has it. Whether the folder is proven, an organisation of the store says.
     pub fn policy(&self) -> PersonalPolicy {
         PersonalPolicy {
             actions: self.actions,
             tag: self.tag.clone(),
             folder: self.folder.to_string(),
+            folder_proof: Proof::Proven,
             sensitivity: self.sensitivity,
             outbound: self.outbound,
         }
@@ -330,12 +331,13 @@ impl Personal {
 }
 
 impl Black {
-    /// As the policy has it.
+    /// As the policy has it; see [`Personal::policy`].
     pub fn policy(&self) -> BlackPolicy {
         BlackPolicy {
             action: self.action,
             late_action: self.late_action,
             junk_folder: self.junk_folder.to_string(),
+            junk_proof: Proof::Proven,
             reject_text: self.reject_text.to_string(),
         }
     }

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use perso_milter::milter::client::{Client, ClientOptions};
+use perso_milter::store::{Actor, AddressedFolder, SqliteOptions, SqliteStore, Store};
 use toml::{Table, Value};
 
 use crate::scratch::{self, Scratch, Server, Signal, wait_until};
@@ -31,6 +32,13 @@ impl Settings {
         let section = self.0.entry(section).or_insert_with(|| Value::Table(Table::new()));
         section.as_table_mut().expect("sections are tables").insert(key.to_owned(), value.into());
         self
+    }
+
+    /// The folders for personal and for blocked messages.
+    pub fn folders(&self) -> [String; 2] {
+        let set = |section: &str, key: &str| self.0.get(section)?.get(key)?.as_str().map(str::to_owned);
+        let folder = set("personal", "folder").unwrap_or_else(|| "Perso".to_owned());
+        [folder, set("black", "junk_folder").unwrap_or_else(|| "Junk".to_owned())]
     }
 
     /// Adds a listener, with further keys of its own.
@@ -149,6 +157,26 @@ impl Daemon {
     pub fn try_command(&self, arguments: &[&str]) -> (bool, String) {
         let output = self.program().args(arguments).arg("-c").arg(self.file()).output().expect("the built program");
         (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Runs a command that must fail, and returns what it says.
+    pub fn refused(&self, arguments: &[&str]) -> String {
+        let mut command = self.program();
+        let output = command.args(arguments).arg("-c").arg(self.file()).output().expect("the program");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+        stderr
+    }
+
+    /// Proves folders of an organisation without asking the mail store; tests/e2e/probe.rs asks it.
+    pub fn prove(&self, organisation: &str, folders: &[String]) {
+        let store = SqliteStore::open(&self.database(), SqliteOptions::default()).expect("the store");
+        let id = store.organisation(organisation).expect("it was added").id;
+        for name in folders {
+            let folder = AddressedFolder { delimiter: '+', name: name.parse().expect("a folder") };
+            let (code, _) = store.begin_probe(&Actor::System, id, &folder).expect("begun");
+            store.confirm_probe(&Actor::System, &code).expect("confirmed");
+        }
     }
 
     /// Starts the daemon and waits until it serves.

@@ -13,7 +13,7 @@ use perso_milter::policy::action::{BlackAction, LateAction, PersonalActions};
 use perso_milter::policy::authres::{AuthenticationMode, AuthenticationPolicy};
 use perso_milter::policy::decide::{Outcome, Verdict};
 use perso_milter::policy::list::{ListKind, UserOptions};
-use perso_milter::policy::organisation::OrgPolicy;
+use perso_milter::policy::organisation::{OrgPolicy, Proof};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -36,6 +36,7 @@ pub struct Common {
     black: BlackAction,
     late: LateAction,
     actions: PersonalActions,
+    proofs: (Proof, Proof),
     required: bool,
     pub sender: &'static str,
     headers: Vec<(&'static str, &'static str)>,
@@ -58,6 +59,10 @@ pub fn any_person() -> impl Strategy<Value = Person> {
     })
 }
 
+fn any_proof() -> impl Strategy<Value = Proof> {
+    select(vec![Proof::Proven, Proof::Unproven])
+}
+
 prop_compose! {
     pub fn any_common()(
         enforced in vec(any_entry(&[ListKind::White, ListKind::Black]), 0..2),
@@ -65,6 +70,7 @@ prop_compose! {
         black in (0u8..4).prop_map(BlackAction::from_code),
         late in select(vec![LateAction::Discard, LateAction::Junk]),
         actions in (0u8..8).prop_map(PersonalActions::from_bits),
+        proofs in (any_proof(), any_proof()),
         required in any::<bool>(),
         sender in select(vec!["<a@d.example>", "<b@o.example>", "<>", "<x@mail.d.example>", "<c@example.net>"]),
         from in option::of(select(vec![" a@d.example", " B <b@o.example>", " c@sub.example.net", " nonsense"])),
@@ -84,7 +90,7 @@ prop_compose! {
         headers.extend(subject.map(|value| ("Subject", value)));
         headers.extend(spam.then_some(("X-Spam-Flag", " YES")));
         headers.extend(forged.then_some(("X-Perso", " v=1")));
-        Common { enforced, defaults, black, late, actions, required, sender, headers }
+        Common { enforced, defaults, black, late, actions, proofs, required, sender, headers }
     }
 }
 
@@ -93,6 +99,7 @@ fn organisation(common: &Common) -> OrgPolicy {
     organisation.black.action = common.black;
     organisation.black.late_action = common.late;
     organisation.personal.actions = common.actions;
+    (organisation.personal.folder_proof, organisation.black.junk_proof) = common.proofs;
     organisation.enforced = own_lists(&common.enforced);
     organisation.defaults = own_lists(&common.defaults);
     organisation

@@ -1,14 +1,15 @@
-//! The database file and its keys, as files: who may read them, and which the process at hand can.
+//! The database file and its keys, as files: who may read them, and which the process at hand can; then what the store says.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::folders;
 use crate::config::{Parsed, Problem, Severity, SplitMode};
 use crate::directory;
 use crate::split::SplitKey;
-use crate::store::{SealAccess, SqliteOptions, SqliteStore, Store};
+use crate::store::{SealAccess, SqliteOptions, SqliteStore, Store, StoreError};
 
 /// The keys beside the database, and what each opens.
 const KEYS: [(&str, &str); 2] = [("match.key", "matches senders"), ("seal.key", "opens what users wrote")];
@@ -71,15 +72,19 @@ fn store_findings(parsed: &Parsed) -> Vec<Problem> {
     }
     let problem = |severity, what: String, remedy: &str| parsed.lines.problem(severity, KEY, what, remedy);
     let options = SqliteOptions { seal: SealAccess::Never, ..SqliteOptions::default() };
-    let load = || SqliteStore::open(path, options)?.feed()?.load(&|_| ());
+    let load = || {
+        let store = SqliteStore::open(path, options)?;
+        let report = store.feed()?.load(&|_| ())?;
+        let folders = folders::findings(parsed, &store, &report.organisations)?;
+        Ok((report, folders))
+    };
     match load() {
-        Err(error) => {
+        Err::<_, StoreError>(error) => {
             let text = error.to_string();
             let (what, remedy) = text.rsplit_once("; ").unwrap_or((&text, "see the daemon's log"));
             vec![problem(Severity::Error, what.to_owned(), remedy)]
         }
-        Ok(report) => {
-            let mut problems = Vec::new();
+        Ok((report, mut problems)) => {
             if report.rejected > 0 {
                 let what =
                     format!("the lists of {} users were altered in the database; they are not served", report.rejected);

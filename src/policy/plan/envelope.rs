@@ -3,26 +3,18 @@
 use std::collections::HashSet;
 
 use super::{Circumstances, Delivery, Detail, Direction, Modification, Recipient};
-use crate::policy::action::{BlackAction, LateAction, PersonalActions};
 use crate::policy::address::bare_path;
 use crate::policy::decide::Outcome;
+use crate::policy::organisation::Proof;
 
 /// Where a recipient's copy goes, others set aside.
 pub(super) fn delivery(circumstances: &Circumstances, recipient: &Recipient<'_>) -> Delivery {
     let Some((policy, _)) = recipient.user else { return Delivery::AsAddressed };
-    let junk = || Delivery::Folder(policy.black.junk_folder.clone());
-    match recipient.verdict.outcome {
-        Outcome::Blocked(BlackAction::Discard) => Delivery::Discarded,
-        // Who asks to hold wants to look at it later: what cannot be held for one alone is filed, never dropped.
-        Outcome::Blocked(BlackAction::Junk | BlackAction::Hold) => junk(),
-        Outcome::Blocked(BlackAction::Reject) => match policy.black.late_action {
-            LateAction::Junk => junk(),
-            LateAction::Discard => Delivery::Discarded,
-        },
-        Outcome::Deliver { personal, .. } if personal.contains(PersonalActions::FOLDER) => {
-            Delivery::Folder(policy.personal.folder.clone())
-        }
-        Outcome::Deliver { .. } => {
+    match (recipient.verdict.outcome, policy.folder_for(recipient.verdict.outcome)) {
+        (_, Some((folder, Proof::Proven))) => Delivery::Folder(folder.to_owned()),
+        (Outcome::Blocked(_), None) => Delivery::Discarded,
+        // A folder that nobody has seen might not be there: nothing is sent to it, and nothing is dropped for that.
+        (_, Some((_, Proof::Unproven))) | (Outcome::Deliver { .. }, None) => {
             let is_personal = recipient.verdict.reason.personal.is_some();
             let typed = circumstances.direction == Direction::Inbound && !is_personal;
             match typed.then(|| folder_of(circumstances, recipient)).flatten() {

@@ -35,7 +35,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// An organisation without users; nothing runs yet.
+    /// An organisation without users, whose folders are proven; nothing runs yet.
     pub fn new(settings: Settings) -> Self {
         let domain = format!("s{}.example.org", DOMAINS.fetch_add(1, Ordering::Relaxed));
         let (smtp, edge, split, copies) = (Port::reserve(), Port::reserve(), Port::reserve(), Port::reserve());
@@ -43,9 +43,11 @@ impl Plan {
             .listener(&format!("inet:{}@127.0.0.1", split.number()), &[("role", "split")])
             .set("split.address", format!("127.0.0.1:{}", copies.number()));
         let scratch = Scratch::new();
+        let folders = settings.folders();
         let socket = Socket::Inet { port: edge.number(), role: "edge" };
         let daemon = Daemon::new(scratch.directory("milter"), settings, socket);
         daemon.command(&["org", "add", "acme", "--domain", &domain]);
+        daemon.prove("acme", &folders);
         let (main, before, after, left_out) = Default::default();
         let edge_options = "";
         Self { smtp, edge, _split: split, copies, scratch, daemon, domain, main, before, after, left_out, edge_options }
