@@ -22,6 +22,10 @@
 //!                     milter::reply         edits and the final answer, one write
 //! ```
 //!
+//! Where Postfix splits (`[split]`), the first plan of a message that needs edits is one header, [`split`]'s marker. Postfix
+//! makes a copy for each recipient and calls us again for each, at a listener with the role `split`: the same way once
+//! more, with one recipient, and edits that nobody else sees.
+//!
 //! # Where a thing lives
 //!
 //! | module | subject | may use |
@@ -44,8 +48,8 @@
 //! # What must stay true
 //!
 //! 1. **One recipient, one decision.** A verdict is computed from the message and that recipient's lists alone. Recipient
-//!    edits follow it; a header edit, which all recipients see, is made only where all who stay need the same one, and is
-//!    left out otherwise.
+//!    edits follow it; a header edit, which all recipients see, is made where there is one recipient left, or where all who
+//!    stay need the same one, and is left out otherwise.
 //! 2. **Nothing lost.** Over a limit or after a fault of ours the answer is a temporary failure. Added recipients are sent
 //!    before deleted ones, in one write; an address that is to be added is never deleted (the planner's law,
 //!    [`policy::plan`]).
@@ -71,6 +75,10 @@
 //! - **A folder is proven before it is used**: a probe message is found in it and confirmed ([`cli::probe`]), for one
 //!   organisation, delimiter and name. Without that proof a copy stays where it is addressed to, whatever asks for the
 //!   folder ([`policy::organisation::Proof`]): a detail that the mail store does not know bounces, or hides the message.
+//! - **The role `split` never refuses and never lets a marker through**: over a limit it answers 451, since a copy that passed
+//!   unedited would show the marker. Whose copy it is says RCPT, unless ORCPT names somebody else of ours; what a sender wrote
+//!   there is noted by the first pass and set aside by the second.
+//! - **No log line of the second pass** tells of a copy: it would say which messages were split, and so whose list has the sender.
 //! - **Settings are built whole and swapped** ([`directory`]); a message keeps those of its MAIL to its end.
 //!
 //! Comments that name MILTER.md cite the project's notes on how Postfix (3.7.11, seen live) and Sendmail (8.17, read)
