@@ -8,7 +8,7 @@ use crate::milter::settings::{Decided, DecidedRecipient, Directory, Settings};
 use crate::milter::transaction::Transaction;
 use crate::policy::address::Address;
 use crate::policy::authres::{Authentication, Method};
-use crate::policy::decide::{Because, Identity, Level, Match, Outcome, Overridden, Verdict};
+use crate::policy::decide::{Addressed, Because, Identity, Level, Match, Outcome, Overridden, Verdict};
 use crate::policy::list::{Globs, ListKind, Scope, UserLists};
 use crate::policy::plan::{Circumstances, Delivery, Direction, Effect, Rejection};
 use crate::policy::subject::{LeadingSpace, decoded};
@@ -40,7 +40,7 @@ impl Language {
 pub struct Explained {
     /// The recipient as addressed.
     pub recipient: String,
-    /// Whether the recipient is one of our users.
+    /// Whether the recipient is one of our users, addressed as such.
     pub is_user: bool,
     /// Lists, and why they decided so.
     pub verdict: Verdict,
@@ -100,6 +100,10 @@ impl<D: Directory> Directory for Capture<'_, D> {
         self.inner.lists(address)
     }
 
+    fn shared_in(&self, address: &Address) -> Option<u32> {
+        self.inner.shared_in(address)
+    }
+
     fn globs(&self, lists: &UserLists) -> Option<Arc<Globs>> {
         self.inner.globs(lists)
     }
@@ -120,7 +124,7 @@ pub fn explained(recipient: &DecidedRecipient<'_>, effect: Option<&Effect>, subj
     let gets_copy = effect.is_some_and(|e| !matches!(e.delivery, Delivery::Discarded | Delivery::Rejected));
     Explained {
         recipient: String::from_utf8_lossy(recipient.path).into_owned(),
-        is_user: recipient.organisation.is_some(),
+        is_user: recipient.organisation.is_some() && recipient.verdict.reason.addressed == Addressed::Personally,
         verdict: recipient.verdict,
         result,
         headers_left_out: effect.is_some_and(|effect| effect.headers_left_out),
@@ -166,7 +170,9 @@ impl Explained {
         let reason = &self.verdict.reason;
         let french = language == Language::French;
         let mut parts = Vec::new();
-        if !self.is_user {
+        if reason.addressed == Addressed::Shared {
+            parts.push(shared_address(language).to_owned());
+        } else if !self.is_user {
             parts.push(if french { "n'est pas un utilisateur" } else { "not a user" }.to_owned());
         } else if reason.paused {
             parts.push(if french { "listes en pause" } else { "lists are paused" }.to_owned());
@@ -191,6 +197,14 @@ impl Explained {
             parts.push(text.to_owned());
         }
         parts.join("; ")
+    }
+}
+
+/// Why nobody's list decides what comes to a shared address.
+pub fn shared_address(language: Language) -> &'static str {
+    match language {
+        Language::English => "shared address: others get this mail too, so nobody's list applies",
+        Language::French => "adresse partagée : d'autres reçoivent aussi ce courrier, aucune liste ne s'applique",
     }
 }
 

@@ -39,6 +39,7 @@ struct Accepted {
     path: Box<[u8]>,
     arguments: Vec<Vec<u8>>,
     user: Option<User>,
+    shared: Option<Shared>,
 }
 
 /// A recipient refused at RCPT.
@@ -53,6 +54,21 @@ struct User {
     lists: UserLists,
     globs: Option<Arc<Globs>>,
     detail: Detail,
+}
+
+/// A shared address: its organisation's policy, and nobody's lists.
+struct Shared {
+    policy: Arc<OrgPolicy>,
+    detail: Detail,
+}
+
+impl Accepted {
+    /// The organisation's policy, the number of the user whom it is marked for, and what the detail is.
+    fn known(&self) -> Option<(&OrgPolicy, u64, Detail)> {
+        // A shared address is marked for nobody.
+        let shared = || self.shared.as_ref().map(|shared| (&*shared.policy, 0, shared.detail));
+        self.user.as_ref().map(|user| (&*user.policy, user.lists.user(), user.detail)).or_else(shared)
+    }
 }
 
 impl User {
@@ -139,7 +155,7 @@ impl Transaction {
             let first = self.over_recipients.replace(limit).is_none();
             return if may_refuse { RecipientAnswer::OverLimit { limit, first } } else { RecipientAnswer::Accept };
         }
-        let user = self.user(directory, path);
+        let (user, shared) = self.addressee(directory, path);
         if may_refuse
             && let (Some(user), Some(sender)) = (&user, &self.sender)
             && let Some(verdict) = decide_at_rcpt(&user.policy, user.lists(), sender)
@@ -149,8 +165,9 @@ impl Transaction {
         }
         self.depth = self.depth.max(self.needed_depth(user.as_ref()));
         // Only a recipient who can be rewritten needs its arguments.
-        let arguments = if user.is_some() { arguments.into_iter().map(<[u8]>::to_vec).collect() } else { Vec::new() };
-        self.recipients.push(Accepted { path: path.into(), arguments, user });
+        let is_known = user.is_some() || shared.is_some();
+        let arguments = if is_known { arguments.into_iter().map(<[u8]>::to_vec).collect() } else { Vec::new() };
+        self.recipients.push(Accepted { path: path.into(), arguments, user, shared });
         RecipientAnswer::Accept
     }
 
@@ -164,16 +181,25 @@ impl Transaction {
         (bytes > MAX_RECIPIENT).then_some(OverLimit::RecipientLength)
     }
 
-    fn user(&self, directory: &impl Directory, path: &[u8]) -> Option<User> {
-        let address = Address::from_path(path)?;
+    /// Whom an address reaches, by the first form of it that is known: a user, or several at once, or (neither) nobody
+    /// of ours.
+    fn addressee(&self, directory: &impl Directory, path: &[u8]) -> (Option<User>, Option<Shared>) {
+        let Some(address) = Address::from_path(path) else { return (None, None) };
         let delimiter = self.settings.delimiter;
-        let found = |address: Address| directory.lists(&address).map(|lists| (lists, address));
-        let (lists, known_as) = mailbox_candidates(address, delimiter).find_map(found)?;
-        let has_detail = delimiter.is_some_and(|delimiter| known_as.local().contains(delimiter));
-        let detail = if has_detail { Detail::Name } else { Detail::Folder };
-        let policy = self.settings.organisations.get(&lists.organisation())?.clone();
-        let globs = if lists.has_globs() { directory.globs(&lists) } else { None };
-        Some(User { policy, lists, globs, detail })
+        let policy = |organisation: u32| self.settings.organisations.get(&organisation).cloned();
+        for address in mailbox_candidates(address, delimiter) {
+            let has_detail = delimiter.is_some_and(|delimiter| address.local().contains(delimiter));
+            let detail = if has_detail { Detail::Name } else { Detail::Folder };
+            if let Some(organisation) = directory.shared_in(&address) {
+                return (None, policy(organisation).map(|policy| Shared { policy, detail }));
+            }
+            if let Some(lists) = directory.lists(&address) {
+                let globs = if lists.has_globs() { directory.globs(&lists) } else { None };
+                let policy = policy(lists.organisation());
+                return (policy.map(|policy| User { policy, lists, globs, detail }), None);
+            }
+        }
+        (None, None)
     }
 
     fn needed_depth(&self, user: Option<&User>) -> Depth {
@@ -209,8 +235,8 @@ impl Transaction {
             .map(|(accepted, verdict)| Recipient {
                 path: &accepted.path,
                 arguments: &accepted.arguments,
-                user: accepted.user.as_ref().map(|user| (&*user.policy, user.lists.user())),
-                detail: accepted.user.as_ref().map_or(Detail::Folder, |user| user.detail),
+                user: accepted.known().map(|(policy, user, _)| (policy, user)),
+                detail: accepted.known().map_or(Detail::Folder, |(.., detail)| detail),
                 verdict,
             })
             .collect();
@@ -241,15 +267,19 @@ impl Transaction {
             header: header.as_ref(),
             header_authentication,
         };
-        let verdict = |user: &User| decide(&user.policy, user.lists(), &message);
-        self.recipients.iter().map(|r| r.user.as_ref().map_or(Verdict::UNTOUCHED, verdict)).collect()
+        let verdict = |recipient: &Accepted| match (&recipient.user, &recipient.shared) {
+            (Some(user), _) => decide(&user.policy, user.lists(), &message),
+            (None, Some(_)) => Verdict::SHARED,
+            (None, None) => Verdict::UNTOUCHED,
+        };
+        self.recipients.iter().map(verdict).collect()
     }
 
     fn decided<'a>(&'a self, verdicts: &[Verdict], plan: &'a Plan) -> Decided<'a> {
         let accepted =
             self.recipients.iter().zip(verdicts).enumerate().map(|(index, (recipient, verdict))| DecidedRecipient {
                 path: &recipient.path,
-                organisation: recipient.user.as_ref().map(|user| user.policy.id),
+                organisation: recipient.known().map(|(policy, ..)| policy.id),
                 verdict: *verdict,
                 effect: Some(index),
             });

@@ -73,6 +73,16 @@ pub struct Overridden {
     pub because: Because,
 }
 
+/// How a recipient was addressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Addressed {
+    /// By an address that reaches one mailbox, or that nothing is known of.
+    #[default]
+    Personally,
+    /// By an address that reaches others too: a group's, or a person's own whose mail somebody else gets as well.
+    Shared,
+}
+
 /// Why a recipient receives what they receive. `explain`, the console and the tests read this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reason {
@@ -86,6 +96,8 @@ pub struct Reason {
     pub overridden_personal: Option<Overridden>,
     /// The recipient's lists are paused.
     pub paused: bool,
+    /// Whether the address is one recipient's alone; nobody's list decides what comes to a shared one.
+    pub addressed: Addressed,
 }
 
 /// What the recipient's lists ask for.
@@ -126,8 +138,13 @@ impl Verdict {
             overridden_sender: None,
             overridden_personal: None,
             paused: false,
+            addressed: Addressed::Personally,
         },
     };
+
+    /// Of whatever comes to a shared address.
+    pub const SHARED: Self =
+        Self { reason: Reason { addressed: Addressed::Shared, ..Self::UNTOUCHED.reason }, ..Self::UNTOUCHED };
 }
 
 /// The senders of a message and what vouches for each.
