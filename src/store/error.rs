@@ -54,9 +54,15 @@ pub enum StoreError {
     /// No organisation (or not this one) has this domain.
     #[error("no organisation serves the domain {0}; add it with `perso-milter org add NAME --domain {0}`")]
     DomainNotServed(String),
-    /// An alias must stand in a domain of the user's own organisation.
+    /// An alias must not stand in a domain of another organisation than the user's.
     #[error("the domain {0} belongs to another organisation than the user's")]
     ForeignDomain(String),
+    /// An address in a domain that no organisation serves is another organisation's.
+    #[error("the address {0} belongs to another organisation")]
+    ForeignAddress(String),
+    /// The organisation has no such shared address.
+    #[error("the address {0} is none of the organisation's shared addresses; `perso-milter org show NAME` lists them")]
+    NotShared(String),
     /// Users have addresses in this domain.
     #[error("users still have addresses in the domain {0}; remove these first")]
     DomainInUse(String),
@@ -144,6 +150,8 @@ impl StoreError {
             | Self::DomainTaken { .. }
             | Self::DomainNotServed(_)
             | Self::ForeignDomain(_)
+            | Self::ForeignAddress(_)
+            | Self::NotShared(_)
             | Self::DomainInUse(_)
             | Self::UnknownUser(_)
             | Self::AddressTaken(_)

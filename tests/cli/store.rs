@@ -93,13 +93,17 @@ fn a_newer_schema_is_refused_by_every_command() {
     let place = Place::acme().with_files();
     let raw = place.raw();
     raw.execute(
-        "INSERT INTO refinery_schema_history SELECT version + 1, 'newer', applied_on, checksum FROM refinery_schema_history",
+        "INSERT INTO refinery_schema_history SELECT version + 1, 'newer', applied_on, checksum FROM refinery_schema_history
+         ORDER BY version DESC LIMIT 1",
         [],
     )
     .expect("a newer schema");
+    let newer: i32 = raw
+        .query_row("SELECT max(version) FROM refinery_schema_history", [], |row| row.get(0))
+        .expect("the newer schema");
     drop(raw);
-    let what = "the store has schema 2, this perso-milter knows 1";
-    is_refused_by_all(&place, what, "install the version that wrote it, or put a backup of its own in place");
+    let what = format!("the store has schema {newer}, this perso-milter knows {}", newer - 1);
+    is_refused_by_all(&place, &what, "install the version that wrote it, or put a backup of its own in place");
 }
 
 #[test]
