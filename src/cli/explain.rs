@@ -15,12 +15,12 @@ use super::lists::{self, ListsFile};
 use super::{ConfigOption, print_json, printable};
 use crate::app::open_store;
 use crate::directory::Defaults;
-use crate::explain::{Explained, Language, explain};
+use crate::explain::{Explained, Language, explain, shared_address};
 use crate::milter::client::message::Message;
 use crate::policy::address::Address;
 use crate::policy::identity::header_sender;
 use crate::policy::plan::mailbox_candidates;
-use crate::store::{SealAccess, Store, system_clock};
+use crate::store::{SealAccess, Store, StoreError, system_clock};
 
 /// Largest message read, in bytes.
 const MAX_MESSAGE: u64 = 256 << 20;
@@ -139,41 +139,68 @@ fn print(one: &Explained, language: Language) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Says of each recipient what is no secret: whether they are a user. It reads no list, so it cannot tell of one.
-fn masked(store: &dyn Store, delimiter: Option<char>, args: &Args) -> anyhow::Result<ExitCode> {
-    let is_user = |path: &String| {
-        let Some(address) = Address::from_path(path.as_bytes()) else { return Ok(false) };
-        for address in mailbox_candidates(address, delimiter) {
-            match store.user_id(&address) {
-                Ok(_) => return Ok(true),
-                Err(crate::store::StoreError::UnknownUser(_)) => {}
-                Err(error) => return Err(error),
-            }
+/// Whom an address reaches, as far as it is no secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reached {
+    User,
+    Several,
+    Nobody,
+}
+
+fn reached(store: &dyn Store, delimiter: Option<char>, path: &str) -> crate::store::Result<Reached> {
+    let Some(address) = Address::from_path(path.as_bytes()) else { return Ok(Reached::Nobody) };
+    for address in mailbox_candidates(address, delimiter) {
+        if store.shared_in(&address)?.is_some() {
+            return Ok(Reached::Several);
         }
-        Ok(false)
-    };
+        match store.user_id(&address) {
+            Ok(_) => return Ok(Reached::User),
+            Err(StoreError::UnknownUser(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Reached::Nobody)
+}
+
+/// Says of each recipient what is no secret: whether they are a user, and whether the address is shared. It reads no
+/// list, so it cannot tell of one.
+fn masked(store: &dyn Store, delimiter: Option<char>, args: &Args) -> anyhow::Result<ExitCode> {
     let mut rows = Vec::new();
     for recipient in &args.recipients {
-        let user = is_user(recipient)?;
-        rows.push((recipient, user));
+        rows.push((recipient, reached(store, delimiter, recipient)?));
     }
     if args.json {
-        let row = |(recipient, user): &(&String, bool)| {
-            let (verdict, result) = if *user { ("masked", "masked") } else { ("none", "delivered") };
-            json!({ "rcpt": recipient, "user": user, "verdict": verdict, "result": result })
-        };
-        print_json(&rows.iter().map(row).collect())?;
+        print_json(&rows.iter().map(|(recipient, reached)| masked_json(recipient, *reached)).collect())?;
         return Ok(ExitCode::SUCCESS);
     }
-    for (recipient, user) in rows {
+    for (recipient, reached) in rows {
         say!("{recipient}")?;
-        if user {
-            say!("  verdict  masked: what becomes of the message depends on lists that only this user may see")?;
-            say!("  remedy   the user asks in the console; to try rules out, give lists with --lists FILE.toml")?;
-        } else {
-            say!("  verdict  none: not a user")?;
-            say!("  result   delivered")?;
+        match reached {
+            Reached::User => {
+                say!("  verdict  masked: what becomes of the message depends on lists that only this user may see")?;
+                say!("  remedy   the user asks in the console; to try rules out, give lists with --lists FILE.toml")?;
+            }
+            Reached::Several => {
+                say!("  verdict  none")?;
+                say!("  reason   {}", shared_address(Language::of_environment()))?;
+                say!("  result   delivered")?;
+            }
+            Reached::Nobody => {
+                say!("  verdict  none: not a user")?;
+                say!("  result   delivered")?;
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn masked_json(recipient: &str, reached: Reached) -> serde_json::Value {
+    let is_user = reached == Reached::User;
+    let (verdict, result) = if is_user { ("masked", "masked") } else { ("none", "delivered") };
+    let mut row = json!({ "rcpt": recipient, "user": is_user, "verdict": verdict, "result": result });
+    if reached == Reached::Several {
+        let [en, fr] = [Language::English, Language::French].map(shared_address);
+        row["reason"] = json!({ "en": en, "fr": fr });
+    }
+    row
 }

@@ -47,7 +47,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show a user: addresses, status, choices
+    /// Show a user: addresses, which of them are shared, status, choices
     Show {
         /// Any address of the user
         address: String,
@@ -110,6 +110,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             let aliases = aliases.iter().map(|alias| parse(alias)).collect::<anyhow::Result<_>>()?;
             let user = NewUser { address: parse(&address)?, aliases, kind };
             store.add_user(&actor(), &user)?;
+            note_unserved(store, &user.aliases)?;
             say!("user {} added", user.address.as_str())?;
         }
         Command::List { org, json } => list(store, org.as_deref(), json)?,
@@ -119,11 +120,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Remove { address } => return remove(store, &address),
         Command::Alias { change, address, aliases } => {
             let user = find(store, &address)?;
-            for alias in aliases.iter().map(|alias| parse(alias)).collect::<anyhow::Result<Vec<_>>>()? {
+            let aliases = aliases.iter().map(|alias| parse(alias)).collect::<anyhow::Result<Vec<_>>>()?;
+            for alias in &aliases {
                 match change {
-                    Change::Add => store.add_alias(&actor(), user.id, &alias)?,
-                    Change::Remove => store.remove_alias(&actor(), user.id, &alias)?,
+                    Change::Add => store.add_alias(&actor(), user.id, alias)?,
+                    Change::Remove => store.remove_alias(&actor(), user.id, alias)?,
                 }
+            }
+            if change == Change::Add {
+                note_unserved(store, &aliases)?;
             }
             say!("user {} changed", user.address.as_str())?;
         }
@@ -148,6 +153,22 @@ pub fn parse(text: &str) -> anyhow::Result<Address> {
 pub fn find(store: &dyn Store, address: &str) -> anyhow::Result<User> {
     let id: UserId = store.user_id(&parse(address)?)?;
     Ok(store.user(id)?)
+}
+
+/// A final address on a host behind the relay is fine; a domain mistyped would look the same.
+fn note_unserved(store: &dyn Store, aliases: &[Address]) -> anyhow::Result<()> {
+    if aliases.is_empty() {
+        return Ok(());
+    }
+    let organisations = store.organisations()?;
+    let is_served = |alias: &&Address| {
+        organisations.iter().flat_map(|organisation| &organisation.domains).any(|d| d.as_str() == alias.domain())
+    };
+    for alias in aliases.iter().filter(|alias| !is_served(alias)) {
+        let (alias, domain) = (alias.as_str(), alias.domain());
+        eprintln!("note: no organisation serves the domain {domain}; {alias} is taken as an address behind the relay");
+    }
+    Ok(())
 }
 
 fn set_status(store: &dyn Store, address: &str, status: UserStatus) -> anyhow::Result<()> {
@@ -250,6 +271,9 @@ fn show(user: &User, json: bool) -> io::Result<()> {
     for alias in aliases(user) {
         say!("alias     {alias}")?;
     }
+    for address in &user.shared {
+        say!("shared    {}", address.as_str())?;
+    }
     say!("id        {}", user.id)?;
     say!("status    {}", status_name(user.status))?;
     say!("kind      {}", kind_name(user.kind))?;
@@ -282,6 +306,7 @@ fn to_json(user: &User) -> serde_json::Value {
     json!({
         "address": user.address.as_str(),
         "aliases": aliases(user),
+        "shared": user.shared.iter().map(Address::as_str).collect::<Vec<_>>(),
         "id": user.id.to_string(),
         "status": status_name(user.status),
         "kind": kind_name(user.kind),
