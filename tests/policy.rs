@@ -8,6 +8,8 @@ mod fixtures;
 mod independence;
 #[path = "policy/reference.rs"]
 mod reference;
+#[path = "policy/shared.rs"]
+mod shared;
 #[path = "policy/tag.rs"]
 mod tag;
 #[path = "policy/world.rs"]
