@@ -1,20 +1,19 @@
 //! `user`: users and their addresses. What stands on a user's lists, or how much, is shown by none of these.
 
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::import::{Fields, Importer, import};
+use super::import::users;
 use super::org::Change;
-use super::{ConfigOption, actor, administrator, confirmed, print_json};
+use super::{ConfigOption, actor, confirmed, print_json};
 use crate::config::Config;
 use crate::policy::action::{BlackAction, PersonalActions};
 use crate::policy::address::Address;
-use crate::store::{Actor, ImportUser, NewUser, Store, Ticket, User, UserId, UserKind, UserStatus};
+use crate::store::{NewUser, Store, User, UserId, UserKind, UserStatus};
 
 /// `user …`
 #[derive(Debug, clap::Args)]
@@ -90,11 +89,10 @@ enum Command {
         #[arg(required = true, value_name = "KEY=VALUE")]
         settings: Vec<String>,
     },
-    /// Add users from a CSV file with the header address,aliases,organisation (aliases separated by blanks)
-    Import {
-        /// The file; - for standard input
-        file: PathBuf,
-    },
+    /// Add users from a CSV file with the header address,aliases,organisation (aliases separated by blanks), or their aliases
+    /// from a file of Postfix
+    #[command(after_help = users::OF_POSTFIX)]
+    Import(users::Args),
 }
 
 /// Runs the command.
@@ -133,7 +131,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             say!("user {} changed", user.address.as_str())?;
         }
         Command::Set { address, settings } => set(&config, store, &address, &settings)?,
-        Command::Import { file } => return import(&file, &UserImport { store }),
+        Command::Import(args) => return users::run(&config, store, &args),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -314,28 +312,4 @@ fn to_json(user: &User) -> serde_json::Value {
         "black_action": user.options.black_action.map(|action| action.to_string()),
         "created": user.created.to_string(),
     })
-}
-
-/// `user import`
-struct UserImport<'a> {
-    store: &'a dyn Store,
-}
-
-impl Importer for UserImport<'_> {
-    type Line = ImportUser;
-
-    fn columns(&self) -> (&'static [&'static str], &'static [&'static str]) {
-        (&["address"], &["aliases", "organisation"])
-    }
-
-    fn read(&self, line: u64, fields: &Fields<'_>) -> anyhow::Result<ImportUser> {
-        let aliases = fields.get("aliases").split_whitespace().map(parse).collect::<anyhow::Result<_>>()?;
-        let user = NewUser { address: parse(fields.need("address")?)?, aliases, kind: UserKind::Person };
-        let organisation = Some(fields.get("organisation").to_owned()).filter(|name| !name.is_empty());
-        Ok(ImportUser { line, user, organisation })
-    }
-
-    fn hand_over(&self, lines: Vec<ImportUser>) -> crate::store::Result<Ticket<crate::store::ImportReport>> {
-        self.store.import_users(&Actor::Import { name: administrator() }, lines)
-    }
 }
