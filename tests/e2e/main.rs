@@ -40,5 +40,6 @@ mod local;
 mod mark;
 mod mixed;
 mod plain;
+mod shared;
 mod tag;
 mod white;
