@@ -49,6 +49,16 @@ impl Cache {
         self.snapshot.load().globs.pin().get(&lists.user()).cloned()
     }
 
+    /// The organisation in which this address is shared, if it is.
+    pub fn shared_in(&self, address: &Address) -> Option<OrganisationId> {
+        let snapshot = self.snapshot.load();
+        // Where there are no shared addresses, nothing is hashed for them.
+        if !snapshot.shares.load(Ordering::Acquire) {
+            return None;
+        }
+        snapshot.shared.pin().get(&self.hasher.of(address)).copied()
+    }
+
     /// Whether some user chose to have blocked senders refused, since the last full load.
     pub fn some_user_rejects(&self) -> bool {
         self.snapshot.load().rejects.load(Ordering::Relaxed)
@@ -71,6 +81,13 @@ impl Cache {
     /// Replaces what is held of the users that a batch names, and of nobody else.
     fn apply(&self, batch: &mut ChangeBatch) {
         let snapshot = self.snapshot.load();
+        // First: an address that becomes a user's and shared at once must not be the user's alone meanwhile.
+        for (address, organisation) in batch.shared.drain(..) {
+            match organisation {
+                Some(organisation) => snapshot.share(address, organisation),
+                None => drop(snapshot.shared.pin().remove(&address)),
+            }
+        }
         let mut present = Vec::new();
         for (id, user) in batch.users.drain(..) {
             match user {
@@ -101,10 +118,18 @@ impl fmt::Debug for Cache {
 struct Snapshot {
     users: papaya::HashMap<AddressHash, UserLists, BuildHasherDefault<HashedAlready>>,
     globs: papaya::HashMap<u64, Arc<Globs>>,
+    shared: papaya::HashMap<AddressHash, OrganisationId, BuildHasherDefault<HashedAlready>>,
     rejects: AtomicBool,
+    /// Whether some address is shared, or was since the last full load.
+    shares: AtomicBool,
 }
 
 impl Snapshot {
+    fn share(&self, address: AddressHash, organisation: OrganisationId) {
+        self.shared.pin().insert(address, organisation);
+        self.shares.store(true, Ordering::Release);
+    }
+
     fn insert(&self, user: LoadedUser) {
         if user.lists.options().black_action == Some(BlackAction::Reject) {
             self.rejects.store(true, Ordering::Relaxed);
@@ -280,6 +305,7 @@ impl Following {
     fn load(&mut self) -> Result<()> {
         let snapshot = Snapshot::default();
         let report = self.feed.load(&|user| snapshot.insert(user))?;
+        report.shared.iter().for_each(|(address, organisation)| snapshot.share(*address, *organisation));
         self.watch.all(report.organisations);
         self.cache.replace(snapshot);
         let mut status = lock(&self.status);

@@ -212,6 +212,10 @@ impl Directory for RelayDirectory {
         self.cache.lookup(address)
     }
 
+    fn shared_in(&self, address: &Address) -> Option<u32> {
+        self.cache.shared_in(address).map(OrganisationId::get)
+    }
+
     fn globs(&self, lists: &UserLists) -> Option<Arc<Globs>> {
         self.cache.globs(lists)
     }

@@ -42,7 +42,7 @@ impl Language {
 pub struct Explained {
     /// The recipient as addressed.
     pub recipient: String,
-    /// Whether the recipient is one of our users.
+    /// Whether the recipient is one of our users, addressed as such.
     pub is_user: bool,
     /// Lists, and why they decided so.
     pub verdict: Verdict,
@@ -132,6 +132,10 @@ impl<D: Directory> Directory for Capture<'_, D> {
         self.inner.lists(address)
     }
 
+    fn shared_in(&self, address: &Address) -> Option<u32> {
+        self.inner.shared_in(address)
+    }
+
     fn globs(&self, lists: &UserLists) -> Option<Arc<Globs>> {
         self.inner.globs(lists)
     }
@@ -166,7 +170,7 @@ pub fn explained(
         effect.is_some_and(|effect| matches!(effect.delivery, Delivery::AsAddressed | Delivery::DetailRemoved));
     Explained {
         recipient: String::from_utf8_lossy(recipient.path).into_owned(),
-        is_user: recipient.organisation.is_some(),
+        is_user: recipient.organisation.is_some() && recipient.verdict.reason.addressed == Addressed::Personally,
         verdict: recipient.verdict,
         result,
         headers_left_out: effect.is_some_and(|effect| effect.headers_left_out),
@@ -214,18 +218,12 @@ impl Explained {
         let reason = &self.verdict.reason;
         let french = language == Language::French;
         let mut parts = Vec::new();
-        if !self.is_user {
+        if reason.addressed == Addressed::Shared {
+            parts.push(shared_address(language).to_owned());
+        } else if !self.is_user {
             parts.push(if french { "n'est pas un utilisateur" } else { "not a user" }.to_owned());
         } else if reason.paused {
             parts.push(if french { "listes en pause" } else { "lists are paused" }.to_owned());
-        }
-        if reason.addressed == Addressed::Shared {
-            let text = if french {
-                "l'adresse n'est pas à cette personne seule"
-            } else {
-                "the address is not this person's alone"
-            };
-            parts.push(text.to_owned());
         }
         parts.extend(
             reason.sender.iter().chain(&reason.personal).chain(&reason.outbound).map(|rule| rule_text(rule, language)),
@@ -258,6 +256,14 @@ pub fn unproven_text(folder: &str, language: Language) -> String {
     match language {
         Language::English => format!("the folder {folder} is not proven: nothing is filed there"),
         Language::French => format!("le dossier {folder} n'est pas vérifié : rien n'y est classé"),
+    }
+}
+
+/// Why nobody's list decides what comes to a shared address.
+pub fn shared_address(language: Language) -> &'static str {
+    match language {
+        Language::English => "shared address: others get this mail too, so nobody's list applies",
+        Language::French => "adresse partagée : d'autres reçoivent aussi ce courrier, aucune liste ne s'applique",
     }
 }
 

@@ -66,6 +66,9 @@
 //!   message are all that decides. RCPT waits for an answer only where some organisation refuses there.
 //! - **Header values keep their leading blank** (`SMFIP_HDR_LEADSPC`) where the MTA offers it, so that a Subject keeps its
 //!   bytes behind the tag.
+//! - **Shared addresses are asked for before the lists.** At RCPT an alias is not expanded yet, so what reaches several
+//!   mailboxes is known only where an operator said so ([`cli::import`]); then nobody's list is looked at. The most specific
+//!   form of an address that is known decides, as the MTA looks it up.
 //! - **RCPT refuses only what no header could save**: a blocked envelope sender whose recipient has no white entry that is
 //!   specific enough to win by the header sender. Everything else waits for the headers ([`policy::decide`]).
 //! - **All discarded is not "discard"**: recipients are deleted one by one, since copies that Postfix adds itself

@@ -6,10 +6,10 @@ use jiff::civil::Date;
 
 use crate::milter::settings::Decided;
 use crate::policy::action::PersonalActions;
-use crate::policy::decide::Outcome;
+use crate::policy::decide::{Addressed, Outcome};
 use crate::store::{OrganisationId, Total};
 
-/// What is counted of each recipient who is a user.
+/// What is counted of each recipient who is a user, and of each shared address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A message for this recipient was decided.
@@ -26,11 +26,21 @@ pub enum Kind {
     Split,
     /// Of the sender's organisation: the message went to somebody on the sender's personal list.
     Outbound,
+    /// It came to a shared address, so that nobody's list decided; counted as nothing else.
+    SharedAddress,
 }
 
 impl Kind {
-    const ALL: [Self; 7] =
-        [Self::Decided, Self::Personal, Self::Blocked, Self::Wanted, Self::HeadersLeftOut, Self::Split, Self::Outbound];
+    const ALL: [Self; 8] = [
+        Self::Decided,
+        Self::Personal,
+        Self::Blocked,
+        Self::Wanted,
+        Self::HeadersLeftOut,
+        Self::Split,
+        Self::Outbound,
+        Self::SharedAddress,
+    ];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -41,6 +51,7 @@ impl Kind {
             Self::HeadersLeftOut => "headers-left-out",
             Self::Split => "split",
             Self::Outbound => "outbound-personal",
+            Self::SharedAddress => "shared-address",
         }
     }
 }
@@ -66,6 +77,10 @@ impl Totals {
             let mut add = |kind: Kind| counts[kind as usize] += 1;
             if is_copied {
                 add(Kind::Split);
+                continue;
+            }
+            if recipient.verdict.reason.addressed == Addressed::Shared {
+                add(Kind::SharedAddress);
                 continue;
             }
             add(Kind::Decided);
@@ -134,7 +149,8 @@ mod tests {
             effect: None,
         };
         let personal = Outcome::Deliver { personal: PersonalActions::TAG, clear_spam: true };
-        let recipients = vec![recipient(personal), recipient(Outcome::Blocked(BlackAction::Reject))];
+        let shared = DecidedRecipient { verdict: Verdict::SHARED, ..recipient(Outcome::UNTOUCHED) };
+        let recipients = vec![recipient(personal), recipient(Outcome::Blocked(BlackAction::Reject)), shared];
         let message = Decided { direction: Direction::Inbound, sender: None, recipients, plan: &plan };
         let (monday, tuesday) = (Date::constant(2026, 11, 23), Date::constant(2026, 11, 24));
         totals.count(monday, &message);
@@ -144,9 +160,15 @@ mod tests {
         let lines: Vec<_> = ended.iter().map(|t| (t.day, t.kind.as_str(), t.count)).collect();
         assert_eq!(
             lines,
-            [(monday, "decided", 2), (monday, "personal", 1), (monday, "blocked", 1), (monday, "wanted", 1)]
+            [
+                (monday, "decided", 2),
+                (monday, "personal", 1),
+                (monday, "blocked", 1),
+                (monday, "wanted", 1),
+                (monday, "shared-address", 1)
+            ]
         );
         totals.put_back(&ended);
-        assert_eq!(totals.take(None).len(), 8);
+        assert_eq!(totals.take(None).len(), 10);
     }
 }

@@ -4,6 +4,8 @@
 #[path = "cli/harness.rs"]
 mod harness;
 
+#[path = "cli/aliases.rs"]
+mod aliases;
 #[path = "cli/check.rs"]
 mod check;
 #[path = "cli/config.rs"]

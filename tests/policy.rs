@@ -12,6 +12,8 @@ mod independence;
 mod outbound;
 #[path = "policy/reference.rs"]
 mod reference;
+#[path = "policy/shared.rs"]
+mod shared;
 #[path = "policy/split.rs"]
 mod split;
 #[path = "policy/tag.rs"]

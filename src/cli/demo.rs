@@ -160,6 +160,9 @@ fn fill(store: &dyn Store, lists: &ListsFile) -> anyhow::Result<()> {
         store.set_user_options(&actor, id, user.options)?;
         store.add_entries(&actor, id, &user.entries)?;
     }
+    for address in &lists.shared {
+        store.share_address(&actor, organisation, address)?;
+    }
     Ok(())
 }
 

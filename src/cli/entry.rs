@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::import::{Fields, Importer, import};
+use super::import::{Fields, Importer, Source, import};
 use super::org::entry_rules;
 use super::user::{find, parse};
 use super::{ConfigOption, actor, administrator, print_json};
@@ -108,7 +108,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Command::Import { file } => {
             let organisations = store.organisations()?;
-            return import(&file, &EntryImport::new(store, &organisations));
+            return import(Source::open(&file)?, &EntryImport::new(store, &organisations));
         }
         Command::Export { user } => {
             let user = find(store, &user)?;

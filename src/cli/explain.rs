@@ -15,8 +15,9 @@ use super::lists::{self, ListsFile};
 use super::{ConfigOption, policy_of, print_json, printable};
 use crate::app::open_store;
 use crate::directory::Defaults;
-use crate::explain::{Explained, Language, explain, unproven_text};
+use crate::explain::{Explained, Language, explain, shared_address, unproven_text};
 use crate::milter::client::message::Message;
+use crate::policy::action::SplitMode;
 use crate::policy::address::Address;
 use crate::policy::decide::Outcome;
 use crate::policy::identity::header_sender;
@@ -146,56 +147,92 @@ fn print(one: &Explained, language: Language) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Says of each recipient what is no secret: whether they are a user, and which folders they would use if these were
-/// proven. It reads no list, so it cannot tell of one.
+/// Whom an address reaches, as far as it is no secret.
+enum Reached {
+    User(User),
+    Several,
+    Nobody,
+}
+
+/// One recipient, and which folders they would use if these were proven.
+struct Row<'a> {
+    recipient: &'a str,
+    reached: Reached,
+    unproven: Vec<String>,
+}
+
+/// Says of each recipient what is no secret: whether they are a user, whether the address is shared, and which folders they
+/// would use if these were proven. It reads no list, so it cannot tell of one.
 fn masked(store: &dyn Store, defaults: &Defaults, args: &Args) -> anyhow::Result<ExitCode> {
     let organisations = store.organisations()?;
     let mut rows = Vec::new();
     for recipient in &args.recipients {
-        let user = user(store, defaults.delimiter, recipient)?;
-        let organisation = user.as_ref().and_then(|user| organisations.iter().find(|o| o.id == user.organisation));
-        let unproven = match (&user, organisation) {
-            (Some(user), Some(organisation)) => unproven(defaults, organisation, user.options),
-            _ => Vec::new(),
+        let reached = reached(store, defaults, recipient)?;
+        let unproven = match &reached {
+            Reached::User(user) => {
+                let organisation = organisations.iter().find(|one| one.id == user.organisation);
+                organisation.map(|one| unproven(defaults, one, user.options)).unwrap_or_default()
+            }
+            Reached::Several | Reached::Nobody => Vec::new(),
         };
-        rows.push((recipient, user.is_some(), unproven));
+        rows.push(Row { recipient, reached, unproven });
     }
     if args.json {
-        let row = |(recipient, user, unproven): &(&String, bool, Vec<String>)| {
-            let (verdict, result) = if *user { ("masked", "masked") } else { ("none", "delivered") };
-            json!({
-                "rcpt": recipient, "user": user, "verdict": verdict, "result": result, "unproven_folders": unproven,
-            })
-        };
-        print_json(&rows.iter().map(row).collect())?;
+        print_json(&rows.iter().map(masked_json).collect())?;
         return Ok(ExitCode::SUCCESS);
     }
     let language = Language::of_environment();
-    for (recipient, user, unproven) in rows {
+    for Row { recipient, reached, unproven } in rows {
         say!("{recipient}")?;
-        if user {
-            say!("  verdict  masked: what becomes of the message depends on lists that only this user may see")?;
-            say!("  remedy   the user asks in the console; to try rules out, give lists with --lists FILE.toml")?;
-        } else {
-            say!("  verdict  none: not a user")?;
-            say!("  result   delivered")?;
+        match reached {
+            Reached::User(_) => {
+                say!("  verdict  masked: what becomes of the message depends on lists that only this user may see")?;
+                say!("  remedy   the user asks in the console; to try rules out, give lists with --lists FILE.toml")?;
+            }
+            Reached::Several => {
+                say!("  verdict  none")?;
+                say!("  reason   {}", shared_address(language))?;
+                say!("  result   delivered")?;
+            }
+            Reached::Nobody => {
+                say!("  verdict  none: not a user")?;
+                say!("  result   delivered")?;
+            }
         }
         unproven.iter().try_for_each(|folder| say!("  note     {}", unproven_text(folder, language)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The user whom a path names, if it names one.
-fn user(store: &dyn Store, delimiter: Option<char>, path: &str) -> Result<Option<User>, StoreError> {
-    let Some(address) = Address::from_path(path.as_bytes()) else { return Ok(None) };
-    for address in mailbox_candidates(address, delimiter) {
+/// Whom a path reaches, by the first form of it that is known. A user's own address that others have too is decided once
+/// Postfix has split the message, if it does.
+fn reached(store: &dyn Store, defaults: &Defaults, path: &str) -> Result<Reached, StoreError> {
+    let Some(address) = Address::from_path(path.as_bytes()) else { return Ok(Reached::Nobody) };
+    for address in mailbox_candidates(address, defaults.delimiter) {
+        let is_shared = store.shared_in(&address)?.is_some();
         match store.user_id(&address) {
-            Ok(id) => return store.user(id).map(Some),
+            Ok(id) if !is_shared || defaults.split != SplitMode::Off => return store.user(id).map(Reached::User),
+            Ok(_) => return Ok(Reached::Several),
+            Err(StoreError::UnknownUser(_)) if is_shared => return Ok(Reached::Several),
             Err(StoreError::UnknownUser(_)) => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(None)
+    Ok(Reached::Nobody)
+}
+
+fn masked_json(row: &Row<'_>) -> serde_json::Value {
+    let Row { recipient, reached, unproven } = row;
+    let is_user = matches!(reached, Reached::User(_));
+    let (verdict, result) = if is_user { ("masked", "masked") } else { ("none", "delivered") };
+    let mut told = json!({
+        "rcpt": recipient, "user": is_user, "verdict": verdict, "result": result, "unproven_folders": unproven,
+    });
+    if matches!(reached, Reached::Several) {
+        let [en, fr] = [Language::English, Language::French].map(shared_address);
+        told["reason"] = json!({ "en": en, "fr": fr });
+    }
+    told
 }
 
 /// The folders that a user's choices, or those of the organisation in their place, ask for in vain.

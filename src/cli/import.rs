@@ -1,8 +1,25 @@
-//! CSV files of users and entries: the good lines are taken, each bad one is named with its number and reason.
+//! Files of users and entries: the good lines are taken, each bad one is named with its number and reason.
+//!
+//! | file | subject |
+//! |---|---|
+//! | this one | CSV, and what all imports share |
+//! | `format` | which format a file has |
+//! | `alias_file` | virtual(5) and aliases(5), read |
+//! | `expansion` | what an alias leads to, by way of others |
+//! | `alias_plan` | what such a file changes in the store |
+//! | `aliases` | the import of such a file, and its report |
+//! | `users` | `user import` |
+
+pub mod alias_file;
+pub mod alias_plan;
+pub mod aliases;
+pub mod expansion;
+pub mod format;
+pub mod users;
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
-use std::path::Path;
+use std::io::{self, Cursor, IsTerminal, Read};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
@@ -15,7 +32,53 @@ use crate::store::{ImportReport, Ticket};
 /// Lines handed to the store at once.
 const CHUNK: usize = 100_000;
 /// Bad lines named; more are only counted.
-const MAX_NAMED: u64 = 1000;
+const MAX_NAMED: usize = 1000;
+/// What is read of a file to tell its format, in bytes.
+const HEAD: u64 = 8 << 10;
+
+/// A file to be imported, opened.
+pub struct Source {
+    path: PathBuf,
+    /// Its first [`HEAD`] bytes, to be read once more.
+    head: Vec<u8>,
+    input: Box<dyn Read>,
+    /// In bytes, where that is known.
+    size: Option<u64>,
+}
+
+impl Source {
+    /// Opens a file; `-` is standard input.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let (input, size): (Box<dyn Read>, Option<u64>) = if path == Path::new("-") {
+            (Box::new(io::stdin().lock()), None)
+        } else {
+            let file = File::open(path).with_context(|| path.display().to_string())?;
+            let size = file.metadata()?.len();
+            (Box::new(file), Some(size))
+        };
+        let mut source = Self { path: path.to_owned(), head: Vec::new(), input, size };
+        let head = source.input.by_ref().take(HEAD).read_to_end(&mut source.head);
+        head.with_context(|| path.display().to_string())?;
+        Ok(source)
+    }
+
+    /// As it was named.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The beginning of what it holds.
+    pub fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    fn into_input(self) -> impl Read {
+        Cursor::new(self.head).chain(self.input)
+    }
+}
 
 /// What is imported.
 pub trait Importer {
@@ -61,22 +124,16 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Imports a file, or standard input for `-`. Exit code 1 where a line was refused.
+/// Imports a CSV file. Exit code 1 where a line was refused.
 ///
 /// # Errors
 /// A file that cannot be read, a header that lacks a column, a store that is away.
-pub fn import<I: Importer>(path: &Path, importer: &I) -> anyhow::Result<ExitCode> {
-    let (input, size): (Box<dyn Read>, Option<u64>) = if path == Path::new("-") {
-        (Box::new(io::stdin().lock()), None)
-    } else {
-        let file = File::open(path).with_context(|| path.display().to_string())?;
-        let size = file.metadata()?.len();
-        (Box::new(file), Some(size))
-    };
-    let progress = progress(size);
-    let input = progress.wrap_read(input);
+pub fn import<I: Importer>(source: Source, importer: &I) -> anyhow::Result<ExitCode> {
+    let path = source.path.display().to_string();
+    let progress = progress(Unit::Bytes, source.size);
+    let input = progress.wrap_read(source.into_input());
     let mut import = Import { importer, progress: &progress, refused: 0, accepted: 0, pending: None };
-    import.run(input).with_context(|| path.display().to_string())?;
+    import.run(input).context(path)?;
     progress.finish_and_clear();
     if import.refused > MAX_NAMED {
         eprintln!("{} more lines were refused", import.refused - MAX_NAMED);
@@ -85,8 +142,18 @@ pub fn import<I: Importer>(path: &Path, importer: &I) -> anyhow::Result<ExitCode
     Ok(if import.refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn progress(size: Option<u64>) -> ProgressBar {
-    let template = "{spinner} {bytes}/{total_bytes} {bar:40} {elapsed} (eta {eta})";
+/// What the progress of an import is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Bytes,
+    Lines,
+}
+
+fn progress(unit: Unit, size: Option<u64>) -> ProgressBar {
+    let template = match unit {
+        Unit::Bytes => "{spinner} {bytes}/{total_bytes} {bar:40} {elapsed} (eta {eta})",
+        Unit::Lines => "{spinner} {pos}/{len} lines {bar:40} {elapsed} (eta {eta})",
+    };
     match size {
         Some(size) if io::stderr().is_terminal() => {
             let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -96,11 +163,16 @@ fn progress(size: Option<u64>) -> ProgressBar {
     }
 }
 
+/// Says something of a line, on one line of its own whatever the file says.
+fn say_of_line(line: u64, text: &str) {
+    eprintln!("line {line}: {}", printable(text).replace('\n', " "));
+}
+
 struct Import<'a, I> {
     importer: &'a I,
     progress: &'a ProgressBar,
     accepted: u64,
-    refused: u64,
+    refused: usize,
     /// The chunk that the store works on while the next is read.
     pending: Option<Ticket<ImportReport>>,
 }
@@ -160,9 +232,7 @@ impl<I: Importer> Import<'_, I> {
     fn refuse(&mut self, line: u64, reason: &dyn std::fmt::Display) {
         self.refused += 1;
         if self.refused <= MAX_NAMED {
-            // One line each, whatever the file says.
-            let reason = printable(&reason.to_string()).replace('\n', " ");
-            self.progress.suspend(|| eprintln!("line {line}: {reason}"));
+            self.progress.suspend(|| say_of_line(line, &reason.to_string()));
         }
     }
 

@@ -7,13 +7,14 @@
 //! [organisation]
 //! name = "example"
 //! domains = ["example.org"]
+//! shared = ["team@example.org"]   # reaches more than one mailbox: nobody's list applies
 //! personal = { actions = ["tag"] }
 //! [[user]]
 //! address = "alice@example.org"
 //! personal = ["maman@famille.example"]
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
@@ -33,6 +34,9 @@ use crate::split::SplitKey;
 /// Largest file of lists, in bytes.
 pub const MAX_FILE: u64 = 16 << 20;
 
+/// The number of the file's one organisation.
+const ORGANISATION: u32 = 1;
+
 /// What the file says.
 #[derive(Debug)]
 pub struct ListsFile {
@@ -44,6 +48,8 @@ pub struct ListsFile {
     pub domains: Vec<Domain>,
     /// Its business domains, never personal.
     pub protected: Vec<Domain>,
+    /// Its shared addresses.
+    pub shared: Vec<Address>,
     /// Its own entries above its users' lists.
     pub enforced: Vec<(ListKind, EntryValue)>,
     /// Its own entries below its users' lists.
@@ -94,6 +100,8 @@ struct FileOrganisation {
     domains: Vec<String>,
     #[serde(default)]
     protected_domains: Vec<String>,
+    #[serde(default)]
+    shared: Vec<String>,
     #[serde(default)]
     personal: FilePersonal,
     #[serde(default)]
@@ -168,6 +176,7 @@ impl ListsFile {
             name: organisation.name,
             domains: domains.map_err(|e| anyhow!("organisation.domains: {e}"))?,
             protected: protected.map_err(|e| anyhow!("organisation.protected_domains: {e}"))?,
+            shared: addresses(&organisation.shared).context("organisation.shared")?,
             enforced: entries(&[
                 (ListKind::White, &organisation.enforced_white),
                 (ListKind::Black, &organisation.enforced_black),
@@ -193,7 +202,6 @@ impl ListsFile {
     }
 
     fn user(&self, user: FileUser) -> anyhow::Result<ListsUser> {
-        let address = |text: &String| Address::parse(text).map_err(|error| anyhow!("{text}: {error}"));
         let entries = entries(&[
             (ListKind::White, &user.white),
             (ListKind::Black, &user.black),
@@ -205,7 +213,7 @@ impl ListsFile {
         let (chosen, black) = (user.personal_actions, user.black_action.as_deref());
         Ok(ListsUser {
             address: address(&user.address)?,
-            aliases: user.aliases.iter().map(address).collect::<Result<_, _>>()?,
+            aliases: addresses(&user.aliases)?,
             options: UserOptions {
                 personal_actions: chosen.map(|names| actions(&names)).transpose().context("personal_actions")?,
                 black_action: black.map(str::parse::<BlackAction>).transpose().context("black_action")?,
@@ -239,22 +247,26 @@ impl ListsFile {
         let key = FingerprintKey::from_bytes([0; 16]);
         let defaults = &self.defaults;
         let policy = OrgPolicy {
-            id: 1,
+            id: ORGANISATION,
             domains: self.domains.clone(),
             protected_senders: Vec::new(),
             personal: defaults.personal.clone(),
             black: defaults.black.clone(),
             white: defaults.white.clone(),
-            enforced: OrgLists::build(1, &key, &self.enforced),
-            defaults: OrgLists::build(1, &key, &self.default),
+            enforced: OrgLists::build(ORGANISATION, &key, &self.enforced),
+            defaults: OrgLists::build(ORGANISATION, &key, &self.default),
         };
         let settings =
             defaults.settings(MarkKey::new(&[0; 32]), SplitKey::new(&[0; 32])).with_organisations([Arc::new(policy)]);
-        let mut directory =
-            FileDirectory { settings: Arc::new(settings), users: HashMap::new(), globs: HashMap::new() };
+        let mut directory = FileDirectory {
+            settings: Arc::new(settings),
+            users: HashMap::new(),
+            globs: HashMap::new(),
+            shared: self.shared.iter().cloned().collect(),
+        };
         for (id, user) in (1..).zip(&self.users) {
             let compiled = user.entries.iter().map(|(list, value)| (*list, value.scope(), key.of(value)));
-            let lists = UserLists::build(id, 1, &key, user.options, compiled);
+            let lists = UserLists::build(id, ORGANISATION, &key, user.options, compiled);
             let patterns = user.entries.iter().filter_map(|(list, value)| match value {
                 EntryValue::Glob(pattern) => Some((*list, &**pattern)),
                 _ => None,
@@ -268,6 +280,14 @@ impl ListsFile {
         }
         directory
     }
+}
+
+fn address(text: &String) -> anyhow::Result<Address> {
+    Address::parse(text).map_err(|error| anyhow!("{text}: {error}"))
+}
+
+fn addresses(texts: &[String]) -> anyhow::Result<Vec<Address>> {
+    texts.iter().map(address).collect()
 }
 
 fn entries(lists: &[(ListKind, &Vec<String>)]) -> anyhow::Result<Vec<(ListKind, EntryValue)>> {
@@ -334,6 +354,7 @@ pub struct FileDirectory {
     settings: Arc<Settings>,
     users: HashMap<Address, UserLists>,
     globs: HashMap<u64, Arc<Globs>>,
+    shared: HashSet<Address>,
 }
 
 impl Directory for FileDirectory {
@@ -343,6 +364,10 @@ impl Directory for FileDirectory {
 
     fn lists(&self, address: &Address) -> Option<UserLists> {
         self.users.get(address).cloned()
+    }
+
+    fn shared_in(&self, address: &Address) -> Option<u32> {
+        self.shared.contains(address).then_some(ORGANISATION)
     }
 
     fn globs(&self, lists: &UserLists) -> Option<Arc<Globs>> {

@@ -6,14 +6,16 @@ use anyhow::{Context, anyhow, bail};
 use clap::Subcommand;
 use serde_json::json;
 
+use super::user::parse;
 use super::{ConfigOption, actor, confirmed, policy_of, print_json};
 use crate::config::Config;
 use crate::directory::{Defaults, parse_domains};
 use crate::policy::action::{BlackAction, LateAction, PersonalActions};
+use crate::policy::address::Address;
 use crate::policy::list::{EntryValue, ListKind, UserOptions};
 use crate::policy::organisation::{FolderChoice, OrgPolicy};
 use crate::policy::refusal::{EntryRules, check};
-use crate::store::{KEYS, Level, Organisation, OwnEntry, RemainingUsers, Store, StoreError};
+use crate::store::{KEYS, Level, Organisation, OwnEntry, RemainingUsers, Store, StoreError, Total};
 
 /// `org …`
 #[derive(Debug, clap::Args)]
@@ -40,7 +42,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show an organisation: domains, settings, its own lists, totals of the last days
+    /// Show an organisation: domains, shared addresses, settings, its own lists, totals of the last days
     Show {
         /// Its name
         name: String,
@@ -85,6 +87,17 @@ enum Command {
         /// Domains
         #[arg(required = true)]
         domains: Vec<String>,
+    },
+    /// Add or remove shared addresses: groups, and addresses whose mail others get too. Nobody's list applies to their mail
+    Group {
+        /// add or remove
+        #[arg(value_enum)]
+        change: Change,
+        /// The organisation's name
+        name: String,
+        /// Addresses; a user's own stays theirs
+        #[arg(required = true, value_name = "ADDR")]
+        addresses: Vec<String>,
     },
     /// Add or remove entries of the organisation's own white and black lists
     Entry {
@@ -153,6 +166,16 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
                 match change {
                     Change::Add => store.protect_domain(&actor(), id, &domain)?,
                     Change::Remove => store.unprotect_domain(&actor(), id, &domain)?,
+                }
+            }
+            say!("organisation {name} changed")?;
+        }
+        Command::Group { change, name, addresses } => {
+            let id = store.organisation(&name)?.id;
+            for address in addresses.iter().map(|address| parse(address)).collect::<anyhow::Result<Vec<_>>>()? {
+                match change {
+                    Change::Add => store.share_address(&actor(), id, &address)?,
+                    Change::Remove => store.unshare_address(&actor(), id, &address)?,
                 }
             }
             say!("organisation {name} changed")?;
@@ -300,7 +323,10 @@ fn own_entries(
 fn list(store: &dyn Store, json: bool) -> anyhow::Result<()> {
     let all = store.organisations()?;
     if json {
-        return Ok(print_json(&all.iter().map(|o| to_json(o, &[])).collect())?);
+        let row = |organisation: &Organisation| -> anyhow::Result<_> {
+            Ok(to_json(organisation, &store.shared_addresses(organisation.id)?, &[]))
+        };
+        return Ok(print_json(&all.iter().map(row).collect::<anyhow::Result<_>>()?)?);
     }
     if all.is_empty() {
         say!("no organisation yet; add one with: perso-milter org add NAME --domain DOMAIN")?;
@@ -320,8 +346,9 @@ fn show(store: &dyn Store, name: &str, json: bool) -> anyhow::Result<()> {
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let first = today.saturating_sub(jiff::Span::new().days(DAYS));
     let totals = store.totals(organisation.id, first..=today)?;
+    let shared = store.shared_addresses(organisation.id)?;
     if json {
-        return Ok(print_json(&to_json(&organisation, &totals))?);
+        return Ok(print_json(&to_json(&organisation, &shared, &totals))?);
     }
     say!("name      {}", organisation.name)?;
     say!("users     {}", organisation.users)?;
@@ -329,6 +356,9 @@ fn show(store: &dyn Store, name: &str, json: bool) -> anyhow::Result<()> {
         for domain in domains {
             say!("{title} {}", domain.as_str())?;
         }
+    }
+    for address in &shared {
+        say!("shared    {}", address.as_str())?;
     }
     for (key, value) in organisation.settings.texts() {
         say!("set       {key}={}", value.as_deref().unwrap_or("(configuration)"))?;
@@ -342,7 +372,7 @@ fn show(store: &dyn Store, name: &str, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn to_json(organisation: &Organisation, totals: &[crate::store::Total]) -> serde_json::Value {
+fn to_json(organisation: &Organisation, shared: &[Address], totals: &[Total]) -> serde_json::Value {
     let names = |domains: &[crate::policy::address::Domain]| -> Vec<String> {
         domains.iter().map(|domain| domain.as_str().to_owned()).collect()
     };
@@ -354,6 +384,7 @@ fn to_json(organisation: &Organisation, totals: &[crate::store::Total]) -> serde
         "users": organisation.users,
         "domains": names(&organisation.domains),
         "protected_domains": names(&organisation.protected),
+        "shared_addresses": shared.iter().map(Address::as_str).collect::<Vec<_>>(),
         "settings": settings,
         "lists": organisation.own_lists.iter().map(|entry| json!({
             "level": entry.level.as_str(), "list": entry.list.as_str(), "value": entry.value.written(),

@@ -1,23 +1,22 @@
 //! `user`: users and their addresses. What stands on a user's lists, or how much, is shown by none of these.
 
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::import::{Fields, Importer, import};
+use super::import::users;
 use super::org::Change;
-use super::{ConfigOption, actor, administrator, confirmed, policy_of, print_json};
+use super::{ConfigOption, actor, confirmed, policy_of, print_json};
 use crate::config::Config;
 use crate::directory::Defaults;
 use crate::policy::action::{BlackAction, PersonalActions};
 use crate::policy::address::Address;
 use crate::policy::decide::Outcome;
 use crate::policy::organisation::Proof;
-use crate::store::{Actor, ImportUser, NewUser, Store, Ticket, User, UserId, UserKind, UserStatus};
+use crate::store::{NewUser, Store, User, UserId, UserKind, UserStatus};
 
 /// `user …`
 #[derive(Debug, clap::Args)]
@@ -50,7 +49,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show a user: addresses, status, choices
+    /// Show a user: addresses, which of them are shared, status, choices
     Show {
         /// Any address of the user
         address: String,
@@ -93,11 +92,10 @@ enum Command {
         #[arg(required = true, value_name = "KEY=VALUE")]
         settings: Vec<String>,
     },
-    /// Add users from a CSV file with the header address,aliases,organisation (aliases separated by blanks)
-    Import {
-        /// The file; - for standard input
-        file: PathBuf,
-    },
+    /// Add users from a CSV file with the header address,aliases,organisation (aliases separated by blanks), or their aliases
+    /// from a file of Postfix
+    #[command(after_help = users::OF_POSTFIX)]
+    Import(users::Args),
 }
 
 /// Runs the command.
@@ -113,6 +111,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             let aliases = aliases.iter().map(|alias| parse(alias)).collect::<anyhow::Result<_>>()?;
             let user = NewUser { address: parse(&address)?, aliases, kind };
             store.add_user(&actor(), &user)?;
+            note_unserved(store, &user.aliases)?;
             say!("user {} added", user.address.as_str())?;
         }
         Command::List { org, json } => list(store, org.as_deref(), json)?,
@@ -122,16 +121,20 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Remove { address } => return remove(store, &address),
         Command::Alias { change, address, aliases } => {
             let user = find(store, &address)?;
-            for alias in aliases.iter().map(|alias| parse(alias)).collect::<anyhow::Result<Vec<_>>>()? {
+            let aliases = aliases.iter().map(|alias| parse(alias)).collect::<anyhow::Result<Vec<_>>>()?;
+            for alias in &aliases {
                 match change {
-                    Change::Add => store.add_alias(&actor(), user.id, &alias)?,
-                    Change::Remove => store.remove_alias(&actor(), user.id, &alias)?,
+                    Change::Add => store.add_alias(&actor(), user.id, alias)?,
+                    Change::Remove => store.remove_alias(&actor(), user.id, alias)?,
                 }
+            }
+            if change == Change::Add {
+                note_unserved(store, &aliases)?;
             }
             say!("user {} changed", user.address.as_str())?;
         }
         Command::Set { address, settings } => set(&config, store, &address, &settings)?,
-        Command::Import { file } => return import(&file, &UserImport { store }),
+        Command::Import(args) => return users::run(&config, store, &args),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -151,6 +154,22 @@ pub fn parse(text: &str) -> anyhow::Result<Address> {
 pub fn find(store: &dyn Store, address: &str) -> anyhow::Result<User> {
     let id: UserId = store.user_id(&parse(address)?)?;
     Ok(store.user(id)?)
+}
+
+/// A final address on a host behind the relay is fine; a domain mistyped would look the same.
+fn note_unserved(store: &dyn Store, aliases: &[Address]) -> anyhow::Result<()> {
+    if aliases.is_empty() {
+        return Ok(());
+    }
+    let organisations = store.organisations()?;
+    let is_served = |alias: &&Address| {
+        organisations.iter().flat_map(|organisation| &organisation.domains).any(|d| d.as_str() == alias.domain())
+    };
+    for alias in aliases.iter().filter(|alias| !is_served(alias)) {
+        let (alias, domain) = (alias.as_str(), alias.domain());
+        eprintln!("note: no organisation serves the domain {domain}; {alias} is taken as an address behind the relay");
+    }
+    Ok(())
 }
 
 fn set_status(store: &dyn Store, address: &str, status: UserStatus) -> anyhow::Result<()> {
@@ -273,6 +292,9 @@ fn show(user: &User, json: bool) -> io::Result<()> {
     for alias in aliases(user) {
         say!("alias     {alias}")?;
     }
+    for address in &user.shared {
+        say!("shared    {}", address.as_str())?;
+    }
     say!("id        {}", user.id)?;
     say!("status    {}", status_name(user.status))?;
     say!("kind      {}", kind_name(user.kind))?;
@@ -305,6 +327,7 @@ fn to_json(user: &User) -> serde_json::Value {
     json!({
         "address": user.address.as_str(),
         "aliases": aliases(user),
+        "shared": user.shared.iter().map(Address::as_str).collect::<Vec<_>>(),
         "id": user.id.to_string(),
         "status": status_name(user.status),
         "kind": kind_name(user.kind),
@@ -312,28 +335,4 @@ fn to_json(user: &User) -> serde_json::Value {
         "black_action": user.options.black_action.map(|action| action.to_string()),
         "created": user.created.to_string(),
     })
-}
-
-/// `user import`
-struct UserImport<'a> {
-    store: &'a dyn Store,
-}
-
-impl Importer for UserImport<'_> {
-    type Line = ImportUser;
-
-    fn columns(&self) -> (&'static [&'static str], &'static [&'static str]) {
-        (&["address"], &["aliases", "organisation"])
-    }
-
-    fn read(&self, line: u64, fields: &Fields<'_>) -> anyhow::Result<ImportUser> {
-        let aliases = fields.get("aliases").split_whitespace().map(parse).collect::<anyhow::Result<_>>()?;
-        let user = NewUser { address: parse(fields.need("address")?)?, aliases, kind: UserKind::Person };
-        let organisation = Some(fields.get("organisation").to_owned()).filter(|name| !name.is_empty());
-        Ok(ImportUser { line, user, organisation })
-    }
-
-    fn hand_over(&self, lines: Vec<ImportUser>) -> crate::store::Result<Ticket<crate::store::ImportReport>> {
-        self.store.import_users(&Actor::Import { name: administrator() }, lines)
-    }
 }

@@ -194,6 +194,17 @@ pub trait Directory {
     /// The lists of the user with this address. Taken once a recipient, at RCPT.
     fn lists(&self, address: &Address) -> Option<UserLists>;
 
+    /// The organisation in which this address is known to reach more than one mailbox; `None` for every other address.
+    /// Asked before [`Self::lists`]: a shared address may be a user's own.
+    fn shared_in(&self, _address: &Address) -> Option<u32> {
+        None
+    }
+
+    /// Whether this address is known to reach more than one mailbox.
+    fn is_shared(&self, address: &Address) -> bool {
+        self.shared_in(address).is_some()
+    }
+
     /// The glob patterns of a user whose lists say there are some.
     fn globs(&self, lists: &UserLists) -> Option<Arc<Globs>>;
 
@@ -222,7 +233,7 @@ pub struct Decided<'a> {
 pub struct DecidedRecipient<'a> {
     /// The path of RCPT as received.
     pub path: &'a [u8],
-    /// The user's organisation, where there is one.
+    /// The organisation of the user or of the shared address, where it is one.
     pub organisation: Option<u32>,
     /// What their lists asked for, and why.
     pub verdict: Verdict,

@@ -46,6 +46,8 @@ struct Accepted {
     path: Box<[u8]>,
     arguments: Vec<Vec<u8>>,
     user: Option<User>,
+    /// The address is shared, and nothing after this pass tells whose copy it is.
+    shared: Option<Shared>,
     /// The original recipient is somebody else of ours, unless the sender claimed so.
     belied: Option<Claim>,
 }
@@ -62,6 +64,23 @@ struct User {
     lists: UserLists,
     globs: Option<Arc<Globs>>,
     detail: Detail,
+    /// Others get what comes to this address too, so that nothing may be done here that reaches them.
+    is_shared: bool,
+}
+
+/// A shared address: its organisation's policy, and nobody's lists.
+struct Shared {
+    policy: Arc<OrgPolicy>,
+    detail: Detail,
+}
+
+impl Accepted {
+    /// The organisation's policy, the number of the user whom it is marked for, and what the detail is.
+    fn known(&self) -> Option<(&OrgPolicy, u64, Detail)> {
+        // A shared address is marked for nobody.
+        let shared = || self.shared.as_ref().map(|shared| (&*shared.policy, 0, shared.detail));
+        self.user.as_ref().map(|user| (&*user.policy, user.lists.user(), user.detail)).or_else(shared)
+    }
 }
 
 impl User {
@@ -161,9 +180,9 @@ impl Transaction {
             let first = self.over_recipients.replace(limit).is_none();
             return if may_refuse { RecipientAnswer::OverLimit { limit, first } } else { RecipientAnswer::Accept };
         }
-        let user = Address::from_path(path).and_then(|address| user(directory, &self.settings, address));
+        let (user, shared) = self.addressee(directory, path);
         if may_refuse
-            && let (Some(user), Some(sender)) = (&user, &self.sender)
+            && let (Some(user), Some(sender)) = (user.as_ref().filter(|user| !user.is_shared), &self.sender)
             && let Some(verdict) = decide_at_rcpt(&user.policy, user.lists(), sender)
         {
             self.refused.push(Refused { path: path.into(), organisation: user.policy.id, verdict });
@@ -181,8 +200,9 @@ impl Transaction {
         };
         self.depth = self.depth.max(self.needed_depth(user.as_ref())).max(self.outbound_depth());
         // Only a recipient who can be rewritten needs its arguments.
-        let arguments = if user.is_some() { arguments.into_iter().map(<[u8]>::to_vec).collect() } else { Vec::new() };
-        self.recipients.push(Accepted { path: path.into(), arguments, user, belied });
+        let is_known = user.is_some() || shared.is_some();
+        let arguments = if is_known { arguments.into_iter().map(<[u8]>::to_vec).collect() } else { Vec::new() };
+        self.recipients.push(Accepted { path: path.into(), arguments, user, shared, belied });
         RecipientAnswer::Accept
     }
 
@@ -208,7 +228,7 @@ impl Transaction {
         let known = candidates.find_map(|address| directory.lists(&address));
         let is_another = match known {
             Some(lists) => lists.user() != user.lists.user(),
-            None => self.settings.is_served(&original.domain_owned()),
+            None => directory.shared_in(&original).is_some() || self.settings.is_served(&original.domain_owned()),
         };
         is_another.then(|| self.settings.split_key.claim(&original, user.lists.user()))
     }
@@ -219,6 +239,30 @@ impl Transaction {
             Some(OutboundAction::Tag) => Depth::Decide,
             Some(OutboundAction::Mark) => Depth::Mark,
         }
+    }
+
+    /// Whom an address reaches, by the first form of it that is known: a user, or several at once, or (neither) nobody of
+    /// ours. What comes to a user's own address that others have too is decided where the MTA has split it, if it does.
+    fn addressee(&self, directory: &impl Directory, path: &[u8]) -> (Option<User>, Option<Shared>) {
+        let Some(address) = Address::from_path(path) else { return (None, None) };
+        for address in mailbox_candidates(address, self.settings.delimiter) {
+            let shared = directory.shared_in(&address).filter(|_| self.pass == Pass::First);
+            let user = known_as(directory, &self.settings, &address);
+            let is_split = self.settings.split != SplitMode::Off;
+            match (user, shared) {
+                (None, None) => {}
+                (user, None) => return (user, None),
+                (Some(user), Some(_)) if is_split => {
+                    return (Some(User { is_shared: true, ..user }), None);
+                }
+                (_, Some(organisation)) => {
+                    let policy = self.settings.organisations.get(&organisation).cloned();
+                    let detail = detail_of(&address, self.settings.delimiter);
+                    return (None, policy.map(|policy| Shared { policy, detail }));
+                }
+            }
+        }
+        (None, None)
     }
 
     fn needed_depth(&self, user: Option<&User>) -> Depth {
@@ -253,7 +297,7 @@ impl Transaction {
                 Pass::First => self.circumstances.direction,
                 Pass::Second => marker.as_ref().map_or(Direction::Inbound, |marker| marker.direction),
             },
-            ..self.circumstances
+            ..self.for_shared_addresses()
         };
         let sending = self.sending_user(directory, circumstances.direction);
         let mut verdicts = self.verdicts(marker.as_ref());
@@ -269,8 +313,8 @@ impl Transaction {
             .map(|(accepted, verdict)| Recipient {
                 path: &accepted.path,
                 arguments: &accepted.arguments,
-                user: accepted.user.as_ref().map(|user| (&*user.policy, user.lists.user())),
-                detail: accepted.user.as_ref().map_or(Detail::Folder, |user| user.detail),
+                user: accepted.known().map(|(policy, user, _)| (policy, user)),
+                detail: accepted.known().map_or(Detail::Folder, |(.., detail)| detail),
                 verdict,
                 sending: sending.filter(|_| verdict.reason.outbound.is_some()).map(|s| (&*s.policy, s.lists.user())),
             })
@@ -286,6 +330,15 @@ impl Transaction {
             Some(text) => MessageAnswer::Reject(text),
             None => MessageAnswer::Accept(self.with_own_headers(plan)),
         }
+    }
+
+    /// Where a recipient's address is shared, the message is neither refused nor edited here: others get it too.
+    fn for_shared_addresses(&self) -> Circumstances {
+        let is_shared = |recipient: &Accepted| recipient.user.as_ref().is_some_and(|user| user.is_shared);
+        if !self.recipients.iter().any(is_shared) {
+            return self.circumstances;
+        }
+        Circumstances { rejection: Rejection::Never, split: SplitMode::Edits, ..self.circumstances }
     }
 
     /// The user whose personal list is asked about the recipients: who sends, as envelope and From agree.
@@ -328,6 +381,7 @@ impl Transaction {
         let verdict = |recipient: &Accepted| match (&recipient.user, recipient.belied) {
             (Some(_), Some(claim)) if !claims.contains(&claim) => Verdict::SHARED,
             (Some(user), _) => decide(&user.policy, user.lists(), &message),
+            (None, _) if recipient.shared.is_some() => Verdict::SHARED,
             (None, _) => Verdict::UNTOUCHED,
         };
         self.recipients.iter().map(verdict).collect()
@@ -337,7 +391,7 @@ impl Transaction {
         let accepted =
             self.recipients.iter().zip(verdicts).enumerate().map(|(index, (recipient, verdict))| DecidedRecipient {
                 path: &recipient.path,
-                organisation: recipient.user.as_ref().map(|user| user.policy.id),
+                organisation: recipient.known().map(|(policy, ..)| policy.id),
                 verdict: *verdict,
                 effect: Some(index),
             });
@@ -387,13 +441,21 @@ impl Transaction {
     }
 }
 
-/// The user who has an address.
+/// The user who has an address, or has it without its detail.
 fn user(directory: &impl Directory, settings: &Settings, address: Address) -> Option<User> {
-    let found = |address: Address| directory.lists(&address).map(|lists| (lists, address));
-    let (lists, known_as) = mailbox_candidates(address, settings.delimiter).find_map(found)?;
-    let has_detail = settings.delimiter.is_some_and(|delimiter| known_as.local().contains(delimiter));
-    let detail = if has_detail { Detail::Name } else { Detail::Folder };
+    mailbox_candidates(address, settings.delimiter).find_map(|address| known_as(directory, settings, &address))
+}
+
+/// The user who has this very address.
+fn known_as(directory: &impl Directory, settings: &Settings, address: &Address) -> Option<User> {
+    let lists = directory.lists(address)?;
     let policy = settings.organisations.get(&lists.organisation())?.clone();
     let globs = if lists.has_globs() { directory.globs(&lists) } else { None };
-    Some(User { policy, lists, globs, detail })
+    Some(User { policy, lists, globs, detail: detail_of(address, settings.delimiter), is_shared: false })
+}
+
+/// What stands behind the delimiter of an address that is known as it is.
+fn detail_of(address: &Address, delimiter: Option<char>) -> Detail {
+    let has_detail = delimiter.is_some_and(|delimiter| address.local().contains(delimiter));
+    if has_detail { Detail::Name } else { Detail::Folder }
 }

@@ -75,13 +75,13 @@ pub struct Overridden {
     pub because: Because,
 }
 
-/// How a message reached its recipient.
+/// How a recipient was addressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Addressed {
-    /// By an address that is theirs alone.
+    /// By an address that reaches one mailbox, or that nothing is known of.
     #[default]
     Personally,
-    /// By an address that others have too, such as a group's.
+    /// By an address that reaches others too: a group's, or a person's own whose mail somebody else gets as well.
     Shared,
 }
 
@@ -100,7 +100,7 @@ pub struct Reason {
     pub outbound: Option<Match>,
     /// The recipient's lists are paused.
     pub paused: bool,
-    /// Whether the message is theirs alone: where it is not, no list is asked.
+    /// Whether the address is one recipient's alone; nobody's list decides what comes to a shared one.
     pub addressed: Addressed,
 }
 
@@ -147,9 +147,9 @@ impl Verdict {
         },
     };
 
-    /// Of a recipient whom the message reached by an address that is not theirs alone.
+    /// Of whatever comes to a shared address.
     pub const SHARED: Self =
-        Self { outcome: Outcome::UNTOUCHED, reason: Reason { addressed: Addressed::Shared, ..Self::UNTOUCHED.reason } };
+        Self { reason: Reason { addressed: Addressed::Shared, ..Self::UNTOUCHED.reason }, ..Self::UNTOUCHED };
 }
 
 /// The senders of a message and what vouches for each.

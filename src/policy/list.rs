@@ -1,26 +1,25 @@
-//! A user's lists: what an entry may say, how it becomes a fingerprint, and the compact form that is searched.
+//! A user's lists: what an entry may say, and how it becomes a fingerprint.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `compiled` | one user's fingerprints and choices, in the form that is searched |
+//! | `globs` | patterns, which cannot be fingerprinted |
 //!
 //! An entry is never compared as text. `FingerprintKey` turns `(scope, value)` into a SipHash-2-4 of 128 bits under a
 //! key of that user, so that equal contacts of two users cannot be told apart without both keys. In memory 64 of these
 //! bits are kept: with 10,000 entries a stranger matches by accident once in 10^15 messages.
-//!
-//! # Layout of [`UserLists`], in 64-bit words
-//! | word | holds |
-//! |---|---|
-//! | 0 | user id |
-//! | 1, 2 | fingerprint key |
-//! | 3 | organisation (high 32 bits), options (low 32 bits) |
-//! | 4 | entries of white, black, personal: 20 bits each, from the low end |
-//! | 5… | the fingerprints of white, then black, then personal; each run sorted |
+
+mod compiled;
+mod globs;
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use regex::{RegexSet, RegexSetBuilder};
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use super::action::{BlackAction, PersonalActions};
+pub use compiled::{UserLists, UserOptions};
+pub use globs::{GlobError, Globs};
+
 use super::address::{Address, Domain, MAX_DOMAIN, MAX_LOCAL};
 
 /// Most entries one list of one user holds.
@@ -299,192 +298,6 @@ impl fmt::Debug for FingerprintKey {
     }
 }
 
-/// What a user chose for themselves, and what their mailbox is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct UserOptions {
-    /// Personal actions instead of the organisation's.
-    pub personal_actions: Option<PersonalActions>,
-    /// Blacklist action instead of the organisation's.
-    pub black_action: Option<BlackAction>,
-    /// A mailbox of a function (contact@): it has no personal list.
-    pub functional: bool,
-    /// The user, or the operator by disabling the account, has paused their lists: mail passes as if they had none.
-    pub paused: bool,
-}
-
-const PERSONAL_PRESENT: u32 = 1 << 0;
-const PERSONAL_SHIFT: u32 = 1;
-const BLACK_PRESENT: u32 = 1 << 4;
-const BLACK_SHIFT: u32 = 5;
-const FUNCTIONAL: u32 = 1 << 7;
-const PAUSED: u32 = 1 << 8;
-const GLOBS: u32 = 1 << 9;
-const WHITE_SCOPES_SHIFT: u32 = 10;
-
-impl UserOptions {
-    /// The options as 32 bits, for the compact form and the store.
-    pub fn to_bits(self) -> u32 {
-        let personal =
-            self.personal_actions.map_or(0, |actions| PERSONAL_PRESENT | u32::from(actions.bits()) << PERSONAL_SHIFT);
-        let black = self.black_action.map_or(0, |action| BLACK_PRESENT | u32::from(action.code()) << BLACK_SHIFT);
-        let functional = if self.functional { FUNCTIONAL } else { 0 };
-        let paused = if self.paused { PAUSED } else { 0 };
-        personal | black | functional | paused
-    }
-
-    /// Reads [`Self::to_bits`] back; bits that mean nothing here are ignored.
-    pub fn from_bits(bits: u32) -> Self {
-        Self {
-            personal_actions: (bits & PERSONAL_PRESENT != 0)
-                .then(|| PersonalActions::from_bits((bits >> PERSONAL_SHIFT) as u8)),
-            black_action: (bits & BLACK_PRESENT != 0).then(|| BlackAction::from_code((bits >> BLACK_SHIFT) as u8)),
-            functional: bits & FUNCTIONAL != 0,
-            paused: bits & PAUSED != 0,
-        }
-    }
-}
-
-const HEADER_WORDS: usize = 5;
-const COUNT_BITS: u32 = 20;
-const COUNT_MASK: u64 = (1 << COUNT_BITS) - 1;
-
-/// One user's lists in the compact form that is searched; cloning shares them.
-#[derive(Clone, PartialEq, Eq)]
-pub struct UserLists(Arc<[u64]>);
-
-impl UserLists {
-    /// Compiles the lists of a user.
-    ///
-    /// Entries of one list beyond 2^20 - 1 are left out; the store refuses them far earlier ([`MAX_ENTRIES`]).
-    pub fn build(
-        user: u64,
-        organisation: u32,
-        key: &FingerprintKey,
-        options: UserOptions,
-        entries: impl IntoIterator<Item = (ListKind, Scope, Fingerprint)>,
-    ) -> Self {
-        let mut runs: [Vec<u64>; 3] = Default::default();
-        let mut bits = options.to_bits();
-        for (list, scope, fingerprint) in entries {
-            match scope {
-                Scope::Glob => bits |= GLOBS,
-                _ if runs[list as usize].len() < COUNT_MASK as usize => runs[list as usize].push(fingerprint.short()),
-                _ => continue,
-            }
-            if list == ListKind::White {
-                bits |= 1 << (WHITE_SCOPES_SHIFT + u32::from(scope.code()));
-            }
-        }
-        let mut counts = 0;
-        for (index, run) in runs.iter_mut().enumerate() {
-            run.sort_unstable();
-            run.dedup();
-            counts |= (run.len() as u64) << (COUNT_BITS * index as u32);
-        }
-        let header = [user, key.0, key.1, u64::from(organisation) << 32 | u64::from(bits), counts];
-        let words: Vec<u64> = header.into_iter().chain(runs.into_iter().flatten()).collect();
-        Self(words.into())
-    }
-
-    /// The user whose lists these are.
-    pub fn user(&self) -> u64 {
-        self.0[0]
-    }
-
-    /// The organisation of that user.
-    pub fn organisation(&self) -> u32 {
-        (self.0[3] >> 32) as u32
-    }
-
-    /// What the user chose.
-    pub fn options(&self) -> UserOptions {
-        UserOptions::from_bits(self.0[3] as u32)
-    }
-
-    /// The key of that user.
-    pub fn key(&self) -> FingerprintKey {
-        FingerprintKey(self.0[1], self.0[2])
-    }
-
-    /// Whether no entry stands on any list: nothing needs to be hashed then.
-    pub fn is_empty(&self) -> bool {
-        self.0[4] == 0 && !self.has_globs()
-    }
-
-    /// Whether the user has glob patterns, which stand in a side table.
-    pub fn has_globs(&self) -> bool {
-        self.0[3] as u32 & GLOBS != 0
-    }
-
-    /// Whether an entry of this scope stands on the white list.
-    pub fn has_white(&self, scope: Scope) -> bool {
-        self.0[3] as u32 >> (WHITE_SCOPES_SHIFT + u32::from(scope.code())) & 1 == 1
-    }
-
-    /// How many fingerprints a list holds, glob patterns not counted.
-    pub fn len(&self, list: ListKind) -> usize {
-        (self.0[4] >> (COUNT_BITS * list as u32) & COUNT_MASK) as usize
-    }
-
-    /// Whether a fingerprint, shortened, stands on a list.
-    pub fn contains(&self, list: ListKind, short: u64) -> bool {
-        let before: usize = ListKind::ALL.into_iter().take(list as usize).map(|earlier| self.len(earlier)).sum();
-        let start = HEADER_WORDS + before;
-        self.0[start..start + self.len(list)].binary_search(&short).is_ok()
-    }
-}
-
-impl fmt::Debug for UserLists {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("UserLists(hidden)")
-    }
-}
-
-/// A user's glob patterns, compiled. They cannot be fingerprinted, so the relay can read them: off by default.
-pub struct Globs([Option<RegexSet>; 3]);
-
-/// Most memory one list's compiled patterns take, in bytes; a set over it is refused as a whole.
-const MAX_GLOB_SIZE: usize = 1 << 20;
-
-impl Globs {
-    /// Compiles patterns as [`EntryValue::Glob`] holds them. `*` stands for any text, `?` for one character.
-    ///
-    /// # Errors
-    /// Where the patterns of a list together are too large.
-    pub fn build<'a>(patterns: impl IntoIterator<Item = (ListKind, &'a str)>) -> Result<Self, GlobError> {
-        let mut texts: [Vec<String>; 3] = Default::default();
-        for (list, pattern) in patterns {
-            let body = regex::escape(pattern).replace("\\*", ".*").replace("\\?", ".");
-            texts[list as usize].push(format!("^(?s:{body})$"));
-        }
-        let compile = |patterns: &Vec<String>| {
-            let set = RegexSetBuilder::new(patterns).size_limit(MAX_GLOB_SIZE).dfa_size_limit(MAX_GLOB_SIZE).build();
-            set.map(Some).map_err(|_| GlobError)
-        };
-        let mut compiled = [const { None }; 3];
-        for (place, patterns) in compiled.iter_mut().zip(&texts).filter(|(_, patterns)| !patterns.is_empty()) {
-            *place = compile(patterns)?;
-        }
-        Ok(Self(compiled))
-    }
-
-    /// Whether a pattern of the list matches the whole address.
-    pub fn matches(&self, list: ListKind, address: &str) -> bool {
-        self.0[list as usize].as_ref().is_some_and(|set| set.is_match(address))
-    }
-}
-
-impl fmt::Debug for Globs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Globs(hidden)")
-    }
-}
-
-/// A list's patterns take too much memory together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the patterns of this list are too large together; use domains instead")]
-pub struct GlobError;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -544,28 +357,6 @@ mod tests {
         whole.extend_from_slice(text.as_bytes());
         let expected = SipHasher24::new_with_keys(key.0, key.1).hash(&whole).as_u128().to_le_bytes();
         assert_eq!(key.fingerprint(Scope::Glob, &text).to_bytes(), expected);
-    }
-
-    #[test]
-    fn each_list_finds_its_own_entries_only() {
-        let key = FingerprintKey::from_bytes([1; 16]);
-        let options = UserOptions {
-            personal_actions: Some(PersonalActions::TAG | PersonalActions::MARK),
-            black_action: Some(BlackAction::Junk),
-            functional: false,
-            paused: true,
-        };
-        let entry = |list, n: u32| (list, Scope::Address, key.fingerprint(Scope::Address, &format!("a{n}@d.example")));
-        let entries = (0..300).map(|n| entry(ListKind::ALL[n as usize % 3], n));
-        let lists = UserLists::build(42, 9, &key, options, entries);
-        for n in 0..300 {
-            for list in ListKind::ALL {
-                let (_, _, fingerprint) = entry(list, n);
-                assert_eq!(lists.contains(list, fingerprint.short()), ListKind::ALL[n as usize % 3] == list);
-            }
-        }
-        assert_eq!((lists.user(), lists.organisation(), lists.options()), (42, 9, options));
-        assert!(lists.has_white(Scope::Address) && !lists.has_white(Scope::Domain) && !lists.is_empty());
     }
 
     #[test]

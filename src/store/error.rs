@@ -54,7 +54,7 @@ pub enum StoreError {
     /// No organisation (or not this one) has this domain.
     #[error("no organisation serves the domain {0}; add it with `perso-milter org add NAME --domain {0}`")]
     DomainNotServed(String),
-    /// An alias must stand in a domain of the user's own organisation.
+    /// An alias must not stand in a domain of another organisation than the user's.
     #[error("the domain {0} belongs to another organisation than the user's")]
     ForeignDomain(String),
     /// Nobody sent a probe with this code, or it was confirmed already, or gave way to later ones.
@@ -65,6 +65,12 @@ pub enum StoreError {
     /// The probe waited for longer than [`super::PROBE_LIFE`].
     #[error("this code has expired; send another probe: perso-milter probe send")]
     ProbeExpired,
+    /// An address in a domain that no organisation serves is another organisation's.
+    #[error("the address {0} belongs to another organisation")]
+    ForeignAddress(String),
+    /// The organisation has no such shared address.
+    #[error("the address {0} is none of the organisation's shared addresses; `perso-milter org show NAME` lists them")]
+    NotShared(String),
     /// Users have addresses in this domain.
     #[error("users still have addresses in the domain {0}; remove these first")]
     DomainInUse(String),
@@ -154,6 +160,8 @@ impl StoreError {
             | Self::ForeignDomain(_)
             | Self::UnknownProbe
             | Self::ProbeExpired
+            | Self::ForeignAddress(_)
+            | Self::NotShared(_)
             | Self::DomainInUse(_)
             | Self::UnknownUser(_)
             | Self::AddressTaken(_)

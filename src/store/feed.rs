@@ -96,6 +96,8 @@ pub struct LoadReport {
     pub rolled_back: bool,
     /// All organisations.
     pub organisations: Vec<Organisation>,
+    /// All shared addresses, each with its organisation.
+    pub shared: Vec<(AddressHash, OrganisationId)>,
 }
 
 /// What happened after a position.
@@ -114,6 +116,8 @@ pub struct ChangeBatch {
     pub users: Vec<(UserId, Option<LoadedUser>)>,
     /// Addresses that a user lost, perhaps to another one.
     pub removed: Vec<(AddressHash, UserId)>,
+    /// Addresses that became shared in an organisation or (`None`) no longer are, in the order in which it happened.
+    pub shared: Vec<(AddressHash, Option<OrganisationId>)>,
     /// Organisations named; `None` where they are gone.
     pub organisations: Vec<(OrganisationId, Option<Organisation>)>,
     /// Users among `users` whose row does not carry our seal.

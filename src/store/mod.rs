@@ -206,7 +206,8 @@ pub trait Store: Send + Sync {
     /// Adds a user with fresh keys and empty lists.
     ///
     /// # Errors
-    /// A domain is not served or is another organisation's; an address is taken; over [`MAX_ALIASES`] aliases.
+    /// The primary address's domain is not served; an alias stands in a domain of another organisation, or is shared
+    /// there; an address is taken; over [`MAX_ALIASES`] aliases.
     fn add_user(&self, actor: &Actor, user: &NewUser) -> Result<UserId>;
 
     /// Adds a chunk of users, the good lines of it. The caller prepares the next chunk meanwhile.
@@ -245,13 +246,15 @@ pub trait Store: Send + Sync {
     /// There is no such user.
     fn set_user_status(&self, actor: &Actor, user: UserId, status: UserStatus) -> Result<()>;
 
-    /// Erases a user: keys, lists, sealed values, grants, and what the journal held of them but the fact itself.
+    /// Erases a user: keys, lists, sealed values, grants, and what the journal held of them but the fact itself. That an
+    /// address of theirs is shared stays known: others get its mail as well.
     ///
     /// # Errors
     /// There is no such user.
     fn remove_user(&self, actor: &Actor, user: UserId) -> Result<()>;
 
-    /// Gives a user a further address.
+    /// Gives a user a further address. It may stand in a domain that no organisation serves, as the final address on a
+    /// host behind the relay does.
     ///
     /// # Errors
     /// See [`Self::add_user`].
@@ -262,6 +265,39 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// The user has no such alias; the primary address is none.
     fn remove_alias(&self, actor: &Actor, user: UserId, alias: &Address) -> Result<()>;
+
+    // Shared addresses
+
+    /// Notes that an address reaches more than one mailbox, so that nobody's list decides what comes to it. It may be a
+    /// user's own, and stays theirs. Nothing happens where it is noted already.
+    ///
+    /// # Errors
+    /// There is no such organisation; the address, or its domain, is another organisation's.
+    fn share_address(&self, actor: &Actor, id: OrganisationId, address: &Address) -> Result<()>;
+
+    /// Takes that back.
+    ///
+    /// # Errors
+    /// The address is not shared in this organisation.
+    fn unshare_address(&self, actor: &Actor, id: OrganisationId, address: &Address) -> Result<()>;
+
+    /// The shared addresses of an organisation, sorted.
+    ///
+    /// # Errors
+    /// There is no such organisation.
+    fn shared_addresses(&self, id: OrganisationId) -> Result<Vec<Address>>;
+
+    /// The organisation in which an address is shared, if it is.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn shared_in(&self, address: &Address) -> Result<Option<OrganisationId>>;
+
+    /// Adds a chunk of aliases and shared addresses, the good lines of it; a line that says what is so already is good.
+    ///
+    /// # Errors
+    /// See [`Store`]; what is wrong with single lines stands in the report.
+    fn import_aliases(&self, actor: &Actor, lines: Vec<ImportAlias>) -> Result<Ticket<ImportReport>>;
 
     // Entries
 

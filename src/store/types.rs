@@ -245,7 +245,7 @@ pub enum UserStatus {
 pub struct NewUser {
     /// The primary address; its domain tells the organisation.
     pub address: Address,
-    /// Further addresses, in domains of the same organisation.
+    /// Further addresses, in no domain of another organisation.
     pub aliases: Vec<Address>,
     /// A person's mailbox or that of a function.
     pub kind: UserKind,
@@ -262,6 +262,8 @@ pub struct User {
     pub address: Address,
     /// The aliases, sorted.
     pub aliases: Vec<Address>,
+    /// Those of all these addresses that others get the mail of as well, sorted.
+    pub shared: Vec<Address>,
     /// Whether lists apply.
     pub status: UserStatus,
     /// A person's mailbox or that of a function.
@@ -340,6 +342,26 @@ pub struct ImportUser {
     pub user: NewUser,
     /// The organisation it names, if it does; it must be that of the domain.
     pub organisation: Option<String>,
+}
+
+/// A line of a file of aliases, resolved.
+#[derive(Debug, Clone)]
+pub struct ImportAlias {
+    /// Its number in the file.
+    pub line: u64,
+    /// The address.
+    pub address: Address,
+    /// Whom it reaches.
+    pub reaches: Reaches,
+}
+
+/// Whom an address reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reaches {
+    /// One user, by any of their addresses: it becomes an alias of theirs.
+    User(Address),
+    /// More than one mailbox: it is shared in this organisation.
+    Several(OrganisationId),
 }
 
 /// A line of a file of entries.

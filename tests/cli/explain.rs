@@ -12,9 +12,10 @@ const LISTS: &str = r#"
 [organisation]
 name = "acme"
 domains = ["acme.example"]
+shared = ["team@acme.example", "anne.b@acme.example"]
 [[user]]
 address = "anne@acme.example"
-aliases = ["ab@acme.example"]
+aliases = ["ab@acme.example", "anne.b@acme.example"]
 personal = ["maman@famille.example"]
 [[user]]
 address = "bob@acme.example"
@@ -27,6 +28,8 @@ personal = ["famille.example"]
 address = "dora@acme.example"
 black = ["pub.example"]
 "#;
+
+const SHARED: &str = "shared address: others get this mail too, so nobody's list applies";
 
 fn lists(place: &Place, text: &str) -> PathBuf {
     place.write("lists.toml", text.as_bytes())
@@ -55,6 +58,8 @@ fn with_lists_each_recipient_reads_verdict_reason_result_and_subject() {
             "white list (domain, envelope sender); personal list (domain, envelope sender)",
         ),
         ("dora@acme.example", "none", "delivered", Some("Déjeuner dimanche"), "no entry decides"),
+        ("team@acme.example", "none", "delivered", Some("Déjeuner dimanche"), SHARED),
+        ("anne.b+x@acme.example", "none", "delivered", Some("Déjeuner dimanche"), SHARED),
         ("nobody@acme.example", "none", "delivered", Some("Déjeuner dimanche"), "not a user"),
         ("someone@other.example", "none", "delivered", Some("Déjeuner dimanche"), "not a user"),
     ] {
@@ -64,7 +69,7 @@ fn with_lists_each_recipient_reads_verdict_reason_result_and_subject() {
         assert_eq!(one["rcpt"], recipient);
         assert_eq!((&one["verdict"], &one["result"]), (&json!(verdict), &json!(result)), "{recipient}: {one:#}");
         assert_eq!((&one["subject"], &one["reason"]["en"]), (&json!(subject), &json!(reason)), "{recipient}: {one:#}");
-        assert_eq!(one["user"], json!(reason != "not a user"));
+        assert_eq!(one["user"], json!(!["not a user", SHARED].contains(&reason)));
     }
 }
 
@@ -334,4 +339,23 @@ fn on_users_of_the_store_it_says_which_folders_are_not_proven() {
     place.prove(&["Perso"]);
     assert_eq!(unproven("anne@acme.example"), json!([]));
     assert!(!explain("anne@acme.example").contains("Perso"));
+}
+
+#[test]
+fn of_a_shared_address_the_store_tells_why_since_it_is_no_secret() {
+    let place = Place::acme();
+    place.write("message.eml", MESSAGE.as_bytes());
+    place.run(&["org", "group", "add", "acme", "team@acme.example", "anne@acme.example"]).done();
+    let french = "adresse partagée : d'autres reçoivent aussi ce courrier, aucune liste ne s'applique";
+    for recipient in ["team@acme.example", "<Anne@acme.example>", "team+x@acme.example"] {
+        let arguments = ["explain", "--rcpt", recipient, "--", "message.eml"];
+        let told = |reason: &str| format!("{recipient}\n  verdict  none\n  reason   {reason}\n  result   delivered\n");
+        assert_eq!(place.run(&arguments).done(), told(SHARED));
+        assert_eq!(answer(place.command(&arguments).env("LC_ALL", "fr_FR.UTF-8")).done(), told(french));
+        let reason = json!({ "en": SHARED, "fr": french });
+        assert_eq!(
+            place.run(&["explain", "--json", "--rcpt", recipient, "--", "message.eml"]).json(),
+            json!([{ "rcpt": recipient, "user": false, "verdict": "none", "result": "delivered", "reason": reason }])
+        );
+    }
 }

@@ -212,7 +212,7 @@ pub fn start(command: &mut Command) -> Child {
 }
 
 /// Every command that opens the store, with arguments that are sound.
-pub const STORE_COMMANDS: [&[&str]; 31] = [
+pub const STORE_COMMANDS: [&[&str]; 32] = [
     &["run"],
     &["explain", "--rcpt", "anne@acme.example", "message.eml"],
     &["org", "add", "other", "--domain", "other.example"],
@@ -223,6 +223,7 @@ pub const STORE_COMMANDS: [&[&str]; 31] = [
     &["org", "set", "acme", "tag=[PERSO]"],
     &["org", "domain", "add", "acme", "more.example"],
     &["org", "protect", "add", "acme", "customer.example"],
+    &["org", "group", "add", "acme", "team@acme.example"],
     &["org", "entry", "add", "acme", "enforced", "black", "spam.example"],
     &["org", "remove", "acme"],
     &["user", "add", "carl@acme.example"],

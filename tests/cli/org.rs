@@ -41,13 +41,24 @@ fn what_is_not_there_or_taken_is_said() {
     place.run(&["org", "add", "zoo", "--domain", "zoo.example"]).done();
     let unknown = "perso-milter: there is no organisation none; `perso-milter org list` shows them\n";
     let taken = "perso-milter: the domain acme.example belongs to the organisation acme already\n";
-    let cases: [(&[&str], &str); 16] = [
+    let cases: [(&[&str], &str); 20] = [
         (&["org", "show", "none"], unknown),
         (&["org", "show", "none", "--json"], unknown),
         (&["org", "set", "none", "tag=x"], unknown),
         (&["org", "remove", "none"], unknown),
         (&["org", "domain", "add", "none", "x.example"], unknown),
         (&["org", "protect", "add", "none", "x.example"], unknown),
+        (&["org", "group", "add", "none", "x@acme.example"], unknown),
+        (&["org", "group", "add", "zoo", "team@acme.example"], taken),
+        (
+            &["org", "group", "remove", "acme", "team@acme.example"],
+            "perso-milter: the address team@acme.example is none of the organisation's shared addresses; `perso-milter org \
+             show NAME` lists them\n",
+        ),
+        (
+            &["org", "group", "add", "acme", "team@acme.example", "team"],
+            "perso-milter: team: this is no address: it is not of the form local@domain\n",
+        ),
         (&["org", "entry", "add", "none", "enforced", "white", "x.example"], unknown),
         (&["user", "list", "--org", "none"], unknown),
         (&["org", "add", "acme", "--domain", "x.example"], "perso-milter: there is an organisation acme already\n"),
@@ -92,6 +103,27 @@ fn removal_with_users_erases_them() {
     assert_eq!(place.run(&["org", "remove", "acme", "--with-users"]).done(), "organisation acme removed\n");
     assert_eq!(place.run(&["user", "list"]).done(), "");
     assert_eq!(place.run(&["org", "list", "--json"]).json(), json!([]));
+}
+
+#[test]
+fn shared_addresses_come_and_go() {
+    let place = Place::acme();
+    let shared = || place.run(&["org", "show", "acme", "--json"]).json()["shared_addresses"].clone();
+    assert_eq!(shared(), json!([]));
+    let add = ["org", "group", "add", "acme", "Team@acme.example", "anne@acme.example", "all@backend.internal"];
+    assert_eq!(place.run(&add).done(), "organisation acme changed\n");
+    assert_eq!(place.run(&add).done(), "organisation acme changed\n", "what is shared already is no error");
+    assert_eq!(shared(), json!(["all@backend.internal", "anne@acme.example", "team@acme.example"]));
+    let shown = place.run(&["org", "show", "acme"]).done();
+    assert!(shown.contains("\nshared    anne@acme.example\nshared    team@acme.example\n"), "{shown}");
+    assert_eq!(place.run(&["org", "list", "--json"]).json()[0]["shared_addresses"], shared());
+    let user = |name: &str| place.run(&["user", "show", name, "--json"]).json()["shared"].clone();
+    assert_eq!((user("anne@acme.example"), user("bob@acme.example")), (json!(["anne@acme.example"]), json!([])));
+    let shown = place.run(&["user", "show", "anne@acme.example"]).done();
+    assert!(shown.contains("\nshared    anne@acme.example\n"), "{shown}");
+    let remove = ["org", "group", "remove", "acme", "anne@acme.example", "all@backend.internal"];
+    assert_eq!(place.run(&remove).done(), "organisation acme changed\n");
+    assert_eq!((shared(), user("anne@acme.example")), (json!(["team@acme.example"]), json!([])));
 }
 
 #[test]

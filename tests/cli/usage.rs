@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::harness::{Answer, Place, STORE_COMMANDS, answer, program};
 
 /// Every command. The test below finds those that are missing here.
-const COMMANDS: [&str; 37] = [
+const COMMANDS: [&str; 38] = [
     "",
     "run",
     "check",
@@ -23,6 +23,7 @@ const COMMANDS: [&str; 37] = [
     "org remove",
     "org domain",
     "org protect",
+    "org group",
     "org entry",
     "user",
     "user add",

@@ -207,6 +207,10 @@ fn fill(daemon: &Daemon, lists: &Table, folders: &[String]) {
     let protect: Vec<_> =
         ["org", "protect", "add", &name].into_iter().chain(protected.iter().map(String::as_str)).collect();
     daemon.command(&protect);
+    let shared = texts(organisation.get("shared"));
+    daemon.command(
+        &["org", "group", "add", &name].into_iter().chain(shared.iter().map(String::as_str)).collect::<Vec<_>>(),
+    );
     for (key, level, list) in [
         ("enforced_white", "enforced", "white"),
         ("enforced_black", "enforced", "black"),

@@ -41,6 +41,7 @@ mod mark;
 mod mixed;
 mod plain;
 mod probe;
+mod shared;
 mod split;
 mod tag;
 mod white;

@@ -9,7 +9,7 @@ use perso_milter::config::Config;
 use perso_milter::directory::Defaults;
 use perso_milter::explain::{Explained, explain};
 use perso_milter::policy::action::PersonalActions;
-use perso_milter::policy::decide::{Because, Identity, Level, Match, Outcome};
+use perso_milter::policy::decide::{Addressed, Because, Identity, Level, Match, Outcome};
 use perso_milter::policy::list::ListKind;
 use perso_milter::policy::plan::Direction;
 use toml::{Table, Value};
@@ -90,6 +90,10 @@ fn compare(expected: &Value, found: &Explained) -> Vec<(&'static str, String, St
     }
     if text(expected, "delivered_to").is_some() != found.detail_removed {
         differences.push(("detail removed", format!("{:?}", text(expected, "delivered_to")), format!("{found:?}")));
+    }
+    let shared = expected.get("shared").is_some();
+    if shared != (reason.addressed == Addressed::Shared) {
+        differences.push(("shared", shared.to_string(), format!("{reason:?}")));
     }
     // A verdict's actions and its reason say the same.
     let is_blocked = matches!(found.verdict.outcome, Outcome::Blocked(_));

@@ -216,6 +216,32 @@ fn a_copy_by_an_address_that_is_not_ones_own_stays_untouched() {
     assert_eq!(to("<alice+news@org.example>").subject("alice+news@org.example"), "[PERSO] Hello");
 }
 
+/// A person's own address that leads to a deputy too: neither refused nor edited where it would reach both, and each copy is
+/// the recipient's own behind the split, in every mode that has one.
+#[test]
+fn what_comes_to_a_shared_address_is_decided_behind_the_split() {
+    for (mode, action) in [
+        (SplitMode::Edits, BlackAction::Reject),
+        (SplitMode::Mixed, BlackAction::Reject),
+        (SplitMode::Edits, BlackAction::Junk),
+        (SplitMode::Mixed, BlackAction::Discard),
+    ] {
+        let mut policy = policy(1);
+        policy.black.action = action;
+        let world = World::of(policy)
+            .with("boss@org.example", UserOptions::default(), &[(ListKind::Black, "friend@d.example".to_owned())])
+            .with_shared("boss@org.example");
+        let aliases: Aliases<'_> = &[("boss@org.example", &["boss@org.example", "deputy@org.example"])];
+        let world = splitting(world, mode);
+        let journey = through(&world, Role::Edge, &envelope(FRIEND, &["<boss@org.example>"]), &letter(), aliases);
+        assert_eq!(journey.last, Some(Reply::Continue), "{mode} {action}");
+        assert!(journey.was_split);
+        assert_eq!(journey.copy("deputy@org.example").message, letter());
+        let of_boss: Vec<&str> = journey.addresses().into_iter().filter(|to| to.starts_with("boss")).collect();
+        assert_eq!(of_boss, if action == BlackAction::Junk { vec!["boss+Junk@org.example"] } else { vec![] });
+    }
+}
+
 /// What a sender writes into ORCPT changes nobody's copy; what a relay of ours writes there is so.
 #[test]
 fn an_original_recipient_is_believed_from_our_own_relays_alone() {

@@ -1,7 +1,7 @@
 //! An organisation with its users, and an MTA that talks to a session in memory: it writes what Postfix would write, checks
 //! that every reply that is due comes and no other, and applies the edits as Postfix does.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use perso_milter::mark::MarkKey;
@@ -63,12 +63,13 @@ pub fn user(id: u64, organisation: u32, options: UserOptions, entries: &[Entry])
 pub struct World {
     pub settings: Arc<Settings>,
     users: HashMap<String, (UserLists, Option<Arc<Globs>>)>,
+    shared: HashSet<String>,
     verdicts: Mutex<HashMap<Vec<u8>, Verdict>>,
 }
 
 impl World {
     pub fn new(settings: Settings) -> Self {
-        Self { settings: Arc::new(settings), users: HashMap::new(), verdicts: Mutex::default() }
+        Self { settings: Arc::new(settings), users: HashMap::new(), shared: HashSet::new(), verdicts: Mutex::default() }
     }
 
     /// One organisation, authentication off, mail from everywhere inbound.
@@ -92,6 +93,13 @@ impl World {
         self
     }
 
+    /// With an address that reaches others too; it may be a user's.
+    #[must_use]
+    pub fn with_shared(mut self, address: &str) -> Self {
+        self.shared.insert(address.to_owned());
+        self
+    }
+
     pub fn verdict_of(&self, path: &[u8]) -> Option<Verdict> {
         self.verdicts.lock().unwrap().get(path).copied()
     }
@@ -104,6 +112,10 @@ impl Directory for World {
 
     fn lists(&self, address: &Address) -> Option<UserLists> {
         self.users.get(address.as_str()).map(|(lists, _)| lists.clone())
+    }
+
+    fn shared_in(&self, address: &Address) -> Option<u32> {
+        self.shared.contains(address.as_str()).then_some(1)
     }
 
     fn globs(&self, lists: &UserLists) -> Option<Arc<Globs>> {

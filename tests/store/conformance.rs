@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use jiff::civil::date;
 use perso_milter::policy::action::{BlackAction, PersonalActions};
+use perso_milter::policy::address::Address;
 use perso_milter::policy::list::{ListKind, MAX_ENTRIES, UserOptions};
 use perso_milter::store::*;
 
@@ -46,10 +47,16 @@ conformance! { sqlite:
     a_proof_is_taken_back
     the_choices_of_users_are_told_once_each
     a_user_is_found_by_each_address
-    an_address_belongs_to_one_user_in_a_served_domain
+    an_address_belongs_to_one_user
+    a_final_address_may_stand_where_nobody_serves
     a_reassigned_address_is_a_new_user
     users_are_paged_by_address
     options_and_status_are_kept
+    a_shared_address_is_kept_and_forgotten
+    a_shared_address_belongs_to_one_organisation
+    a_shared_address_goes_with_its_domain_and_stays_without_its_user
+    aliases_are_imported_by_line
+    shared_addresses_are_loaded_and_their_changes_told
     entries_are_read_by_their_user
     adding_and_removing_answer_alike
     a_value_may_stand_on_several_lists
@@ -288,6 +295,7 @@ fn a_user_is_found_by_each_address(store: &dyn Store, clock: &TestClock) {
         organisation,
         address: address("anne@acme.example"),
         aliases: vec![address("a.n@acme.example"), address("annie@acme.example")],
+        shared: Vec::new(),
         status: UserStatus::Active,
         kind: UserKind::Person,
         options: UserOptions::default(),
@@ -302,7 +310,7 @@ fn a_user_is_found_by_each_address(store: &dyn Store, clock: &TestClock) {
     }
 }
 
-fn an_address_belongs_to_one_user_in_a_served_domain(store: &dyn Store, _: &TestClock) {
+fn an_address_belongs_to_one_user(store: &dyn Store, _: &TestClock) {
     let user = anne(store);
     let admin = administrator();
     store.add_organisation(&admin, "other", &[domain("other.example")]).expect("added");
@@ -316,6 +324,159 @@ fn an_address_belongs_to_one_user_in_a_served_domain(store: &dyn Store, _: &Test
     let alias = store.add_alias(&admin, user, &address("b@other.example"));
     assert!(matches!(alias, Err(StoreError::ForeignDomain(_))));
     assert!(matches!(store.user_id(&address("bob@acme.example")), Err(StoreError::UnknownUser(_))));
+}
+
+fn a_final_address_may_stand_where_nobody_serves(store: &dyn Store, _: &TestClock) {
+    let admin = administrator();
+    acme(store);
+    let backend = address("anne@backend.internal");
+    let anne = NewUser { aliases: vec![backend.clone()], ..person("anne@acme.example") };
+    let anne = store.add_user(&admin, &anne).expect("added");
+    store.add_alias(&admin, anne, &address("anne@archive.internal")).expect("added");
+    assert_eq!(store.user_id(&backend).expect("found"), anne);
+    let bob = store.add_user(&admin, &person("bob@acme.example")).expect("added");
+    assert!(matches!(store.add_alias(&admin, bob, &backend), Err(StoreError::AddressTaken(_))));
+    let other = store.add_organisation(&admin, "other", &[domain("other.example")]).expect("added");
+    store.share_address(&admin, other, &address("hall@backend.internal")).expect("shared");
+    let foreign = store.add_alias(&admin, bob, &address("hall@backend.internal"));
+    assert!(matches!(foreign, Err(StoreError::ForeignAddress(_))));
+}
+
+fn names(addresses: &[Address]) -> Vec<&str> {
+    addresses.iter().map(Address::as_str).collect()
+}
+
+fn a_shared_address_is_kept_and_forgotten(store: &dyn Store, _: &TestClock) {
+    let (admin, anne) = (administrator(), anne(store));
+    let acme = id(store, "acme");
+    store.add_alias(&admin, anne, &address("a@acme.example")).expect("added");
+    for text in ["team@acme.example", "anne@acme.example", "all@backend.internal", "a@acme.example"] {
+        store.share_address(&admin, acme, &address(text)).expect("shared");
+    }
+    let revision = |store: &dyn Store| store.feed().expect("a feed").load(&|_| {}).expect("loaded").position.revision;
+    let before = revision(store);
+    store.share_address(&admin, acme, &address("team@acme.example")).expect("it is already");
+    assert_eq!(revision(store), before, "nothing changed");
+    store.unshare_address(&admin, acme, &address("a@acme.example")).expect("no longer shared");
+    let all = store.shared_addresses(acme).expect("listed");
+    assert_eq!(names(&all), ["all@backend.internal", "anne@acme.example", "team@acme.example"]);
+    assert_eq!(names(&store.user(anne).expect("shown").shared), ["anne@acme.example"]);
+    assert_eq!(store.user_id(&address("anne@acme.example")).expect("found"), anne, "it stays theirs");
+    assert_eq!(store.shared_in(&address("team@acme.example")).expect("asked"), Some(acme));
+    assert_eq!(store.shared_in(&address("a@acme.example")).expect("asked"), None);
+    let again = store.unshare_address(&admin, acme, &address("a@acme.example"));
+    assert!(matches!(again, Err(StoreError::NotShared(text)) if text == "a@acme.example"));
+    let journal = store.journal(anne, &Permission::Own(anne), None, 3).expect("read");
+    let kinds: Vec<_> = journal.iter().map(|row| row.kind.as_str()).collect();
+    assert_eq!(kinds, ["address-no-longer-shared", "address-shared", "address-shared"], "the user sees it");
+    assert_eq!(store.verify_journal(acme).expect("verified").broken, None);
+}
+
+fn a_shared_address_belongs_to_one_organisation(store: &dyn Store, _: &TestClock) {
+    let (admin, acme) = (administrator(), acme(store));
+    let other = store.add_organisation(&admin, "other", &[domain("other.example")]).expect("added");
+    let foreign = store.share_address(&admin, acme, &address("team@other.example"));
+    assert!(matches!(foreign, Err(StoreError::DomainTaken { organisation, .. }) if organisation == "other"));
+    let zoe = NewUser { aliases: vec![address("zoe@backend.internal")], ..person("zoe@other.example") };
+    store.add_user(&admin, &zoe).expect("added");
+    store.share_address(&admin, other, &address("hall@backend.internal")).expect("shared");
+    for text in ["zoe@backend.internal", "hall@backend.internal"] {
+        let foreign = store.share_address(&admin, acme, &address(text));
+        assert!(matches!(foreign, Err(StoreError::ForeignAddress(_))), "{text}");
+    }
+    let foreign = store.unshare_address(&admin, acme, &address("hall@backend.internal"));
+    assert!(matches!(foreign, Err(StoreError::NotShared(_))));
+    let unknown = OrganisationId::new(99);
+    let nowhere = store.share_address(&admin, unknown, &address("team@acme.example"));
+    assert!(matches!(nowhere, Err(StoreError::UnknownOrganisation(_))));
+    assert!(matches!(store.shared_addresses(unknown), Err(StoreError::UnknownOrganisation(_))));
+}
+
+fn a_shared_address_goes_with_its_domain_and_stays_without_its_user(store: &dyn Store, _: &TestClock) {
+    let (admin, user) = (administrator(), anne(store));
+    let acme = id(store, "acme");
+    store.add_domain(&admin, acme, &domain("more.example")).expect("added");
+    for text in ["anne@acme.example", "team@more.example", "all@backend.internal"] {
+        store.share_address(&admin, acme, &address(text)).expect("shared");
+    }
+    let shared = || names(&store.shared_addresses(acme).expect("listed")).join(" ");
+    store.remove_user(&admin, user).expect("removed");
+    store.remove_domain(&admin, acme, &domain("more.example")).expect("removed");
+    assert_eq!(shared(), "all@backend.internal anne@acme.example");
+    let again = store.add_user(&admin, &person("anne@acme.example")).expect("added");
+    assert_eq!(names(&store.user(again).expect("shown").shared), ["anne@acme.example"]);
+    let mut feed = store.feed().expect("a feed");
+    let start = feed.load(&|_| {}).expect("loaded").position;
+    store.remove_organisation(&admin, acme, RemainingUsers::Erase).expect("removed");
+    let told = batch(feed.changes(start, 99).expect("read")).shared;
+    let hash = |text: &str| (store.address_hasher().of(&address(text)), None);
+    assert_eq!(told, [hash("all@backend.internal"), hash("anne@acme.example")]);
+    assert!(feed.load(&|_| {}).expect("loaded").shared.is_empty());
+}
+
+fn aliases_are_imported_by_line(store: &dyn Store, _: &TestClock) {
+    let (admin, anne) = (administrator(), anne(store));
+    let acme = id(store, "acme");
+    store.add_user(&admin, &person("bob@acme.example")).expect("added");
+    let user = |line, alias: &str, user: &str| ImportAlias {
+        line,
+        address: address(alias),
+        reaches: Reaches::User(address(user)),
+    };
+    let several = |line, text: &str, id| ImportAlias { line, address: address(text), reaches: Reaches::Several(id) };
+    let lines = || {
+        vec![
+            user(1, "a@acme.example", "anne@acme.example"),
+            user(2, "anne@backend.internal", "a@acme.example"),
+            several(3, "team@acme.example", acme),
+            user(4, "bob@acme.example", "anne@acme.example"),
+            user(5, "x@acme.example", "nobody@acme.example"),
+            several(6, "team@acme.example", OrganisationId::new(99)),
+            several(7, "anne@acme.example", acme),
+        ]
+    };
+    for time in ["first", "again"] {
+        let actor = Actor::Import { name: "ops".to_owned() };
+        let report = store.import_aliases(&actor, lines()).expect("on its way").wait().expect("imported");
+        assert_eq!(report.accepted, 4, "{time}");
+        let [(4, taken), (5, unknown), (6, nowhere)] = &report.refused[..] else { panic!("{report:?}") };
+        assert!(matches!(taken, StoreError::AddressTaken(_)));
+        assert!(matches!(unknown, StoreError::UnknownUser(_)));
+        assert!(matches!(nowhere, StoreError::UnknownOrganisation(_)));
+    }
+    let shown = store.user(anne).expect("shown");
+    assert_eq!(names(&shown.aliases), ["a@acme.example", "anne@backend.internal"]);
+    assert_eq!(names(&shown.shared), ["anne@acme.example"]);
+    let journal = store.journal(anne, &Permission::Own(anne), None, 9).expect("read");
+    let rows: Vec<_> = journal.iter().map(|row| (row.actor.as_str(), row.kind.as_str())).collect();
+    let imported = "import ops";
+    assert_eq!(
+        rows,
+        [
+            (imported, "address-shared"),
+            (imported, "alias-added"),
+            (imported, "alias-added"),
+            ("administrator root", "user-added")
+        ],
+        "the second time changed nothing"
+    );
+}
+
+fn shared_addresses_are_loaded_and_their_changes_told(store: &dyn Store, _: &TestClock) {
+    let (admin, acme) = (administrator(), acme(store));
+    let [team, hall] = ["team@acme.example", "hall@acme.example"].map(address);
+    let hash = |address: &Address| store.address_hasher().of(address);
+    store.share_address(&admin, acme, &team).expect("shared");
+    let mut feed = store.feed().expect("a feed");
+    let report = feed.load(&|_| {}).expect("loaded");
+    assert_eq!(report.shared, [(hash(&team), acme)]);
+    store.share_address(&admin, acme, &hall).expect("shared");
+    store.unshare_address(&admin, acme, &team).expect("no longer shared");
+    store.share_address(&admin, acme, &team).expect("shared");
+    let changes = batch(feed.changes(report.position, 9).expect("read"));
+    let (hall, team) = (hash(&hall), hash(&team));
+    assert_eq!(changes.shared, [(hall, Some(acme)), (team, None), (team, Some(acme))]);
+    assert!(changes.users.is_empty() && changes.organisations.is_empty() && changes.removed.is_empty());
 }
 
 fn a_reassigned_address_is_a_new_user(store: &dyn Store, _: &TestClock) {

@@ -105,11 +105,27 @@ fn keys_that_are_open_lost_or_foreign_are_refused_with_the_remedy() {
 }
 
 #[test]
+fn a_store_of_the_first_schema_is_brought_up_to_date() {
+    let place = Place::new();
+    let store = place.open();
+    let user = anne(&store);
+    add(&store, user, ListKind::White, &["a@b.example"]);
+    drop(store);
+    let back = "DROP TABLE shared_addresses; DELETE FROM refinery_schema_history WHERE version > 1";
+    place.raw().execute_batch(back).expect("as the first version left it");
+    let store = place.open();
+    assert_eq!(texts(&store, user, ListKind::White), ["a@b.example"]);
+    let acme = store.organisation("acme").expect("there").id;
+    store.share_address(&administrator(), acme, &address("team@acme.example")).expect("shared");
+    assert_eq!(store.shared_addresses(acme).expect("listed"), [address("team@acme.example")]);
+}
+
+#[test]
 fn a_newer_schema_is_refused() {
     let place = Place::new();
     drop(place.open());
     let raw = place.raw();
-    raw.execute("UPDATE refinery_schema_history SET version = 99 WHERE version = 1", []).expect("edited");
+    raw.execute("UPDATE refinery_schema_history SET version = 99 WHERE version = (SELECT max(version) FROM refinery_schema_history)", []).expect("edited");
     drop(raw);
     let error = refused(&place);
     assert!(matches!(error, StoreError::Newer { found: 99, .. }) && error.to_string().contains("install"), "{error}");

@@ -91,6 +91,54 @@ fn addresses_come_and_go_with_their_user() {
 }
 
 #[test]
+fn a_shared_address_governs_from_its_change_on() {
+    let place = Place::new();
+    let (daemon, console) = (place.open(), place.open());
+    let admin = administrator();
+    anne(&console);
+    let acme = console.organisation("acme").expect("there").id;
+    let [team, own] = ["team@acme.example", "anne@acme.example"].map(address);
+    console.share_address(&admin, acme, &team).expect("shared");
+    let Followed { cache, follower, .. } = follow(&daemon);
+    assert_eq!((cache.shared_in(&team), cache.shared_in(&own)), (Some(acme), None), "the start is complete");
+    console.share_address(&admin, acme, &own).expect("shared");
+    eventually("the change of another process", || cache.shared_in(&own) == Some(acme));
+    assert!(cache.lookup(&own).is_some(), "it stays its user's");
+    console.unshare_address(&admin, acme, &team).expect("no longer shared");
+    eventually("its end", || cache.shared_in(&team).is_none());
+    assert_eq!(follower.status().loads, 1);
+    console.prune_changes(0).expect("pruned");
+    place.raw().execute("UPDATE store SET epoch = randomblob(16)", []).expect("another store");
+    eventually("a full load", || follower.status().loads == 2);
+    assert_eq!((cache.shared_in(&team), cache.shared_in(&own)), (None, Some(acme)));
+    console.remove_organisation(&admin, acme, RemainingUsers::Erase).expect("removed");
+    eventually("the organisation's end", || cache.shared_in(&own).is_none());
+}
+
+/// An import makes an address a user's and shared in one transaction: no message may see the one without the other.
+#[test]
+fn an_address_that_becomes_a_users_and_shared_is_never_theirs_alone() {
+    let place = Place::new();
+    let store = place.open();
+    anne(&store);
+    let acme = store.organisation("acme").expect("there").id;
+    let Followed { cache, follower: _follower, .. } = follow(&store);
+    let actor = Actor::Import { name: "ops".to_owned() };
+    for n in 0..20 {
+        let boss = address(&format!("boss{n}@acme.example"));
+        let line = |reaches| ImportAlias { line: 1, address: boss.clone(), reaches };
+        let lines = vec![line(Reaches::User(address("anne@acme.example"))), line(Reaches::Several(acme))];
+        let ticket = store.import_aliases(&actor, lines).expect("on its way");
+        eventually("the address", || {
+            let is_known = cache.lookup(&boss).is_some();
+            assert!(!is_known || cache.shared_in(&boss).is_some());
+            is_known
+        });
+        ticket.wait().expect("imported");
+    }
+}
+
+#[test]
 fn one_users_change_touches_one_users_lists() {
     let place = Place::new();
     let store = place.open();

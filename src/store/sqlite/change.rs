@@ -21,6 +21,10 @@ pub enum Told {
     Address(AddressHash, UserId),
     /// An organisation is not what it was.
     Organisation(OrganisationId),
+    /// An address became shared in an organisation.
+    Shared(AddressHash, OrganisationId),
+    /// An address is no longer shared.
+    NoLongerShared(AddressHash),
 }
 
 /// The payload of a row of the journal.
@@ -223,6 +227,8 @@ impl Change<'_> {
             Told::User(user) => (0, Some(user), None, None),
             Told::Address(hash, user) => (1, Some(user), Some(hash.0.to_be_bytes()), None),
             Told::Organisation(id) => (2, None, None, Some(id.get())),
+            Told::Shared(hash, id) => (3, None, Some(hash.0.to_be_bytes()), Some(id.get())),
+            Told::NoLongerShared(hash) => (4, None, Some(hash.0.to_be_bytes()), None),
         };
         self.run(sql::ADD_CHANGE, (revision, kind, user.map(UserId::to_sql), hash, organisation))?;
         self.pending.state.revision = revision;

@@ -117,23 +117,27 @@ fn changes(conn: &Connection, shared: &Shared, after: Position, limit: usize) ->
     }
     let mut users = BTreeSet::new();
     let mut named = BTreeSet::new();
-    let mut removed = Vec::new();
+    let (mut removed, mut sharing) = (Vec::new(), Vec::new());
     let mut revision = after.revision;
     let mut statement = conn.prepare_cached(sql::CHANGES)?;
     let mut rows = statement.query((after.revision, limit))?;
     while let Some(row) = rows.next()? {
         revision = row.get(0)?;
-        if let Some(user) = row.get::<_, Option<i64>>(2)?.map(UserId::from_sql) {
-            users.insert(user);
-            if let Some(hash) = row.get::<_, Option<[u8; 16]>>(3)? {
-                removed.push((AddressHash(u128::from_be_bytes(hash)), user));
+        let hash = row.get::<_, Option<[u8; 16]>>(3)?.map(|hash| AddressHash(u128::from_be_bytes(hash)));
+        let organisation = row.get::<_, Option<u32>>(4)?.map(OrganisationId::new);
+        match (row.get::<_, Option<i64>>(2)?.map(UserId::from_sql), hash) {
+            (Some(user), hash) => {
+                users.insert(user);
+                removed.extend(hash.map(|hash| (hash, user)));
             }
+            (None, Some(hash)) => sharing.push((hash, organisation)),
+            (None, None) => named.extend(organisation),
         }
-        named.extend(row.get::<_, Option<u32>>(4)?.map(OrganisationId::new));
     }
     let mut batch = ChangeBatch {
         users: Vec::with_capacity(users.len()),
         removed,
+        shared: sharing,
         organisations: Vec::with_capacity(named.len()),
         rejected: 0,
         position: Position { epoch: state.epoch, revision },
@@ -233,6 +237,7 @@ impl SqliteFeed {
         let (first, second) = (first?, second?);
         let heads = heads(&mine.conn, shared)?;
         let organisations = organisations::all(&mine.conn)?;
+        let shared_addresses = load_shared(&mine.conn, shared)?;
         mine.conn.execute_batch("COMMIT")?;
         let sum = first.sum.wrapping_add(second.sum).wrapping_add(heads);
         let rolled_back = !trusted || (same && sum != state.sum);
@@ -245,6 +250,7 @@ impl SqliteFeed {
             rejected: first.rejected + second.rejected,
             rolled_back,
             organisations,
+            shared: shared_addresses,
         })
     }
 }
@@ -264,6 +270,16 @@ fn snapshots(shared: &Shared, mine: &Link, other: &Link) -> Db<((State, bool), b
         other.conn.execute_batch("ROLLBACK")?;
     }
     Err(DbError::Store(StoreError::internal("no snapshot")))
+}
+
+fn load_shared(conn: &Connection, shared: &Shared) -> Db<Vec<(AddressHash, OrganisationId)>> {
+    let mut statement = conn.prepare_cached(sql::LOAD_SHARED)?;
+    let mut rows = statement.query([])?;
+    let mut addresses = Vec::new();
+    while let Some(row) = rows.next()? {
+        addresses.push((shared.hasher.of_text(text(row, 0)?), OrganisationId::new(row.get(1)?)));
+    }
+    Ok(addresses)
 }
 
 fn heads(conn: &Connection, shared: &Shared) -> Db<u128> {

@@ -6,7 +6,8 @@
 //! | `writer`, `change` | the writer's thread; what one change does besides its own rows |
 //! | `checkpoint` | the write-ahead log comes into the file |
 //! | `reader` | connections for reading |
-//! | `organisations`, `probes`, `users`, `entries`, `grants`, `audit`, `totals` | the calls of [`Store`], by subject |
+//! | `organisations`, `probes`, `users`, `shared_addresses`, `entries`, `grants`, `audit`, `totals` | the calls of [`Store`], by
+//! subject |
 //! | `follow` | feed and full load |
 //! | `sql` | every statement |
 
@@ -20,6 +21,7 @@ mod link;
 mod organisations;
 mod probes;
 mod reader;
+mod shared_addresses;
 mod sql;
 mod totals;
 mod users;
@@ -300,6 +302,29 @@ impl Store for SqliteStore {
     fn remove_alias(&self, actor: &Actor, user: UserId, alias: &Address) -> Result<()> {
         let (actor, alias) = (actor.clone(), alias.clone());
         self.write(move |change| users::remove_alias(change, &actor, user, &alias))
+    }
+
+    fn share_address(&self, actor: &Actor, id: OrganisationId, address: &Address) -> Result<()> {
+        let (actor, address) = (actor.clone(), address.clone());
+        self.write(move |change| shared_addresses::share(change, &actor, id, &address))
+    }
+
+    fn unshare_address(&self, actor: &Actor, id: OrganisationId, address: &Address) -> Result<()> {
+        let (actor, address) = (actor.clone(), address.clone());
+        self.write(move |change| shared_addresses::unshare(change, &actor, id, &address))
+    }
+
+    fn shared_addresses(&self, id: OrganisationId) -> Result<Vec<Address>> {
+        self.read(|conn| shared_addresses::of_organisation(conn, id))
+    }
+
+    fn shared_in(&self, address: &Address) -> Result<Option<OrganisationId>> {
+        self.read(|conn| shared_addresses::organisation_of(conn, address))
+    }
+
+    fn import_aliases(&self, actor: &Actor, lines: Vec<ImportAlias>) -> Result<Ticket<ImportReport>> {
+        let actor = actor.clone();
+        self.writer.submit_alone(move |change| shared_addresses::import(change, &actor, lines))
     }
 
     fn change_entries(&self, actor: &Actor, user: UserId, edits: &[Edit]) -> Result<Ticket<()>> {

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::change::{Change, Payload, Told};
 use super::link::Db;
-use super::{sql, users};
+use super::{shared_addresses, sql, users};
 use crate::policy::address::Domain;
 use crate::policy::list::{ListKind, MAX_ENTRIES};
 use crate::store::{
@@ -65,6 +65,7 @@ pub fn remove_domain(change: &mut Change<'_>, actor: &Actor, id: OrganisationId,
     if change.run(sql::REMOVE_DOMAIN, (name, id.get()))? == 0 {
         return Err(StoreError::DomainNotServed(name.to_owned()).into());
     }
+    shared_addresses::forget_all(change, id, Some(domain))?;
     done(change, actor, id, "domain-removed", name)
 }
 
@@ -114,6 +115,7 @@ pub fn remove(change: &mut Change<'_>, actor: &Actor, id: OrganisationId, users:
     for user in users::of_organisation(change.conn, id)? {
         users::remove(change, actor, user)?;
     }
+    shared_addresses::forget_all(change, id, None)?;
     change.run(sql::REMOVE_ORGANISATION, [id.get()])?;
     done(change, actor, id, "organisation-removed", &organisation.name)
 }

@@ -74,6 +74,14 @@ statements! {
     ORGANISATION_USERS_AFTER = "SELECT a.user FROM addresses a JOIN users u ON u.id = a.user
         WHERE a.address > ?1 AND a.kind = 0 AND u.organisation = ?3 ORDER BY a.address LIMIT ?2";
 
+    // Shared addresses
+    SHARED_IN = "SELECT organisation FROM shared_addresses WHERE address = ?1";
+    SHARED = "SELECT address FROM shared_addresses WHERE organisation = ?1 ORDER BY address";
+    SHARED_OF_USER = "SELECT a.address FROM addresses a JOIN shared_addresses s ON s.address = a.address
+        WHERE a.user = ?1 ORDER BY a.address";
+    SHARE = "INSERT INTO shared_addresses (address, organisation) VALUES (?1, ?2)";
+    UNSHARE = "DELETE FROM shared_addresses WHERE address = ?1";
+
     // Lists
     PACKED = "SELECT organisation, options, revision, fingerprint_key, lists, mac FROM packed WHERE user = ?1";
     ADD_PACKED = "INSERT INTO packed (user, organisation, options, revision, fingerprint_key, lists, mac)
@@ -135,6 +143,7 @@ statements! {
         WHERE user >= ?1 AND user < ?2 ORDER BY user";
     LOAD_ADDRESSES = "SELECT user, address FROM addresses INDEXED BY addresses_user
         WHERE user >= ?1 AND user < ?2 ORDER BY user";
+    LOAD_SHARED = "SELECT address, organisation FROM shared_addresses";
 }
 
 #[cfg(test)]

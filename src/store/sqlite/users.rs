@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::change::{Change, Payload, Told, packed};
 use super::link::{Db, DbError};
-use super::{organisations, sql};
+use super::{organisations, shared_addresses, sql};
 use crate::policy::address::Address;
 use crate::policy::list::UserOptions;
 use crate::store::packed::{PackedLists, PackedRow};
@@ -116,12 +116,15 @@ pub fn add(change: &mut Change<'_>, actor: &Actor, keyed: &Keyed, sealer: &mut P
     Ok(*id)
 }
 
+/// A domain that nobody serves is that of a host behind the relay, or of another mailbox of the user's.
 fn check_address(conn: &Connection, address: &Address, organisation: OrganisationId) -> Db<()> {
     let domain = address.domain();
-    match organisations::owner(conn, domain)? {
-        None => return Err(StoreError::DomainNotServed(domain.to_owned()).into()),
-        Some((owner, _)) if owner != organisation => return Err(StoreError::ForeignDomain(domain.to_owned()).into()),
-        Some(_) => {}
+    if organisations::owner(conn, domain)?.is_some_and(|(owner, _)| owner != organisation) {
+        return Err(StoreError::ForeignDomain(domain.to_owned()).into());
+    }
+    let shared_in = shared_addresses::organisation_of(conn, address)?;
+    if shared_in.is_some_and(|owner| owner != organisation) {
+        return Err(StoreError::ForeignAddress(address.as_str().to_owned()).into());
     }
     if find(conn, address)?.is_some() {
         return Err(StoreError::AddressTaken(address.as_str().to_owned()).into());
@@ -155,6 +158,7 @@ pub fn show(conn: &Connection, id: UserId) -> Db<User> {
         kind: if row.get::<_, i64>(2)? == 0 { UserKind::Person } else { UserKind::Functional },
         options: UserOptions::from_bits(row.get(3)?),
         created: time(row.get(4)?),
+        shared: shared_addresses::of_user(conn, id)?,
         address: address.ok_or_else(|| StoreError::internal("a user without a primary address"))?,
         aliases,
     })
