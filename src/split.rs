@@ -1,13 +1,15 @@
 //! The split marker: the header `X-Perso-Split`, by which Postfix knows a message that it must split, and by which the
 //! second pass knows that it is ours.
 //!
-//! Format: `TOKEN;DIRECTION`, or `TOKEN;DIRECTION;WORD,WORD…`. TOKEN is 32 hexadecimal digits that only this store's
-//! relay knows. DIRECTION is `in` or `out`, as the edge decided it. Each WORD is 16 hexadecimal digits, a keyed hash of an
-//! original recipient that the sender named and the user who was really addressed: see [`SplitKey::claim`]. Long lists
-//! are folded between two words.
+//! Format: `TOKEN;DIRECTION;USERS;CLAIMS`. TOKEN is 32 hexadecimal digits that only this store's relay knows. DIRECTION is
+//! `in` or `out`, as the edge decided it. USERS and CLAIMS are words of 16 hexadecimal digits, separated by commas, and may
+//! be empty: keyed hashes of the users whom the sender addressed ([`SplitKey::addressed`]), and of the original recipients
+//! that the sender named for them ([`SplitKey::claim`]). Long lists are folded between two words.
 //!
-//! Postfix's header check matches the token, so that the header of a stranger splits nothing; the edge removes those
-//! anyway, and the second pass removes ours from every copy.
+//! The second pass decides for the users in the list alone: whom only an alias of the MTA or another milter has put in is
+//! decided by nobody's list, as they would be alone. It believes no marker without the token. Postfix's header check sees
+//! only headers that a milter added, so that a stranger's splits nothing; the edge removes those anyway, and the second pass
+//! removes ours from every copy.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -20,23 +22,25 @@ use crate::policy::plan::Direction;
 /// The name of the header.
 pub const HEADER: &str = "X-Perso-Split";
 
-/// Most claims in one marker: more, and the header would no longer fit a packet of the milter protocol.
-pub const MAX_CLAIMS: usize = 1000;
+/// Most words in one marker: more, and the header would no longer fit a packet of the milter protocol.
+pub const MAX_WORDS: usize = 3000;
 
 /// Words in one line of the header.
 const WORDS_A_LINE: usize = 40;
 
-/// A sender's claim about the original recipient, hashed.
+/// What the first pass saw of one recipient, hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Claim(u64);
+pub struct Word(u64);
 
 /// What the first pass tells the second.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marker {
     /// Which way the message goes.
     pub direction: Direction,
-    /// Original recipients that the sender named and nobody vouches for.
-    pub claims: Vec<Claim>,
+    /// The users whom the sender addressed.
+    pub users: Vec<Word>,
+    /// Original recipients that the sender named for them.
+    pub claims: Vec<Word>,
 }
 
 /// The secret behind markers.
@@ -66,16 +70,25 @@ impl SplitKey {
         ["edge", "split"].map(|end| format!("{end}.{}.perso-milter.invalid", self.label))
     }
 
+    /// That the sender addressed `user`.
+    pub fn addressed(&self, user: u64) -> Word {
+        self.word(b"perso-milter split user", user, b"")
+    }
+
     /// The claim that mail to `user` was first addressed to `original`.
-    pub fn claim(&self, original: &Address, user: u64) -> Claim {
+    pub fn claim(&self, original: &Address, user: u64) -> Word {
+        self.word(b"perso-milter split claim", user, original.as_str().as_bytes())
+    }
+
+    fn word(&self, purpose: &[u8], user: u64, text: &[u8]) -> Word {
         let mut context = hmac::Context::with_key(&self.key);
-        context.update(b"perso-milter split claim");
+        context.update(purpose);
         context.update(&user.to_be_bytes());
-        context.update(original.as_str().as_bytes());
+        context.update(text);
         let tag = context.sign();
         let mut first = [0; 8];
         first.copy_from_slice(&tag.as_ref()[..8]);
-        Claim(u64::from_be_bytes(first))
+        Word(u64::from_be_bytes(first))
     }
 
     /// The value of the header, without a leading blank.
@@ -85,13 +98,19 @@ impl SplitKey {
             Direction::Outbound => "out",
         };
         let mut value = format!("{};{direction}", self.token);
-        for (index, Claim(word)) in marker.claims.iter().enumerate() {
-            value.push_str(match index {
-                0 => ";",
-                _ if index % WORDS_A_LINE == 0 => ",\n ",
-                _ => ",",
-            });
-            let _ = write!(value, "{word:016x}");
+        let mut count = 0;
+        for words in [&marker.users, &marker.claims] {
+            for (index, Word(word)) in words.iter().enumerate() {
+                value.push(if index == 0 { ';' } else { ',' });
+                if count > 0 && count % WORDS_A_LINE == 0 {
+                    value.push_str("\n ");
+                }
+                let _ = write!(value, "{word:016x}");
+                count += 1;
+            }
+            if words.is_empty() {
+                value.push(';');
+            }
         }
         value
     }
@@ -108,9 +127,11 @@ impl SplitKey {
             "out" => Direction::Outbound,
             _ => return None,
         };
-        let words = fields.next().unwrap_or_default().split(',').filter(|word| !word.is_empty());
-        let claims = words.map(|word| u64::from_str_radix(word, 16).map(Claim)).collect::<Result<_, _>>().ok()?;
-        Some(Marker { direction, claims })
+        let words = |field: &str| -> Option<Vec<Word>> {
+            let words = field.split(',').filter(|word| !word.is_empty());
+            words.map(|word| u64::from_str_radix(word, 16).map(Word)).collect::<Result<_, _>>().ok()
+        };
+        Some(Marker { direction, users: words(fields.next()?)?, claims: words(fields.next()?)? })
     }
 }
 
@@ -139,9 +160,15 @@ mod tests {
     #[test]
     fn what_is_written_is_read_by_the_same_key_alone() {
         let key = SplitKey::new(&[1; 32]);
-        let claims: Vec<Claim> = (0..100).map(|user| key.claim(&address("team@org.example"), user)).collect();
-        for (direction, claims) in [(Direction::Inbound, vec![]), (Direction::Outbound, claims)] {
-            let marker = Marker { direction, claims };
+        let claims: Vec<Word> = (0..100).map(|user| key.claim(&address("team@org.example"), user)).collect();
+        let users: Vec<Word> = (0..50).map(|user| key.addressed(user)).collect();
+        for (direction, users, claims) in [
+            (Direction::Inbound, vec![], vec![]),
+            (Direction::Outbound, users.clone(), claims.clone()),
+            (Direction::Inbound, users, vec![]),
+            (Direction::Inbound, vec![], claims),
+        ] {
+            let marker = Marker { direction, users, claims };
             let value = key.write(&marker);
             assert_eq!(key.read(format!(" {value}").as_bytes()).as_ref(), Some(&marker));
             assert_eq!(SplitKey::new(&[2; 32]).read(value.as_bytes()), None);
@@ -156,13 +183,14 @@ mod tests {
         assert_eq!(claim, key.claim(&address("Team@ORG.example"), 7));
         assert_ne!(claim, key.claim(&address("team@org.example"), 8));
         assert_ne!(claim, key.claim(&address("teams@org.example"), 7));
+        assert_ne!(key.addressed(7), key.addressed(8));
     }
 
     #[test]
     fn the_longest_marker_fits_a_packet() {
         let key = SplitKey::new(&[1; 32]);
-        let claims = vec![key.claim(&address("a@org.example"), 1); MAX_CLAIMS];
-        assert!(key.write(&Marker { direction: Direction::Inbound, claims }).len() < 60_000);
+        let words = vec![key.addressed(1); MAX_WORDS];
+        assert!(key.write(&Marker { direction: Direction::Inbound, users: words, claims: Vec::new() }).len() < 60_000);
     }
 
     proptest! {

@@ -118,7 +118,7 @@ pub fn sections(config: &Config, split: Option<&SplitKey>, directories: &Directo
             format!("{}: one copy for each recipient", file("main.cf")),
             split::main_cf(config, directories),
         );
-        add("split marker", format!("{}, mode 0600", file(split::MARKER_TABLE)), split::marker_table(config, key));
+        add("split marker", format!("{}, mode 0600", file(split::MARKER_TABLE)), split::marker_table(config));
         add("split received", format!("{}, mode 0600", file(split::RECEIVED_TABLE)), split::received_table(key));
         add(
             "split master.cf",

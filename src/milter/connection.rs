@@ -82,7 +82,7 @@ impl<D: Directory> Connection<D> {
                 error!(
                     connection,
                     queue_id,
-                    "a message in the role split that the edge has not split, decided as mail from outside: nothing but the header check of perso-milter may send mail to that port"
+                    "a message in the role split that the edge of this store has not split: passed by nobody's list; only mail that carries our marker may come there"
                 );
             }
             Notice::SecondRecipient => {

@@ -32,11 +32,11 @@ pub enum HeaderLimit {
     Bytes,
 }
 
-/// Headers that a message may have in the second pass beyond the limit of the first, which it kept: what was added
-/// meanwhile.
-const ADDED_HEADERS: usize = 16;
+/// Headers that a message may have in the second pass beyond the limit of the first, which it kept: what other milters
+/// have added meanwhile. A copy over a limit cannot be delivered, since it bears our marker.
+const ADDED_HEADERS: usize = 1000;
 /// Bytes, likewise.
-const ADDED_BYTES: usize = 64 << 10;
+const ADDED_BYTES: usize = 1 << 20;
 
 /// Facts of the headers seen so far.
 #[derive(Default)]
@@ -55,7 +55,7 @@ pub struct HeaderFacts {
     evidence: Evidence,
     spam: Noted,
     forged: Noted,
-    marker: Option<Range<usize>>,
+    markers: Vec<Range<usize>>,
     count: usize,
     bytes: usize,
     over: Option<HeaderLimit>,
@@ -86,7 +86,9 @@ impl HeaderFacts {
         if mark::is_reserved(name) {
             self.forged.add(name);
             if self.pass == Pass::Second && name.eq_ignore_ascii_case(split::HEADER.as_bytes()) {
-                keep(&mut self.text, &mut self.marker, value);
+                let start = self.text.len();
+                self.text.extend_from_slice(value);
+                self.markers.push(start..self.text.len());
             }
         } else if depth >= Depth::Decide {
             self.add_for_decision(settings, depth, name, value);
@@ -127,9 +129,9 @@ impl HeaderFacts {
         }
     }
 
-    /// The marker of the first pass, as the second finds it.
-    pub fn marker(&self) -> Option<&[u8]> {
-        self.value(&self.marker)
+    /// What may be the marker of the first pass, as the second finds it.
+    pub fn markers(&self) -> impl Iterator<Item = &[u8]> {
+        self.markers.iter().filter_map(|range| self.text.get(range.clone()))
     }
 
     /// The limit that the headers are over, if they are.

@@ -101,7 +101,7 @@ pub enum Notice {
     },
     /// A copy ended, in the second pass. Not for the log: it would tell which messages are split.
     Copy,
-    /// A message came to the second pass that the first has not sent there; decided as mail from outside.
+    /// A message came to the second pass that the first has not sent there; nobody's list is asked.
     Unmarked {
         /// The MTA's queue id, where it told us.
         queue_id: Option<String>,
@@ -744,7 +744,7 @@ mod tests {
         commands.extend(message(&["<alice@org.example>", "<bob@org.example>"]));
         let mut output = Vec::new();
         session.receive(&bytes(&commands), &mut output).expect("in order");
-        assert_eq!(summary(&replies(&output)), "cymc");
+        assert_eq!(summary(&replies(&output)), "cyc");
         assert_eq!(session.take_notices()[0], Notice::SecondRecipient);
     }
 

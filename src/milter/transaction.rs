@@ -16,7 +16,7 @@ use crate::policy::plan::{
     Circumstances, Detail, Direction, Mark, Modification, Plan, Recipient, Rejection, mailbox_candidates, plan,
 };
 use crate::policy::subject::LeadingSpace;
-use crate::split::{self, Claim, MAX_CLAIMS, Marker};
+use crate::split::{self, MAX_WORDS, Marker, Word};
 
 /// Most bytes of one recipient with its ESMTP arguments. SMTP carries less in one command (RFC 5321, 4.5.3.1; Postfix:
 /// `line_length_limit = 2048`), but a frame of the milter protocol holds far more.
@@ -32,8 +32,8 @@ pub struct Transaction {
     sending: Option<User>,
     recipients: Vec<Accepted>,
     refused: Vec<Refused>,
-    /// In the first pass: what the sender says of original recipients.
-    claims: Vec<Claim>,
+    /// In the first pass, for the marker: what the sender says of original recipients.
+    claims: Vec<Word>,
     depth: Depth,
     facts: HeaderFacts,
     over_recipients: Option<OverLimit>,
@@ -49,7 +49,7 @@ struct Accepted {
     /// The address is shared, and nothing after this pass tells whose copy it is.
     shared: Option<Shared>,
     /// The original recipient is somebody else of ours, unless the sender claimed so.
-    belied: Option<Claim>,
+    belied: Option<Word>,
 }
 
 /// A recipient refused at RCPT.
@@ -189,14 +189,13 @@ impl Transaction {
             return RecipientAnswer::Reject(user.policy.black.reject_text.clone());
         }
         let claim = user.as_ref().and_then(|user| self.claim_of_another(directory, user, &arguments));
-        let belied = match (self.pass, claim) {
-            (Pass::Second, claim) => claim,
-            // A relay of ours has expanded its own aliases: what it says is so.
-            (Pass::First, Some(claim)) if self.circumstances.rejection == Rejection::Allowed => {
-                self.claims.push(claim);
+        let belied = match self.pass {
+            Pass::Second => claim,
+            // Whoever hands the message over may pass on what its sender wrote: nobody is believed here.
+            Pass::First => {
+                self.claims.extend(claim);
                 None
             }
-            (Pass::First, _) => None,
         };
         self.depth = self.depth.max(self.needed_depth(user.as_ref())).max(self.outbound_depth());
         // Only a recipient who can be rewritten needs its arguments.
@@ -209,7 +208,8 @@ impl Transaction {
     /// The limit that one more recipient is over.
     fn recipient_limit(&self, path: &[u8], arguments: &[&[u8]]) -> Option<OverLimit> {
         let recipients = self.recipients.len() + self.refused.len();
-        if recipients >= self.settings.limits.recipients || self.claims.len() >= MAX_CLAIMS {
+        let fits_marker = self.settings.split == SplitMode::Off || recipients + self.claims.len() + 2 <= MAX_WORDS;
+        if recipients >= self.settings.limits.recipients || !fits_marker {
             return Some(OverLimit::Recipients);
         }
         // Each argument costs an allocation besides its bytes.
@@ -219,7 +219,7 @@ impl Transaction {
 
     /// The claim that mail for this user was first addressed to somebody else of ours: a group, another person. Where the
     /// MTA says so after it expanded aliases, the copy is not this user's alone.
-    fn claim_of_another(&self, directory: &impl Directory, user: &User, arguments: &[&[u8]]) -> Option<Claim> {
+    fn claim_of_another(&self, directory: &impl Directory, user: &User, arguments: &[&[u8]]) -> Option<Word> {
         if self.pass == Pass::First && self.settings.split == SplitMode::Off {
             return None;
         }
@@ -355,12 +355,26 @@ impl Transaction {
 
     /// In the second pass: what the first one says. `None` where a message came without it.
     fn marker(&self) -> Option<Marker> {
-        self.settings.split_key.read(self.facts.marker()?)
+        self.facts.markers().find_map(|value| self.settings.split_key.read(value))
     }
 
     /// Whether this is a message of the second pass that the first has not sent there.
     pub fn lacks_marker(&self) -> bool {
         self.pass == Pass::Second && self.marker().is_none()
+    }
+
+    /// Whether a user was addressed themselves. In the second pass the marker knows; without one nobody's list is asked, or
+    /// whoever can reach that port could try out what stands on it.
+    fn is_own_copy(&self, user: &User, belied: Option<Word>, marker: Option<&Marker>) -> bool {
+        let addressed = || self.settings.split_key.addressed(user.lists.user());
+        match (self.pass, marker) {
+            (Pass::First, _) => true,
+            (Pass::Second, None) => false,
+            (Pass::Second, Some(marker)) => {
+                let is_claimed = belied.is_none_or(|claim| marker.claims.contains(&claim));
+                is_claimed && marker.users.contains(&addressed())
+            }
+        }
     }
 
     fn verdicts(&self, marker: Option<&Marker>) -> Vec<Verdict> {
@@ -377,12 +391,13 @@ impl Transaction {
             header: header.as_ref(),
             header_authentication,
         };
-        let claims = marker.map_or(&[][..], |marker| &marker.claims);
-        let verdict = |recipient: &Accepted| match (&recipient.user, recipient.belied) {
-            (Some(_), Some(claim)) if !claims.contains(&claim) => Verdict::SHARED,
-            (Some(user), _) => decide(&user.policy, user.lists(), &message),
-            (None, _) if recipient.shared.is_some() => Verdict::SHARED,
-            (None, _) => Verdict::UNTOUCHED,
+        let verdict = |recipient: &Accepted| match &recipient.user {
+            Some(user) if self.is_own_copy(user, recipient.belied, marker) => {
+                decide(&user.policy, user.lists(), &message)
+            }
+            Some(_) => Verdict::SHARED,
+            None if recipient.shared.is_some() => Verdict::SHARED,
+            None => Verdict::UNTOUCHED,
         };
         self.recipients.iter().map(verdict).collect()
     }
@@ -419,7 +434,13 @@ impl Transaction {
     }
 
     fn split_header(&self) -> Modification {
-        let marker = Marker { direction: self.circumstances.direction, claims: self.claims.clone() };
+        let key = &self.settings.split_key;
+        let users = self.recipients.iter().filter_map(|recipient| recipient.user.as_ref());
+        let marker = Marker {
+            direction: self.circumstances.direction,
+            users: users.map(|user| key.addressed(user.lists.user())).collect(),
+            claims: self.claims.clone(),
+        };
         self.own_header(split::HEADER, &self.settings.split_key.write(&marker))
     }
 

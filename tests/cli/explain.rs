@@ -355,7 +355,7 @@ fn of_a_shared_address_the_store_tells_why_since_it_is_no_secret() {
         let reason = json!({ "en": SHARED, "fr": french });
         assert_eq!(
             place.run(&["explain", "--json", "--rcpt", recipient, "--", "message.eml"]).json(),
-            json!([{ "rcpt": recipient, "user": false, "verdict": "none", "result": "delivered", "reason": reason }])
+            json!([{ "rcpt": recipient, "user": false, "verdict": "none", "result": "delivered", "reason": reason, "unproven_folders": [] }])
         );
     }
 }

@@ -84,7 +84,10 @@ pub(super) fn main_cf(config: &Config, directories: &Directories) -> Vec<String>
             "# A split message stands in the queue once for each recipient; copies go to {}.",
             config.split.address
         ),
-        format!("smtpd_recipient_limit = {RECIPIENT_LIMIT}"),
+        format!("# Bound it, in master.cf below smtp inet: -o smtpd_recipient_limit={RECIPIENT_LIMIT}"),
+        "# Whoever asks for a delivery report reads the marked Subject and the folder in it. To refuse that to strangers,"
+            .to_owned(),
+        "# likewise: -o { smtpd_discard_ehlo_keywords=dsn, silent-discard }".to_owned(),
         "# One recipient a delivery, split or not: the trace of the mailbox server would tell them apart.".to_owned(),
         "lmtp_destination_recipient_limit = 1".to_owned(),
         "relay_destination_recipient_limit = 1".to_owned(),
@@ -96,9 +99,11 @@ fn table(directories: &Directories, name: &str) -> String {
 }
 
 /// The table that has a marked message split.
-pub(super) fn marker_table(config: &Config, key: &SplitKey) -> Vec<String> {
-    let pattern = format!("/^{}:[[:space:]]*{}(;.*)?$/", split::HEADER, key.token());
-    vec![format!("{pattern} {}", filter(config))]
+///
+/// It names no token: Postfix asks it for headers that a milter added, and a message whose marker a newer store does not
+/// know is better split than delivered with the marker in it.
+pub(super) fn marker_table(config: &Config) -> Vec<String> {
+    vec![format!("/^{}:/ {}", split::HEADER, filter(config))]
 }
 
 /// What the table answers to the marker.
@@ -134,11 +139,6 @@ pub(super) fn master_cf(config: &Config, key: &SplitKey, directories: &Directori
 /// The services of the second pass, in the order of a message's way through them.
 pub fn services(config: &Config, key: &SplitKey, directories: &Directories) -> Vec<Service> {
     let [client, server] = key.host_names();
-    let address = config.split.address.socket_address();
-    let inet = match address.ip() {
-        IpAddr::V4(_) => address.to_string(),
-        IpAddr::V6(ip) => format!("[{ip}]:{}", address.port()),
-    };
     let milter = config.milter.listeners.iter().find(|listener| listener.role == Role::Split);
     let milter = milter.map(|listener| milter_entry(&listener.address, &directories.queue)).unwrap_or_default();
     vec![
@@ -149,7 +149,7 @@ pub fn services(config: &Config, key: &SplitKey, directories: &Directories) -> V
             command: "smtp",
             settings: transport(client),
         },
-        Service { name: inet, kind: "inet", processes: "-", command: "smtpd", settings: smtpd(server, milter) },
+        Service { name: inet(config), kind: "inet", processes: "-", command: "smtpd", settings: smtpd(server, milter) },
         Service {
             name: CLEANUP.to_owned(),
             kind: "unix",
@@ -158,6 +158,15 @@ pub fn services(config: &Config, key: &SplitKey, directories: &Directories) -> V
             settings: cleanup(directories),
         },
     ]
+}
+
+/// The name of the second smtpd in master.cf.
+pub fn inet(config: &Config) -> String {
+    let address = config.split.address.socket_address();
+    match address.ip() {
+        IpAddr::V4(_) => address.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]:{}", address.port()),
+    }
 }
 
 fn settings(rows: Vec<(&'static str, String, &'static str)>) -> Vec<Setting> {
@@ -184,8 +193,9 @@ fn transport(helo: String) -> Vec<Setting> {
         ("smtp_mime_header_checks", empty(), "headers are changed in the copies alone"),
         ("smtp_nested_header_checks", empty(), "headers are changed in the copies alone"),
         ("smtp_body_checks", empty(), "bodies are changed in the copies alone"),
-        ("smtp_bind_address", empty(), "the second smtpd refuses the copies as a stranger's"),
-        ("smtp_bind_address6", empty(), "the second smtpd refuses the copies as a stranger's"),
+        ("smtp_bind_address", text("127.0.0.1"), "where inet_interfaces names one address, all copies bounce"),
+        ("smtp_bind_address6", text("::1"), "where inet_interfaces names one address, all copies bounce"),
+        ("soft_bounce", text("yes"), "what the second smtpd refuses bounces to the sender, for all recipients"),
         ("smtp_delivery_status_filter", empty(), "an answer of the second smtpd may become a bounce"),
         ("smtp_reply_filter", empty(), "an answer of the second smtpd may become a bounce"),
     ])
@@ -228,8 +238,7 @@ fn smtpd(name: String, milter: String) -> Vec<Setting> {
             text("no_unknown_recipient_checks,no_address_mappings"),
             "aliases are expanded twice, and always_bcc copies twice",
         ),
-        // The filter that port 25 sets for itself goes here too: FILTER would go round it.
-        ("content_filter", empty(), "a filter of main.cf sees copies a second time"),
+        ("soft_bounce", text("yes"), "what it refuses bounces to the sender, for all recipients"),
     ])
 }
 

@@ -23,20 +23,18 @@ fn both_are_right(road: &Road, message: &Message, subject: &str) {
 fn what_a_postmaster_may_have_set_for_all_services_breaks_no_copy() {
     for lines in [
         "smtp_tls_security_level = encrypt\nsmtpd_tls_security_level = may",
-        "smtp_fallback_relay = [127.0.0.1]:1",
-        "smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = inline:{ { 127.0.0.1 = a:b } }\nsmtp_sasl_security_options =",
-        "smtpd_milter_maps = inline:{ { 127.0.0.2 = DISABLE } }",
-        "smtpd_discard_ehlo_keywords = dsn, 8bitmime\nsmtp_discard_ehlo_keywords = dsn",
-        "smtpd_sender_restrictions = reject\nsmtpd_delay_reject = no\nsmtpd_helo_required = yes",
+        "smtpd_milter_maps = inline:{ { 127.0.0.1 = DISABLE } }",
+        "smtpd_sender_restrictions = reject",
         "smtp_generic_maps = inline:{ { FRIEND = generic@example.org } }",
         "smtp_header_checks = regexp:{ {/^Subject:/ REPLACE Subject: changed} }",
-        "local_header_rewrite_clients = permit_mynetworks\nalways_add_missing_headers = no",
         "mynetworks = 192.0.2.0/24",
+        "receive_override_options = no_header_body_checks",
+        "hopcount_limit = 3",
     ] {
         // The edge states its own where a line would keep it from taking the message.
         let lines = lines.replace("FRIEND", FRIEND);
         let lines = lines.as_str();
-        let edge_would_refuse = lines.contains("smtpd_sender_restrictions") || lines.starts_with("mynetworks");
+        let edge_would_refuse = lines.starts_with("smtpd_") || lines.starts_with("mynetworks");
         let road = if edge_would_refuse { people().edge_open() } else { people() }.main_cf(lines).start();
         both_are_right(&road, &letter(FRIEND, "Tous"), "Tous");
     }

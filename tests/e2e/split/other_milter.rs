@@ -94,10 +94,9 @@ fn people() -> Plan {
     )
 }
 
-/// The edge knows only whom the sender named; the second pass knows who it is. Where nothing that the edge knows asks for
-/// an edit, the copy stays as it is.
+/// The edge knows only whom the sender named: nobody's list decides for the other, whether the message is split or not.
 #[test]
-fn a_recipient_that_an_earlier_milter_puts_in_is_decided_by_their_own_list() {
+fn a_recipient_that_an_earlier_milter_puts_in_is_decided_by_nobodys_list() {
     let plan = people();
     let port = milter(&plan.domain, Does::Replaces("bob", "anne"));
     let road = plan.milter_before(port).start();

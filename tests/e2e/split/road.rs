@@ -1,6 +1,7 @@
 //! The way of a split message: an edge, a queue, a second pass, set up as `postfix-config` says.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
@@ -103,7 +104,7 @@ impl Plan {
 
     /// Lets the edge take mail whatever main.cf says of restrictions.
     pub fn edge_open(mut self) -> Self {
-        self.edge_options = "  -o smtpd_sender_restrictions=\n  -o mynetworks=127.0.0.0/8\n";
+        self.edge_options = "  -o smtpd_sender_restrictions=\n  -o smtpd_milter_maps=\n  -o mynetworks=127.0.0.0/8\n";
         self
     }
 
@@ -134,6 +135,7 @@ impl Plan {
         let lines = |key: &str| self.lines(&printed, key);
         for (key, file) in [("split marker", "perso-milter-split"), ("split received", "perso-milter-received")] {
             fs::write(directory.join(file), lines(key)).expect("our own directory");
+            fs::set_permissions(directory.join(file), fs::Permissions::from_mode(0o600)).expect("our own file");
         }
         // Options of the edge come first: they belong to the service above them.
         let master = format!("{}{}", self.edge_options, lines("split master.cf"));

@@ -3,16 +3,18 @@
 //!
 //! With the split on, what is wrong here is an error: a marked message that is not split is delivered unedited.
 
+use std::net::IpAddr;
+use std::path::Path;
+
 use super::milters::{Caller, entries};
 use super::{Check, master};
-use crate::cli::check::postconf::Lookup;
+use crate::cli::check::postconf::{self, Lookup};
 use crate::cli::postfix_config::Directories;
 use crate::cli::postfix_config::split::{
-    RECIPIENT_LIMIT, Service, Setting, TRANSPORT, filter, received_line, services,
+    RECIPIENT_LIMIT, Service, Setting, TRANSPORT, filter, inet, received_line, services,
 };
 use crate::config::{Problem, Role, Severity, SplitMode};
-use crate::policy::plan::Direction;
-use crate::split::{self, Marker, SplitKey};
+use crate::split::{self, SplitKey};
 
 /// Above so many recipients a message, the queue can grow beyond what a postmaster may expect.
 const MANY_RECIPIENTS: u64 = 200;
@@ -28,22 +30,26 @@ impl Check<'_> {
         }
         self.splits_one_by_one();
         self.delivers_one_by_one();
+        self.keeps_the_trace();
         self.queue_cost();
+        self.expands_aliases();
+        self.keeps_the_sender();
+        self.filters_content();
         if mode == SplitMode::Mixed {
             self.nobody_copies();
         }
-        let Some(key) = key else {
-            let what = "the store is not there, or cannot be read: whether Postfix knows the marker is not checked";
-            let problem = self.lines.problem(Severity::Warning, "split.mode", what, "run this check as root");
-            self.problems.push(problem);
-            return;
-        };
-        self.marker_table(key);
+        if key.is_none() {
+            let what = "the store is not there, or cannot be read: whether the trace of the second pass is removed is not checked";
+            self.problems.push(self.lines.problem(Severity::Warning, "split.mode", what, "run this check as root"));
+        }
+        self.marker_table();
         let directories = Directories {
             queue: self.postconf.get("queue_directory").into(),
             configuration: self.postconf.directory(),
         };
-        for service in services(self.config, key, &directories) {
+        // Without the key the names that are printed are nobody's, and are not compared.
+        let nobodys = SplitKey::new(&[0; 32]);
+        for service in services(self.config, key.unwrap_or(&nobodys), &directories) {
             self.service(&service, key);
         }
     }
@@ -88,18 +94,93 @@ impl Check<'_> {
             }
             seen.push(name);
         }
+        if !self.postconf.get("transport_maps").is_empty()
+            && self.postconf.get("smtp_destination_recipient_limit") != "1"
+        {
+            let what = "what transport_maps sends by smtp to several recipients at once was not split: the next server's trace tells them";
+            let remedy = "set NAME_destination_recipient_limit = 1 for the transports that lead to your mailboxes";
+            self.warning("transport_maps", what, remedy);
+        }
+    }
+
+    /// local(8), virtual(8) and pipe(8) write the address before its aliases were expanded, which a copy has lost.
+    fn keeps_the_trace(&mut self) {
+        let writes = |transport: &str, domains: &str| {
+            let name = self.postconf.get(transport).split(':').next().unwrap_or_default();
+            !self.postconf.get(domains).is_empty() && matches!(name, "local" | "virtual")
+        };
+        let is_written =
+            writes("local_transport", "mydestination") || writes("virtual_transport", "virtual_mailbox_domains");
+        if is_written && self.postconf.get("enable_original_recipient") != "no" {
+            let what = "X-Original-To names the alias in mail that was not split and the mailbox in a copy, which tells them apart";
+            let remedy = self.postconf.command("enable_original_recipient = no");
+            self.warning("enable_original_recipient", what, remedy);
+        }
+    }
+
+    /// A copy finds its aliases expanded; nothing expands them later.
+    fn expands_aliases(&mut self) {
+        for service in self.edges() {
+            let (value, _) = self.effective(&service, "receive_override_options");
+            if value.split([',', ' ', '\t']).any(|word| word == "no_address_mappings") {
+                let what = format!(
+                    "{service} leaves aliases and always_bcc to a content filter, round which copies go: they are never expanded"
+                );
+                self.error(
+                    "receive_override_options",
+                    what,
+                    "take no_address_mappings out, and filter with the second smtpd",
+                );
+                return;
+            }
+        }
+    }
+
+    /// The second pass compares the envelope sender as the queue has it.
+    fn keeps_the_sender(&mut self) {
+        for key in ["sender_canonical_maps", "canonical_maps"] {
+            if !self.postconf.get(key).is_empty() {
+                let what = "a sender that it rewrites is matched as rewritten in the second pass: entries for the envelope sender do not count";
+                let remedy =
+                    "name the rewriting domain in authentication.forwarders, or have the entries name the From address";
+                self.warning(key, what, remedy);
+            }
+        }
+    }
+
+    /// FILTER, by which a message is split, goes round the filter that its first smtpd sets.
+    fn filters_content(&mut self) {
+        let second = format!("{}/inet", inet(self.config));
+        let (theirs, _) = self.effective(&second, "content_filter");
+        let theirs = theirs.to_owned();
+        for service in self.edges() {
+            let (ours, _) = self.effective(&service, "content_filter");
+            if !ours.is_empty() && *ours != theirs {
+                let what = format!("copies go round the content_filter of {service}, {ours}");
+                let remedy = format!("write -o content_filter={ours} below {} in master.cf", inet(self.config));
+                return self.error_in_master(format!("{second}/content_filter"), what, remedy);
+            }
+        }
+    }
+
+    /// The services by which mail comes from the network.
+    fn edges(&self) -> Vec<String> {
+        let second = inet(self.config);
+        let is_edge = |service: &&postconf::Service| service.command == "smtpd" && service.name != second;
+        self.postconf.services.iter().filter(is_edge).map(|s| format!("{}/{}", s.name, s.kind)).collect()
     }
 
     fn queue_cost(&mut self) {
-        let number = |name: &str| self.postconf.get(name).parse::<u64>().unwrap_or(0);
-        let (recipients, size) = (number("smtpd_recipient_limit"), number("message_size_limit"));
+        let number = |text: &str| text.parse::<u64>().unwrap_or(0);
+        let recipients = number(self.effective("smtp/inet", "smtpd_recipient_limit").0);
+        let size = number(self.postconf.get("message_size_limit"));
         if recipients > MANY_RECIPIENTS {
             let megabytes = size.saturating_mul(recipients) / 1_000_000;
             let worst = if size == 0 { "without bound".to_owned() } else { format!("{megabytes} MB") };
             let what = format!(
                 "a split message stands in the queue once for each recipient: the largest to {recipients} takes {worst}"
             );
-            let remedy = self.postconf.command(&format!("smtpd_recipient_limit = {RECIPIENT_LIMIT}"));
+            let remedy = format!("write -o smtpd_recipient_limit={RECIPIENT_LIMIT} below smtp inet in master.cf");
             self.warning("smtpd_recipient_limit", what, remedy);
         }
     }
@@ -145,11 +226,10 @@ impl Check<'_> {
         }
     }
 
-    fn marker_table(&mut self, key: &SplitKey) {
+    fn marker_table(&mut self) {
         let checks = self.effective("cleanup/unix", "milter_header_checks").0.to_owned();
-        let marker = key.write(&Marker { direction: Direction::Inbound, claims: Vec::new() });
         let expected = filter(self.config);
-        match self.postconf.first(&checks, &format!("{}: {marker}", split::HEADER)) {
+        match self.postconf.first(&checks, &format!("{}: 0;in;;", split::HEADER)) {
             Lookup::Found(action) if action == expected => {}
             Lookup::Failed => {
                 let what = format!("its tables cannot be read: {checks}");
@@ -163,7 +243,7 @@ impl Check<'_> {
         }
     }
 
-    fn service(&mut self, service: &Service, key: &SplitKey) {
+    fn service(&mut self, service: &Service, key: Option<&SplitKey>) {
         let found =
             self.postconf.services.iter().find(|found| found.name == service.name && found.kind == service.kind);
         if found.is_none_or(|found| found.command != service.command) {
@@ -176,7 +256,7 @@ impl Check<'_> {
         }
     }
 
-    fn setting(&mut self, service: &Service, setting: &Setting, key: &SplitKey) {
+    fn setting(&mut self, service: &Service, setting: &Setting, key: Option<&SplitKey>) {
         let (value, is_inherited) = self.effective(&service.path(), setting.name);
         let value = value.to_owned();
         if self.is_sound(setting, &value, key) {
@@ -190,7 +270,7 @@ impl Check<'_> {
     }
 
     /// Whether a value does what the one printed does.
-    fn is_sound(&self, setting: &Setting, value: &str, key: &SplitKey) -> bool {
+    fn is_sound(&self, setting: &Setting, value: &str, key: Option<&SplitKey>) -> bool {
         let words = |text: &str| -> Vec<String> {
             let words = text.split([',', ' ', '\t']).filter(|word| !word.is_empty());
             words.map(str::to_owned).collect()
@@ -199,19 +279,25 @@ impl Check<'_> {
         match setting.name {
             // What it is called in the log is the postmaster's to say.
             "syslog_name" => true,
+            // The names hold a secret of the store.
+            "smtp_helo_name" | "myhostname" if key.is_none() => true,
             "mynetworks" | "smtpd_client_event_limit_exceptions" | "smtpd_authorized_xforward_hosts" => {
-                words(value).iter().any(|word| word == "127.0.0.0/8") || holds_all()
+                let network = match self.config.split.address.socket_address().ip() {
+                    IpAddr::V4(_) => "127.0.0.0/8",
+                    IpAddr::V6(_) => "[::1]/128",
+                };
+                words(value).iter().any(|word| word == network)
             }
-            "receive_override_options" => holds_all(),
+            // More words would keep the milter, or the table that removes the trace, from being called.
+            "receive_override_options" => holds_all() && words(value).len() == words(&setting.value).len(),
             "hopcount_limit" => {
                 let number = |text: &str| text.parse::<u64>().unwrap_or(0);
                 number(value) > number(self.postconf.get("hopcount_limit"))
             }
             "smtpd_milters" => self.calls_the_second_listener(value),
-            "content_filter" => value == self.effective("smtp/inet", "content_filter").0 || !value.is_empty(),
-            "header_checks" => {
+            "header_checks" => key.is_none_or(|key| {
                 matches!(self.postconf.first(value, &received_line(key)), Lookup::Found(action) if action == "IGNORE")
-            }
+            }),
             _ => words(value) == words(&setting.value),
         }
     }
@@ -222,9 +308,10 @@ impl Check<'_> {
         let addresses: Vec<_> = listeners.map(|listener| &listener.address).collect();
         let is_ours = |address: &str| addresses.iter().any(|listener| caller.reaches(address, listener));
         let found = entries(value);
-        let [entry] = &found[..] else { return false };
+        // One that signs may follow.
+        let Some(entry) = found.first() else { return false };
         let action = entry.option("default_action").unwrap_or(self.postconf.get("milter_default_action"));
-        is_ours(entry.address) && !matches!(action, "accept" | "reject")
+        is_ours(entry.address) && matches!(action, "tempfail" | "shutdown")
     }
 
     /// The value in force for a service, and whether it is main.cf's.
@@ -235,6 +322,6 @@ impl Check<'_> {
 
     fn caller(&self, command: &str) -> Caller<'_> {
         let is_chrooted = self.postconf.services.iter().any(|s| s.command == command && s.is_chrooted);
-        Caller { queue: std::path::Path::new(self.postconf.get("queue_directory")), is_chrooted }
+        Caller { queue: Path::new(self.postconf.get("queue_directory")), is_chrooted }
     }
 }

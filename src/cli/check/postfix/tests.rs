@@ -146,7 +146,7 @@ impl SplitPostfix {
         let settings = |service: &Service| -> Vec<String> {
             service.settings.iter().map(|set| format!("{}/{} = {}", service.path(), set.name, set.value)).collect()
         };
-        let marker = format!("regexp:/etc/postfix/perso-milter-split -q X-Perso-Split: {};in", key.token());
+        let marker = "regexp:/etc/postfix/perso-milter-split -q X-Perso-Split: 0;in;;".to_owned();
         let received = format!("regexp:/etc/postfix/perso-milter-received -q {}", received_line(&key));
         Self {
             parameters: format!(
@@ -231,6 +231,10 @@ fn what_main_cf_lacks_is_found() {
         ("milter_header_checks =", "milter_header_checks: the marker leads nowhere"),
         ("milter_header_checks = regexp:/etc/postfix/others", "milter_header_checks: the marker leads nowhere"),
         ("smtpd_recipient_limit = 1000", "the largest to 1000 takes 10240 MB"),
+        ("receive_override_options = no_address_mappings", "never expanded"),
+        ("sender_canonical_maps = tcp:127.0.0.1:10001", "sender_canonical_maps: a sender that it rewrites"),
+        ("transport_maps = hash:/etc/postfix/transport", "transport_maps: what transport_maps sends by smtp"),
+        ("virtual_transport = virtual", "enable_original_recipient: X-Original-To"),
     ] {
         let found = SplitPostfix::sound().set(setting).found(SPLIT);
         assert!(found.len() == 1 && found[0].contains(expected), "{setting}: {found:#?}");
@@ -243,6 +247,46 @@ fn a_filter_of_port_25_is_not_gone_round() {
     postfix.overrides.push("smtp/inet/content_filter = scan:[127.0.0.1]:10024".to_owned());
     let found = postfix.found(SPLIT);
     assert!(found.len() == 1 && found[0].contains("127.0.0.1:10026/inet/content_filter"), "{found:#?}");
+    postfix.overrides.push("127.0.0.1:10026/inet/content_filter = scan:[127.0.0.1]:10024".to_owned());
+    assert_eq!(postfix.found(SPLIT), Vec::<String>::new());
+    assert_eq!(SplitPostfix::sound().set("content_filter = scan:[127.0.0.1]:10024").found(SPLIT), Vec::<String>::new());
+}
+
+/// A value that is more than what is printed, or another's, and what is as good.
+#[test]
+fn what_a_service_states_for_itself_is_compared_by_what_it_does() {
+    let with = |name: &str, value: &str| {
+        let mut postfix = SplitPostfix::sound();
+        let own = |set: &String| set.contains(&format!("/{name} = "));
+        let line = postfix.overrides.iter().position(own).unwrap_or_else(|| panic!("{name} is printed"));
+        let path = postfix.overrides[line].split(" = ").next().map(str::to_owned).expect("a path");
+        postfix.overrides[line] = format!("{path} = {value}");
+        postfix.found(SPLIT)
+    };
+    for (name, value, sound) in [
+        ("receive_override_options", "no_address_mappings, no_unknown_recipient_checks", true),
+        ("receive_override_options", "no_unknown_recipient_checks,no_address_mappings,no_milters", false),
+        ("smtpd_milters", "{ inet:127.0.0.1:8892, default_action=tempfail }, inet:127.0.0.1:8895", true),
+        ("smtpd_milters", "{ inet:127.0.0.1:8892, default_action=quarantine }", false),
+        ("smtpd_milters", "{ inet:127.0.0.1:8892, default_action=accept }", false),
+        ("mynetworks", "[::1]/128", false),
+        ("mynetworks", "127.0.0.0/8", true),
+        ("smtp_bind_address", "", false),
+    ] {
+        let found = with(name, value);
+        assert_eq!(found.is_empty(), sound, "{name} = {value}: {found:#?}");
+    }
+}
+
+#[test]
+fn what_only_the_key_tells_is_all_that_is_left_out_without_it() {
+    let postfix = SplitPostfix::sound();
+    let parsed = parse("perso-milter.toml", SPLIT).expect("sound");
+    let without_services = Postconf::parse(&postfix.parameters, SMTP_CHROOTED, "");
+    let found: Vec<String> = findings(&parsed, &without_services, None).iter().map(ToString::to_string).collect();
+    for expected in ["split.mode: the store is not there", "perso-split/unix: there is no such smtp"] {
+        assert!(found.iter().any(|finding| finding.contains(expected)), "{expected}: {found:#?}");
+    }
 }
 
 #[test]
