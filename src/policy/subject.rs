@@ -273,6 +273,8 @@ mod tests {
         assert_eq!(edit(b" ***SPAM*** Hello", only).as_deref(), Some(&b" Hello"[..]));
         assert_eq!(edit(b" ***Spam***Hello", both).as_deref(), Some(&b" [PERSO] Hello"[..]));
         assert_eq!(edit(b" ***SPAM*** [PERSO] Hello", both).as_deref(), Some(&b" [PERSO] Hello"[..]));
+        // Of two filters, or of one that the message passed twice.
+        assert_eq!(edit(b" ***SPAM*** ***spam***\tHello", only).as_deref(), Some(&b" Hello"[..]));
         assert_eq!(edit(b" Hello", only), None);
         assert_eq!(edit(b" Hello ***SPAM***", only), None);
     }
