@@ -80,7 +80,7 @@ fn encoded_words(text: &str) -> Vec<u8> {
 pub struct SubjectEdit<'a> {
     /// The tag to put there.
     pub tag: Option<&'a Tag>,
-    /// Prefixes of an earlier filter to take off, whichever is there, in any case.
+    /// Prefixes of earlier filters to take off, all that are there, in any case.
     pub clear: &'a [String],
 }
 
@@ -95,7 +95,7 @@ pub struct SubjectEdit<'a> {
 /// ```
 pub fn edited(value: Option<&[u8]>, edit: SubjectEdit<'_>, leading: LeadingSpace) -> Option<Vec<u8>> {
     let original = value.unwrap_or_default();
-    let cleared = without_prefix(original, edit.clear);
+    let cleared = without_prefixes(original, edit.clear);
     let rest = cleared.unwrap_or(original);
     let tag = edit.tag.filter(|tag| !is_tagged(rest, tag));
     match tag {
@@ -154,12 +154,15 @@ fn starts_with_ignoring_case(text: &str, start: &str) -> bool {
     start.chars().flat_map(char::to_lowercase).all(|c| text.next() == Some(c))
 }
 
-fn without_prefix<'a>(value: &'a [u8], prefixes: &[String]) -> Option<&'a [u8]> {
-    let front = skip_blanks(value);
-    prefixes.iter().find_map(|prefix| {
-        let (start, rest) = front.split_at_checked(prefix.len())?;
-        start.eq_ignore_ascii_case(prefix.as_bytes()).then(|| skip_blanks(rest))
-    })
+/// What stands behind the prefixes; `None` where there is none.
+fn without_prefixes<'a>(value: &'a [u8], prefixes: &[String]) -> Option<&'a [u8]> {
+    let after = |front: &'a [u8]| {
+        prefixes.iter().filter(|prefix| !prefix.is_empty()).find_map(|prefix| {
+            let (start, rest) = front.split_at_checked(prefix.len())?;
+            start.eq_ignore_ascii_case(prefix.as_bytes()).then(|| skip_blanks(rest))
+        })
+    };
+    std::iter::successors(after(skip_blanks(value)), |rest| after(rest)).last()
 }
 
 fn skip_blanks(value: &[u8]) -> &[u8] {
