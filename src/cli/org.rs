@@ -177,7 +177,6 @@ fn conflicts(config: &Config, organisation: &Organisation) -> Vec<&'static str> 
     let (personal, black) = (&policy.personal, &policy.black);
     let delimiter = config.recipients.delimiter.map(|delimiter| delimiter.as_char());
     let holds_delimiter = |folder: &str| delimiter.is_some_and(|delimiter| folder.contains(delimiter));
-    let tag = personal.tag.as_str();
     let all = [
         (
             delimiter.is_none() && personal.actions.contains(PersonalActions::FOLDER),
@@ -201,7 +200,7 @@ fn conflicts(config: &Config, organisation: &Organisation) -> Vec<&'static str> 
             "junk_folder: blocked messages would lie among the personal ones; name another folder than folder",
         ),
         (
-            policy.white.spam_prefixes.iter().any(|prefix| prefix == tag),
+            policy.white.spam_prefixes.iter().any(|prefix| policy.personal.tag.begins_with(prefix)),
             "spam_prefixes: the tag would be taken off as a spam mark; choose another tag",
         ),
     ];

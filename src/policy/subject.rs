@@ -65,6 +65,11 @@ impl Tag {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// Whether the tag begins with a spam mark, in any case, and so would be taken off with it.
+    pub fn begins_with(&self, mark: &str) -> bool {
+        strip_mark(self.text.as_bytes(), mark).is_some()
+    }
 }
 
 fn encoded_words(text: &str) -> Vec<u8> {
@@ -157,12 +162,15 @@ fn starts_with_ignoring_case(text: &str, start: &str) -> bool {
 /// What stands behind the prefixes; `None` where there is none.
 fn without_prefixes<'a>(value: &'a [u8], prefixes: &[String]) -> Option<&'a [u8]> {
     let after = |front: &'a [u8]| {
-        prefixes.iter().filter(|prefix| !prefix.is_empty()).find_map(|prefix| {
-            let (start, rest) = front.split_at_checked(prefix.len())?;
-            start.eq_ignore_ascii_case(prefix.as_bytes()).then(|| skip_blanks(rest))
-        })
+        let rest = prefixes.iter().filter(|prefix| !prefix.is_empty()).find_map(|prefix| strip_mark(front, prefix));
+        rest.map(skip_blanks)
     };
     std::iter::successors(after(skip_blanks(value)), |rest| after(rest)).last()
+}
+
+fn strip_mark<'a>(text: &'a [u8], mark: &str) -> Option<&'a [u8]> {
+    let (start, rest) = text.split_at_checked(mark.len())?;
+    start.eq_ignore_ascii_case(mark.as_bytes()).then_some(rest)
 }
 
 fn skip_blanks(value: &[u8]) -> &[u8] {
