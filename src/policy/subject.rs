@@ -286,6 +286,9 @@ mod tests {
         assert_eq!(edit(b" ***SPAM*** [PERSO] Hello", both).as_deref(), Some(&b" [PERSO] Hello"[..]));
         // Of two filters, or of one that the message passed twice.
         assert_eq!(edit(b" ***SPAM*** ***spam***\tHello", only).as_deref(), Some(&b" Hello"[..]));
+        // A relay may fold before the text, and a CR of its own may stand in it.
+        assert_eq!(edit(b"\n ***SPAM***\n\tHello\n world", only).as_deref(), Some(&b" Hello\n world"[..]));
+        assert_eq!(edit(b" ***SPAM***\r***SPAM*** Hello", only).as_deref(), Some(&b" Hello"[..]));
         assert_eq!(edit(b" Hello", only), None);
         assert_eq!(edit(b" Hello ***SPAM***", only), None);
     }
