@@ -163,14 +163,19 @@ fn starts_with_ignoring_case(text: &str, start: &str) -> bool {
 fn without_prefixes<'a>(value: &'a [u8], prefixes: &[String]) -> Option<&'a [u8]> {
     let after = |front: &'a [u8]| {
         let rest = prefixes.iter().filter(|prefix| !prefix.is_empty()).find_map(|prefix| strip_mark(front, prefix));
-        rest.map(skip_blanks)
+        rest.map(skip_blanks_and_folds)
     };
-    std::iter::successors(after(skip_blanks(value)), |rest| after(rest)).last()
+    std::iter::successors(after(skip_blanks_and_folds(value)), |rest| after(rest)).last()
 }
 
 fn strip_mark<'a>(text: &'a [u8], mark: &str) -> Option<&'a [u8]> {
     let (start, rest) = text.split_at_checked(mark.len())?;
     start.eq_ignore_ascii_case(mark.as_bytes()).then_some(rest)
+}
+
+fn skip_blanks_and_folds(value: &[u8]) -> &[u8] {
+    let blanks = value.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')).count();
+    &value[blanks..]
 }
 
 fn skip_blanks(value: &[u8]) -> &[u8] {
