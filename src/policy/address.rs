@@ -269,7 +269,15 @@ mod tests {
             let address = Address::from_path(path.as_bytes());
             assert_eq!(address.as_ref().map(Address::as_str), Some("a@d.example"), "{path}");
         }
-        for path in [&b"<>"[..], b"", b"<a@d.example", b"\xff@d.example", b"<@r.example>"] {
+        for path in [
+            &b"<>"[..],
+            b"",
+            b"<a@d.example",
+            b"\xff@d.example",
+            b"<@r.example>",
+            b"<a@d.example>\n",
+            b"<@r.example\r\n:a@d.example>",
+        ] {
             assert_eq!(Address::from_path(path), None);
         }
     }
