@@ -119,6 +119,11 @@ impl Transaction {
         }
     }
 
+    /// Whether the message may be refused, or must pass whatever happens.
+    pub fn may_refuse(&self) -> bool {
+        self.circumstances.rejection == Rejection::Allowed
+    }
+
     /// How many recipients are accepted.
     pub fn recipients(&self) -> usize {
         self.recipients.len()
@@ -132,7 +137,7 @@ impl Transaction {
         arguments: impl Iterator<Item = &'a [u8]>,
         answered: bool,
     ) -> RecipientAnswer {
-        let may_refuse = answered && self.circumstances.rejection == Rejection::Allowed;
+        let may_refuse = answered && self.may_refuse();
         let arguments: Vec<&[u8]> = arguments.collect();
         if let Some(limit) = self.recipient_limit(path, &arguments) {
             self.refuses_whole |= !may_refuse;
@@ -148,8 +153,9 @@ impl Transaction {
             return RecipientAnswer::Reject(user.policy.black.reject_text.clone());
         }
         self.depth = self.depth.max(self.needed_depth(user.as_ref()));
-        // Only a recipient who can be rewritten needs its arguments.
-        let arguments = if user.is_some() { arguments.into_iter().map(<[u8]>::to_vec).collect() } else { Vec::new() };
+        // Only a recipient who can be rewritten needs its arguments; one with control characters is none (RFC 5321, 4.1.2).
+        let is_argument = |argument: &&[u8]| user.is_some() && !argument.iter().any(u8::is_ascii_control);
+        let arguments = arguments.into_iter().filter(is_argument).map(<[u8]>::to_vec).collect();
         self.recipients.push(Accepted { path: path.into(), arguments, user });
         RecipientAnswer::Accept
     }

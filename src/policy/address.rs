@@ -90,6 +90,10 @@ impl Address {
     /// Reads the path of a MAIL or RCPT as the milter receives it: brackets and a source route (RFC 5321, 4.1.2,
     /// appendix C) are taken off. `None` for the null sender and for whatever is no clean address.
     pub fn from_path(path: &[u8]) -> Option<Self> {
+        // Nor does any SMTP command hold control characters (RFC 5321, 4.1.2), and no edit could name such a path.
+        if path.iter().any(u8::is_ascii_control) {
+            return None;
+        }
         Self::parse(std::str::from_utf8(bare_path(path)).ok()?).ok()
     }
 
