@@ -1,11 +1,17 @@
 //! What each recipient gets, and why: the policy through the milter's own session, without a socket.
 
+#[path = "policy/conversations.rs"]
+mod conversations;
 #[path = "policy/edges.rs"]
 mod edges;
 #[path = "policy/fixtures.rs"]
 mod fixtures;
 #[path = "policy/independence.rs"]
 mod independence;
+#[path = "policy/letters.rs"]
+mod letters;
+#[path = "policy/model.rs"]
+mod model;
 #[path = "policy/reference.rs"]
 mod reference;
 #[path = "policy/tag.rs"]
