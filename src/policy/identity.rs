@@ -282,6 +282,7 @@ mod tests {
             " Maman <maman@famille.example>",
             "\"Martin, Maman\" <Maman@Famille.Example>",
             "=?utf-8?Q?Ma,man_:?= <maman@famille.example>",
+            "=?utf-8?Q?Maman_(Lyon)?= <maman@famille.example>",
             "maman@famille.example (Maman (chez elle))",
             "(x) Maman\n <maman@famille.example>\n (y)",
             "\"evil@bad.example\" <maman@famille.example>",
@@ -298,6 +299,11 @@ mod tests {
     #[test]
     fn anything_else_is_no_header_sender() {
         for value in [
+            // To another reader the parenthesis opens a comment, and the bracket an address.
+            "=?utf-8?Q?Maman_(?= <maman@famille.example>",
+            "=?utf-8?Q?Maman_(?= <maman@famille.example> ()",
+            "=?utf-8?Q?<papa@d.example>?= <maman@famille.example>",
+            "=?utf-8?Q?\"?= <maman@famille.example>",
             "",
             "Maman",
             "maman@famille.example, papa@famille.example",

@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_text_that_breaks_a_header_is_no_tag() {
-        for text in ["", " x", "x ", "a\nb", "a\0b", &"x".repeat(65)] {
+        for text in ["", " x", "x ", "a\nb", "a\0b", &"x".repeat(65), "=?utf-8?Q?x?=", "[a=?utf-8?Q?x?=]"] {
             assert_eq!(Tag::new(text), Err(TagError), "{text:?}");
         }
     }
