@@ -43,16 +43,18 @@ pub struct Tag {
 
 /// A text that cannot be a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the tag must be 1 to 64 bytes of text, without control characters or blanks at its ends")]
+#[error("the tag must be 1 to 64 bytes of text, without control characters, =? or blanks at its ends")]
 pub struct TagError;
 
 impl Tag {
     /// A tag as a person reads it.
     ///
     /// # Errors
-    /// Where it is empty, over [`MAX_TAG`] bytes, holds control characters, or begins or ends with a blank.
+    /// Where it is empty, over [`MAX_TAG`] bytes, holds control characters or `=?`, which begins an encoded word (RFC 2047), or
+    /// begins or ends with a blank.
     pub fn new(text: &str) -> Result<Self, TagError> {
-        if text.is_empty() || text.len() > MAX_TAG || text.trim() != text || text.chars().any(char::is_control) {
+        let is_broken = text.chars().any(char::is_control) || text.contains("=?");
+        if text.is_empty() || text.len() > MAX_TAG || text.trim() != text || is_broken {
             return Err(TagError);
         }
         let ascii = text.is_ascii();
