@@ -54,6 +54,7 @@ impl Daemon {
         let defaults = Defaults::from(&config);
         let directory = Arc::new(RelayDirectory::new(cache.clone(), &store.keys().match_key, defaults, clock));
         let follower = Follower::start(&*store, cache.clone(), directory.clone())?;
+        warn_of_folders(&*store, &directory);
         info!(version = env!("CARGO_PKG_VERSION"), configuration = %source, "ready");
         let shutdown = Shutdown::new();
         Ok(Self { source, config, listeners, store, directory, cache, follower, signals, shutdown })
@@ -160,6 +161,27 @@ impl From<&Config> for Defaults {
                 headers: limits.headers,
                 recipients: limits.recipients,
             },
+            split: config.split_mode(),
+        }
+    }
+}
+
+/// One line for each organisation that asks for a folder which nobody has proven: nothing is filed there.
+fn warn_of_folders(store: &dyn Store, directory: &RelayDirectory) {
+    for (organisation, policy) in directory.organisations() {
+        let choices = store.user_choices(organisation.id).unwrap_or_else(|error| {
+            warn!(%error, "what users chose cannot be read");
+            Vec::new()
+        });
+        let mut folders: Vec<&str> = policy.unproven(&choices).into_iter().map(|(_, folder)| folder).collect();
+        folders.dedup();
+        if let [first, ..] = folders[..] {
+            warn!(
+                organisation = organisation.name,
+                folders = folders.join(", "),
+                "a folder is not proven, so nothing is filed there; begin with: {}",
+                organisation.probe_command(first)
+            );
         }
     }
 }

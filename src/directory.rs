@@ -14,11 +14,13 @@ use crate::mark::MarkKey;
 use crate::metrics::Totals;
 use crate::milter::network::Network;
 use crate::milter::settings::{Decided, Directory, MessageLimits, Settings};
+use crate::policy::action::SplitMode;
 use crate::policy::address::{Address, Domain};
 use crate::policy::authres::AuthenticationPolicy;
 use crate::policy::list::{EntryValue, FingerprintKey, Globs, ListKind, UserLists};
-use crate::policy::organisation::{BlackPolicy, OrgLists, OrgPolicy, PersonalPolicy, WhitePolicy};
+use crate::policy::organisation::{BlackPolicy, OrgLists, OrgPolicy, PersonalPolicy, Proof, WhitePolicy};
 use crate::policy::subject::Tag;
+use crate::split::SplitKey;
 use crate::store::{Clock, Level, MatchKey, Organisation, OrganisationId};
 
 /// The part of the configuration that every message goes by, in plain values.
@@ -42,12 +44,15 @@ pub struct Defaults {
     pub submission_daemons: Vec<String>,
     /// What one message may hold.
     pub limits: MessageLimits,
+    /// Which messages the MTA splits.
+    pub split: SplitMode,
 }
 
 impl Defaults {
     /// Settings of this configuration, without an organisation.
-    pub fn settings(&self, mark_key: MarkKey) -> Settings {
-        let mut settings = Settings::new(mark_key);
+    pub fn settings(&self, mark_key: MarkKey, split_key: SplitKey) -> Settings {
+        let mut settings = Settings::new(mark_key, split_key);
+        settings.split = self.split;
         settings.authentication = self.authentication.clone();
         settings.delimiter = self.delimiter;
         settings.ours = self.ours.clone();
@@ -78,6 +83,7 @@ struct Parts {
 /// Keys derived for the directory's purposes.
 struct DirectoryKeys {
     mark: Zeroizing<[u8; 32]>,
+    split: Zeroizing<[u8; 32]>,
     organisations: FingerprintKey,
 }
 
@@ -86,8 +92,11 @@ impl RelayDirectory {
     pub fn new(cache: Arc<Cache>, match_key: &MatchKey, defaults: Defaults, clock: Clock) -> Self {
         let mut organisations = [0; 16];
         organisations.copy_from_slice(&match_key.derive("organisation lists")[..16]);
-        let keys =
-            DirectoryKeys { mark: match_key.derive("mark"), organisations: FingerprintKey::from_bytes(organisations) };
+        let keys = DirectoryKeys {
+            mark: match_key.derive("mark"),
+            split: match_key.derive(SPLIT_KEY),
+            organisations: FingerprintKey::from_bytes(organisations),
+        };
         let parts = Parts { defaults, organisations: BTreeMap::new() };
         let settings = ArcSwap::from_pointee(build(&parts, &keys));
         Self { cache, settings, parts: Mutex::new(parts), keys, totals: Totals::default(), clock }
@@ -101,6 +110,11 @@ impl RelayDirectory {
             }
             parts.defaults = defaults;
         });
+    }
+
+    /// The organisations as they are served, sorted by number.
+    pub fn organisations(&self) -> Vec<(Organisation, Arc<OrgPolicy>)> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner).organisations.values().cloned().collect()
     }
 
     /// Totals of messages decided so far.
@@ -121,16 +135,24 @@ impl RelayDirectory {
     }
 }
 
+/// What the key behind split markers is derived for.
+const SPLIT_KEY: &str = "split";
+
+/// The key behind split markers, which `postfix-config` must know too.
+pub fn split_key(match_key: &MatchKey) -> SplitKey {
+    SplitKey::new(&match_key.derive(SPLIT_KEY))
+}
+
 fn day(at: Timestamp) -> Date {
     at.to_zoned(TimeZone::UTC).date()
 }
 
 fn build(parts: &Parts, keys: &DirectoryKeys) -> Settings {
     let policies = parts.organisations.values().map(|(_, policy)| policy.clone());
-    parts.defaults.settings(MarkKey::new(&keys.mark)).with_organisations(policies)
+    parts.defaults.settings(MarkKey::new(&keys.mark), SplitKey::new(&keys.split)).with_organisations(policies)
 }
 
-/// An organisation's policy: its own settings over the configuration's.
+/// An organisation's policy: its own settings over the configuration's, and whether its folders are proven.
 pub fn policy(defaults: &Defaults, organisation: &Organisation, key: &FingerprintKey) -> OrgPolicy {
     let own = &organisation.settings;
     let (personal, black, white) = (&defaults.personal, &defaults.black, &defaults.white);
@@ -146,6 +168,12 @@ pub fn policy(defaults: &Defaults, organisation: &Organisation, key: &Fingerprin
             .collect();
         OrgLists::build(id, key, &entries)
     };
+    let (folder, junk_folder) = (text(&own.folder, &personal.folder), text(&own.junk_folder, &black.junk_folder));
+    let proof = |folder: &str| match defaults.delimiter {
+        Some(delimiter) if !organisation.is_proven(delimiter, folder) => Proof::Unproven,
+        // Without a delimiter no address names a folder: there is none to prove.
+        _ => Proof::Proven,
+    };
     OrgPolicy {
         id,
         domains: organisation.domains.clone(),
@@ -154,13 +182,16 @@ pub fn policy(defaults: &Defaults, organisation: &Organisation, key: &Fingerprin
             actions: own.personal_actions.unwrap_or(personal.actions),
             // The store refuses a text that is no tag; one from elsewhere gives way to the configuration's.
             tag: own.tag.as_deref().and_then(|tag| Tag::new(tag).ok()).unwrap_or_else(|| personal.tag.clone()),
-            folder: text(&own.folder, &personal.folder),
+            folder_proof: proof(&folder),
+            folder,
             sensitivity: own.sensitivity.unwrap_or(personal.sensitivity),
+            outbound: own.outbound.unwrap_or(personal.outbound),
         },
         black: BlackPolicy {
             action: own.black_action.unwrap_or(black.action),
             late_action: own.late_action.unwrap_or(black.late_action),
-            junk_folder: text(&own.junk_folder, &black.junk_folder),
+            junk_proof: proof(&junk_folder),
+            junk_folder,
             reject_text: text(&own.reject_text, &black.reject_text),
         },
         white: WhitePolicy {

@@ -4,12 +4,14 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::milter::client::message::Message;
-use crate::milter::settings::{Decided, DecidedRecipient, Directory, Settings};
+use crate::milter::settings::{Decided, DecidedRecipient, Directory, Pass, Settings};
 use crate::milter::transaction::Transaction;
+use crate::policy::action::SplitMode;
 use crate::policy::address::Address;
 use crate::policy::authres::{Authentication, Method};
-use crate::policy::decide::{Because, Identity, Level, Match, Outcome, Overridden, Verdict};
+use crate::policy::decide::{Addressed, Because, Identity, Level, Match, Outcome, Overridden, Verdict};
 use crate::policy::list::{Globs, ListKind, Scope, UserLists};
+use crate::policy::organisation::{OrgPolicy, Proof};
 use crate::policy::plan::{Circumstances, Delivery, Direction, Effect, Rejection};
 use crate::policy::subject::{LeadingSpace, decoded};
 
@@ -49,28 +51,61 @@ pub struct Explained {
     pub result: String,
     /// Header edits were left out: another recipient needs different ones.
     pub headers_left_out: bool,
+    /// The message is split, and this copy decided once more.
+    pub is_split: bool,
     /// A folder that the sender typed was taken off.
     pub detail_removed: bool,
+    /// The folder that was asked for and is not proven, so that nothing is filed there.
+    pub unproven: Option<String>,
     /// The Subject as this recipient reads it; `None` for a recipient who gets no copy.
     pub subject: Option<String>,
 }
 
-/// Runs the policy on a message as the milter would, for mail from outside.
+/// Runs the policy on a message as the milter would, for mail that goes this way. A message that Postfix would split is decided
+/// once more for each recipient alone.
 ///
 /// `sender` and `recipients` are paths as in SMTP, brackets optional.
-pub fn explain(directory: &impl Directory, sender: &str, recipients: &[String], raw: &[u8]) -> Vec<Explained> {
+pub fn explain(
+    directory: &impl Directory,
+    direction: Direction,
+    sender: &str,
+    recipients: &[String],
+    raw: &[u8],
+) -> Vec<Explained> {
     let message = Message::parse(raw);
     let settings = directory.settings();
     let circumstances = Circumstances {
         rejection: Rejection::Allowed,
-        direction: Direction::Inbound,
+        direction,
         delimiter: settings.delimiter,
         leading: LeadingSpace::Kept,
         hold: true,
+        split: settings.split,
     };
+    let decided = |circumstances, recipients: &[&str]| decided(directory, circumstances, sender, recipients, &message);
+    let all: Vec<&str> = recipients.iter().map(String::as_str).collect();
+    let alone = Circumstances { rejection: Rejection::Never, split: SplitMode::Off, ..circumstances };
+    let copies = |one: Explained| {
+        if one.is_split { decided(alone, &[one.recipient.as_str()]) } else { vec![one] }
+    };
+    let mut explained: Vec<Explained> = decided(circumstances, &all).into_iter().flat_map(copies).collect();
+    let position = |one: &Explained| recipients.iter().position(|r| *r == one.recipient);
+    explained.sort_by_key(position);
+    explained
+}
+
+/// What one pass makes of a message.
+fn decided(
+    directory: &impl Directory,
+    circumstances: Circumstances,
+    sender: &str,
+    recipients: &[&str],
+    message: &Message,
+) -> Vec<Explained> {
     let subject = message.values("Subject").next().map(<[u8]>::to_vec).unwrap_or_default();
     let capture = Capture { inner: directory, subject, explained: RefCell::default() };
-    let mut transaction = Transaction::new(settings, circumstances, sender.as_bytes());
+    let mut transaction =
+        Transaction::new(directory, directory.settings(), Pass::First, circumstances, sender.as_bytes());
     for recipient in recipients {
         transaction.recipient(&capture, recipient.as_bytes(), std::iter::empty(), true);
     }
@@ -78,10 +113,7 @@ pub fn explain(directory: &impl Directory, sender: &str, recipients: &[String], 
         transaction.header(&header.name, &header.value);
     }
     transaction.finish(&capture);
-    let mut explained = capture.explained.into_inner();
-    let position = |one: &Explained| recipients.iter().position(|r| *r == one.recipient);
-    explained.sort_by_key(position);
-    explained
+    capture.explained.into_inner()
 }
 
 /// A directory that keeps what became of the message.
@@ -106,25 +138,41 @@ impl<D: Directory> Directory for Capture<'_, D> {
 
     fn decided(&self, message: &Decided<'_>) {
         let subject = decoded(message.plan.subject.as_deref().unwrap_or(&self.subject));
+        let settings = self.inner.settings();
         let one = |recipient: &DecidedRecipient<'_>| {
             let effect = recipient.effect.and_then(|index| message.plan.effects.get(index));
-            explained(recipient, effect, &subject)
+            let policy = recipient.organisation.and_then(|id| settings.organisations.get(&id));
+            explained(recipient, effect, policy.map(|policy| &**policy), &subject)
         };
         self.explained.borrow_mut().extend(message.recipients.iter().map(one));
     }
 }
 
-/// What became of one decided recipient. `subject` is the message's Subject after the edits, decoded.
-pub fn explained(recipient: &DecidedRecipient<'_>, effect: Option<&Effect>, subject: &str) -> Explained {
+/// What became of one decided recipient. `policy` is their organisation's, `subject` the message's Subject after the edits,
+/// decoded.
+pub fn explained(
+    recipient: &DecidedRecipient<'_>,
+    effect: Option<&Effect>,
+    policy: Option<&OrgPolicy>,
+    subject: &str,
+) -> Explained {
     let result = effect.map_or_else(|| "rejected".to_owned(), result_of);
     let gets_copy = effect.is_some_and(|e| !matches!(e.delivery, Delivery::Discarded | Delivery::Rejected));
+    let unproven = |policy: &OrgPolicy| match policy.folder_for(recipient.verdict.outcome)? {
+        (folder, Proof::Unproven) => Some(folder.to_owned()),
+        (_, Proof::Proven) => None,
+    };
+    let is_addressed =
+        effect.is_some_and(|effect| matches!(effect.delivery, Delivery::AsAddressed | Delivery::DetailRemoved));
     Explained {
         recipient: String::from_utf8_lossy(recipient.path).into_owned(),
         is_user: recipient.organisation.is_some(),
         verdict: recipient.verdict,
         result,
         headers_left_out: effect.is_some_and(|effect| effect.headers_left_out),
+        is_split: effect.is_some_and(|effect| effect.delivery == Delivery::Split),
         detail_removed: effect.is_some_and(|effect| effect.delivery == Delivery::DetailRemoved),
+        unproven: policy.filter(|_| is_addressed).and_then(unproven),
         subject: gets_copy.then(|| subject.split_whitespace().collect::<Vec<_>>().join(" ")),
     }
 }
@@ -171,7 +219,17 @@ impl Explained {
         } else if reason.paused {
             parts.push(if french { "listes en pause" } else { "lists are paused" }.to_owned());
         }
-        parts.extend(reason.sender.iter().chain(&reason.personal).map(|rule| rule_text(rule, language)));
+        if reason.addressed == Addressed::Shared {
+            let text = if french {
+                "l'adresse n'est pas à cette personne seule"
+            } else {
+                "the address is not this person's alone"
+            };
+            parts.push(text.to_owned());
+        }
+        parts.extend(
+            reason.sender.iter().chain(&reason.personal).chain(&reason.outbound).map(|rule| rule_text(rule, language)),
+        );
         if parts.is_empty() {
             parts.push(if french { "aucune entrée ne décide" } else { "no entry decides" }.to_owned());
         }
@@ -190,7 +248,16 @@ impl Explained {
                 if french { "dossier saisi par l'expéditeur retiré" } else { "folder typed by the sender taken off" };
             parts.push(text.to_owned());
         }
+        parts.extend(self.unproven.as_deref().map(|folder| unproven_text(folder, language)));
         parts.join("; ")
+    }
+}
+
+/// That nothing is filed into a folder, and why.
+pub fn unproven_text(folder: &str, language: Language) -> String {
+    match language {
+        Language::English => format!("the folder {folder} is not proven: nothing is filed there"),
+        Language::French => format!("le dossier {folder} n'est pas vérifié : rien n'y est classé"),
     }
 }
 
@@ -201,6 +268,8 @@ fn rule_text(rule: &Match, language: Language) -> String {
         (ListKind::White, true) => "liste blanche",
         (ListKind::Black, false) => "black list",
         (ListKind::Black, true) => "liste noire",
+        (ListKind::Personal, false) if rule.identity == Identity::Recipient => "the sender's personal list",
+        (ListKind::Personal, true) if rule.identity == Identity::Recipient => "liste PERSONNELLE de l'expéditeur",
         (ListKind::Personal, false) => "personal list",
         (ListKind::Personal, true) => "liste PERSONNELLE",
     };
@@ -226,6 +295,8 @@ fn rule_text(rule: &Match, language: Language) -> String {
         (Identity::Envelope, true) => "expéditeur d'enveloppe",
         (Identity::Header, false) => "header sender",
         (Identity::Header, true) => "expéditeur de l'en-tête",
+        (Identity::Recipient, false) => "recipient",
+        (Identity::Recipient, true) => "destinataire",
     };
     let authentication = match rule.authentication {
         _ if rule.list == ListKind::Black => String::new(),

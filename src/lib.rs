@@ -28,7 +28,8 @@
 //! |---|---|---|
 //! | [`policy`] | addresses, lists, authentication results, verdicts, plans, the Subject | nothing of ours |
 //! | [`mark`] | the signed header `X-Perso` | – |
-//! | [`milter`] | the protocol, both sides of it, and the session | `policy`, `mark` |
+//! | [`split`] | the marker `X-Perso-Split`, from the first pass to the second | `policy` |
+//! | [`milter`] | the protocol, both sides of it, and the session | `policy`, `mark`, `split` |
 //! | [`store`] | organisations, users, entries, journal; SQLite behind one trait | `policy` |
 //! | [`cache`] | everybody's lists in memory, and the thread that keeps them as the store has them | `store`, `policy` |
 //! | [`config`] | one struct, one default, one load, every problem with its line | `policy`, plain types of `milter` |
@@ -67,6 +68,9 @@
 //!   (`always_bcc`) are somebody else's.
 //! - **The From header is read by a strict scanner of ours** ([`policy::identity`]): general parsers repair what must be
 //!   refused, and a repaired From would match somebody's list.
+//! - **A folder is proven before it is used**: a probe message is found in it and confirmed ([`cli::probe`]), for one
+//!   organisation, delimiter and name. Without that proof a copy stays where it is addressed to, whatever asks for the
+//!   folder ([`policy::organisation::Proof`]): a detail that the mail store does not know bounces, or hides the message.
 //! - **Settings are built whole and swapped** ([`directory`]); a message keeps those of its MAIL to its end.
 //!
 //! Comments that name MILTER.md cite the project's notes on how Postfix (3.7.11, seen live) and Sendmail (8.17, read)
@@ -84,4 +88,5 @@ pub mod mark;
 pub mod metrics;
 pub mod milter;
 pub mod policy;
+pub mod split;
 pub mod store;

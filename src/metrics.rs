@@ -22,10 +22,15 @@ pub enum Kind {
     Wanted,
     /// Its header edits were left out, since another recipient of the message needed different ones.
     HeadersLeftOut,
+    /// Its copy was made by a split, and is decided once more: it counts as decided then.
+    Split,
+    /// Of the sender's organisation: the message went to somebody on the sender's personal list.
+    Outbound,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Decided, Self::Personal, Self::Blocked, Self::Wanted, Self::HeadersLeftOut];
+    const ALL: [Self; 7] =
+        [Self::Decided, Self::Personal, Self::Blocked, Self::Wanted, Self::HeadersLeftOut, Self::Split, Self::Outbound];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -34,6 +39,8 @@ impl Kind {
             Self::Blocked => "blocked",
             Self::Wanted => "wanted",
             Self::HeadersLeftOut => "headers-left-out",
+            Self::Split => "split",
+            Self::Outbound => "outbound-personal",
         }
     }
 }
@@ -48,9 +55,19 @@ impl Totals {
     /// Counts one decided message on a day.
     pub fn count(&self, day: Date, message: &Decided<'_>) {
         for recipient in &message.recipients {
+            let is_copied = message.plan.split && recipient.effect.is_some();
+            if let Some(organisation) =
+                message.sender.filter(|_| !is_copied && recipient.verdict.reason.outbound.is_some())
+            {
+                self.counts.entry((organisation, day)).or_default()[Kind::Outbound as usize] += 1;
+            }
             let Some(organisation) = recipient.organisation else { continue };
             let mut counts = self.counts.entry((organisation, day)).or_default();
             let mut add = |kind: Kind| counts[kind as usize] += 1;
+            if is_copied {
+                add(Kind::Split);
+                continue;
+            }
             add(Kind::Decided);
             match recipient.verdict.outcome {
                 Outcome::Blocked(_) => add(Kind::Blocked),
@@ -118,7 +135,7 @@ mod tests {
         };
         let personal = Outcome::Deliver { personal: PersonalActions::TAG, clear_spam: true };
         let recipients = vec![recipient(personal), recipient(Outcome::Blocked(BlackAction::Reject))];
-        let message = Decided { direction: Direction::Inbound, recipients, plan: &plan };
+        let message = Decided { direction: Direction::Inbound, sender: None, recipients, plan: &plan };
         let (monday, tuesday) = (Date::constant(2026, 11, 23), Date::constant(2026, 11, 24));
         totals.count(monday, &message);
         totals.count(tuesday, &message);

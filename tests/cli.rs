@@ -20,6 +20,8 @@ mod grants;
 mod import;
 #[path = "cli/org.rs"]
 mod org;
+#[path = "cli/probe.rs"]
+mod probe;
 #[path = "cli/secrecy.rs"]
 mod secrecy;
 #[path = "cli/store.rs"]

@@ -10,6 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Pure decisions: nothing of ours.
     ("policy", &[]),
     ("mark", &[]),
+    ("split", &["policy"]),
     // The bytes of the protocol.
     ("milter::wire", CODEC),
     ("milter::frame", CODEC),
@@ -18,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("milter::negotiate", CODEC),
     ("milter::network", &[]),
     // The conversation, without a socket.
-    ("milter::settings", &["milter::network", "mark", "policy"]),
+    ("milter::settings", &["milter::network", "mark", "split", "policy"]),
     ("milter::facts", CONVERSATION),
     ("milter::transaction", CONVERSATION),
     ("milter::session", CONVERSATION),
@@ -34,13 +35,13 @@ const ARROWS: &[(&str, &[&str])] = &[
         "milter::client",
         &["milter::wire", "milter::frame", "milter::command", "milter::reply", "milter::negotiate", "milter::listen"],
     ),
-    ("milter", &["policy", "mark"]),
+    ("milter", &["policy", "mark", "split"]),
     ("store", &["policy"]),
     ("cache", &["store", "policy"]),
     // The plain types of the milter: what a listener's address, a network and a role are.
     ("config", &["policy", "milter::listen", "milter::network", "milter::settings"]),
     ("metrics", &["policy", "store", "milter::settings"]),
-    ("directory", &["policy", "mark", "store", "cache", "metrics", "milter::network", "milter::settings"]),
+    ("directory", &["policy", "mark", "split", "store", "cache", "metrics", "milter::network", "milter::settings"]),
     ("explain", &["policy", "milter::client::message", "milter::settings", "milter::transaction"]),
     ("app", &["cache", "config", "directory", "metrics", "milter", "policy", "store"]),
     ("cli", &["*"]),
@@ -61,6 +62,7 @@ const CONVERSATION: &[&str] = &[
     "milter::transaction",
     "policy",
     "mark",
+    "split",
 ];
 
 /// The libraries that policy may use.
@@ -70,8 +72,9 @@ const POLICY_LIBRARIES: &[&str] =
 /// Where a socket may stand.
 const SOCKET_FILES: &[&str] = &["milter/server.rs", "milter/server/", "milter/listen.rs", "milter/client.rs"];
 
-/// Where one may stand besides: `check` tries whether an address is free and who answers there, and serves nobody.
-const PROBES: &[&str] = &["cli/check/listener.rs", "cli/check/postfix/milters.rs"];
+/// Where one may stand besides: `check` tries whether an address is free and who answers there, `probe` asks from which
+/// address mail would come. Neither serves anybody.
+const PROBES: &[&str] = &["cli/check/listener.rs", "cli/check/postfix/milters.rs", "cli/probe/send.rs"];
 
 /// What is a socket. An address is none.
 const SOCKETS: &[&str] = &[

@@ -48,6 +48,7 @@ impl Daemon {
         place.run(&["user", "import", &users.display().to_string()]);
         let entries = place.write("entries.csv", ENTRIES.as_bytes());
         place.run(&["entry", "import", &entries.display().to_string()]);
+        place.prove(&["Perso", "Junk"]);
         for (user, option) in OPTIONS {
             place.run(&["user", "set", user, option]).done();
         }

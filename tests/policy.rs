@@ -6,14 +6,20 @@ mod conversations;
 mod edges;
 #[path = "policy/fixtures.rs"]
 mod fixtures;
+#[path = "policy/folders.rs"]
+mod folders;
 #[path = "policy/independence.rs"]
 mod independence;
 #[path = "policy/letters.rs"]
 mod letters;
 #[path = "policy/model.rs"]
 mod model;
+#[path = "policy/outbound.rs"]
+mod outbound;
 #[path = "policy/reference.rs"]
 mod reference;
+#[path = "policy/split.rs"]
+mod split;
 #[path = "policy/tag.rs"]
 mod tag;
 #[path = "policy/world.rs"]

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::notify;
+use super::{notify, warn_of_folders};
 use crate::cache::{Cache, Follower};
 use crate::config::{Config, Parsed, Source, load};
 use crate::directory::{Defaults, RelayDirectory};
@@ -122,6 +122,7 @@ impl Background {
                     );
                 }
                 self.directory.reload(Defaults::from(&config));
+                warn_of_folders(&*self.store, &self.directory);
                 info!(configuration = %self.source, "configuration reloaded");
             }
             Err(error) => {

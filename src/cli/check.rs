@@ -1,8 +1,10 @@
 //! `perso-milter check`: every problem of the configuration, and of what stands around it.
 //!
 //! The file comes first ([`crate::config`]). Where it is sound, `listener` looks at the sockets, `store` at the
-//! database and its keys, `postfix` compares with the Postfix that `postconf` describes. Each finding says what to do.
+//! database and its keys, `folders` at what is asked for there and not proven, `postfix` compares with the Postfix that
+//! `postconf` describes. Each finding says what to do.
 
+mod folders;
 mod listener;
 mod postconf;
 mod postfix;
@@ -101,7 +103,10 @@ fn findings(args: &Args, loaded: &Loaded) -> Vec<Problem> {
     problems.extend(listener::findings(&loaded.parsed, &listener::System::read(Path::new("/etc"))));
     problems.extend(store::findings(&loaded.parsed));
     match postconf {
-        Ok(Some(postconf)) => problems.extend(postfix::findings(&loaded.parsed, &postconf)),
+        Ok(Some(postconf)) => {
+            let key = store::split_key(&loaded.parsed);
+            problems.extend(postfix::findings(&loaded.parsed, &postconf, key.as_ref()));
+        }
         Ok(None) => {}
         Err(problem) => problems.push(problem),
     }

@@ -24,8 +24,9 @@ use crate::milter::listen::ListenAddress;
 use crate::policy::action::PersonalActions;
 use crate::policy::address::bare_path;
 use crate::policy::list::ListKind;
+use crate::policy::plan::Direction;
 use crate::policy::subject::decoded;
-use crate::store::{Actor, Level, NewUser, OwnEntry, SealAccess, Store, UserKind, system_clock};
+use crate::store::{Actor, AddressedFolder, Level, NewUser, OwnEntry, SealAccess, Store, UserKind, system_clock};
 
 /// The messages, with the lists of the example organisation, are part of the program.
 static MESSAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fixtures/mail");
@@ -140,6 +141,13 @@ fn fill(store: &dyn Store, lists: &ListsFile) -> anyhow::Result<()> {
     for domain in &lists.protected {
         store.protect_domain(&actor, organisation, domain)?;
     }
+    // No mail store stands behind the demo, and so none that could disprove it.
+    for folder in [&lists.defaults.personal.folder, &lists.defaults.black.junk_folder] {
+        let delimiter = lists.defaults.delimiter.context("the demo has a delimiter")?;
+        let folder = AddressedFolder { delimiter, name: folder.parse()? };
+        let (code, _) = store.begin_probe(&actor, organisation, &folder)?;
+        store.confirm_probe(&actor, &code)?;
+    }
     for (level, entries) in [(Level::Enforced, &lists.enforced), (Level::Default, &lists.default)] {
         for (list, value) in entries {
             store.add_own_entry(&actor, organisation, &OwnEntry { level, list: *list, value: value.clone() })?;
@@ -174,7 +182,7 @@ fn play(address: &ListenAddress, lists: &ListsFile, language: Language) -> anyho
         let outcome = client.send_message(&envelope, raw)?;
         let delivery = outcome.deliver(&envelope, raw, client.agreement());
         let paths: Vec<String> = example.rcpt.iter().map(|path| format!("<{path}>")).collect();
-        let explained = explain(&directory, &example.from, &paths, raw);
+        let explained = explain(&directory, Direction::Inbound, &example.from, &paths, raw);
         for (index, why) in explained.iter().enumerate() {
             let seen = Seen::of(&outcome, delivery.as_ref(), index, &paths[index], raw);
             recipients += 1;

@@ -12,15 +12,18 @@ use anyhow::{Context, bail};
 use serde_json::json;
 
 use super::lists::{self, ListsFile};
-use super::{ConfigOption, print_json, printable};
+use super::{ConfigOption, policy_of, print_json, printable};
 use crate::app::open_store;
 use crate::directory::Defaults;
-use crate::explain::{Explained, Language, explain};
+use crate::explain::{Explained, Language, explain, unproven_text};
 use crate::milter::client::message::Message;
 use crate::policy::address::Address;
+use crate::policy::decide::Outcome;
 use crate::policy::identity::header_sender;
-use crate::policy::plan::mailbox_candidates;
-use crate::store::{SealAccess, Store, system_clock};
+use crate::policy::list::UserOptions;
+use crate::policy::organisation::Proof;
+use crate::policy::plan::{Direction, mailbox_candidates};
+use crate::store::{Organisation, SealAccess, Store, StoreError, User, system_clock};
 
 /// Largest message read, in bytes.
 const MAX_MESSAGE: u64 = 256 << 20;
@@ -39,6 +42,9 @@ pub struct Args {
     /// Take organisation and lists from this file instead of the store
     #[arg(long, value_name = "FILE.toml")]
     lists: Option<PathBuf>,
+    /// The message is one that a user of ours sends
+    #[arg(long)]
+    outbound: bool,
     /// For programs
     #[arg(long)]
     json: bool,
@@ -67,14 +73,15 @@ pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     let defaults = Defaults::from(&config);
     let Some(file) = &args.lists else {
         let store = open_store(&config, &system_clock(), SealAccess::Never)?;
-        return masked(&*store, defaults.delimiter, args);
+        return masked(&*store, &defaults, args);
     };
     let text = read_text(file)?;
     let file = ListsFile::parse(&text, defaults).with_context(|| file.display().to_string())?;
+    let direction = if args.outbound { Direction::Outbound } else { Direction::Inbound };
     for refusal in file.refusals() {
         eprintln!("note: the console would refuse {refusal}");
     }
-    let explained = explain(&file.directory(), &sender, &args.recipients, &raw);
+    let explained = explain(&file.directory(), direction, &sender, &args.recipients, &raw);
     if args.json {
         print_json(&explained.iter().map(to_json).collect())?;
     } else {
@@ -139,33 +146,32 @@ fn print(one: &Explained, language: Language) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Says of each recipient what is no secret: whether they are a user. It reads no list, so it cannot tell of one.
-fn masked(store: &dyn Store, delimiter: Option<char>, args: &Args) -> anyhow::Result<ExitCode> {
-    let is_user = |path: &String| {
-        let Some(address) = Address::from_path(path.as_bytes()) else { return Ok(false) };
-        for address in mailbox_candidates(address, delimiter) {
-            match store.user_id(&address) {
-                Ok(_) => return Ok(true),
-                Err(crate::store::StoreError::UnknownUser(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(false)
-    };
+/// Says of each recipient what is no secret: whether they are a user, and which folders they would use if these were
+/// proven. It reads no list, so it cannot tell of one.
+fn masked(store: &dyn Store, defaults: &Defaults, args: &Args) -> anyhow::Result<ExitCode> {
+    let organisations = store.organisations()?;
     let mut rows = Vec::new();
     for recipient in &args.recipients {
-        let user = is_user(recipient)?;
-        rows.push((recipient, user));
+        let user = user(store, defaults.delimiter, recipient)?;
+        let organisation = user.as_ref().and_then(|user| organisations.iter().find(|o| o.id == user.organisation));
+        let unproven = match (&user, organisation) {
+            (Some(user), Some(organisation)) => unproven(defaults, organisation, user.options),
+            _ => Vec::new(),
+        };
+        rows.push((recipient, user.is_some(), unproven));
     }
     if args.json {
-        let row = |(recipient, user): &(&String, bool)| {
+        let row = |(recipient, user, unproven): &(&String, bool, Vec<String>)| {
             let (verdict, result) = if *user { ("masked", "masked") } else { ("none", "delivered") };
-            json!({ "rcpt": recipient, "user": user, "verdict": verdict, "result": result })
+            json!({
+                "rcpt": recipient, "user": user, "verdict": verdict, "result": result, "unproven_folders": unproven,
+            })
         };
         print_json(&rows.iter().map(row).collect())?;
         return Ok(ExitCode::SUCCESS);
     }
-    for (recipient, user) in rows {
+    let language = Language::of_environment();
+    for (recipient, user, unproven) in rows {
         say!("{recipient}")?;
         if user {
             say!("  verdict  masked: what becomes of the message depends on lists that only this user may see")?;
@@ -174,6 +180,32 @@ fn masked(store: &dyn Store, delimiter: Option<char>, args: &Args) -> anyhow::Re
             say!("  verdict  none: not a user")?;
             say!("  result   delivered")?;
         }
+        unproven.iter().try_for_each(|folder| say!("  note     {}", unproven_text(folder, language)))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The user whom a path names, if it names one.
+fn user(store: &dyn Store, delimiter: Option<char>, path: &str) -> Result<Option<User>, StoreError> {
+    let Some(address) = Address::from_path(path.as_bytes()) else { return Ok(None) };
+    for address in mailbox_candidates(address, delimiter) {
+        match store.user_id(&address) {
+            Ok(id) => return store.user(id).map(Some),
+            Err(StoreError::UnknownUser(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// The folders that a user's choices, or those of the organisation in their place, ask for in vain.
+fn unproven(defaults: &Defaults, organisation: &Organisation, options: UserOptions) -> Vec<String> {
+    let policy = policy_of(defaults, organisation);
+    let personal = options.personal_actions.unwrap_or(policy.personal.actions);
+    let outcomes = [
+        Outcome::Deliver { personal, clear_spam: false },
+        Outcome::Blocked(options.black_action.unwrap_or(policy.black.action)),
+    ];
+    let asked_for = outcomes.into_iter().filter_map(|outcome| policy.folder_for(outcome));
+    asked_for.filter(|(_, proof)| *proof == Proof::Unproven).map(|(folder, _)| folder.to_owned()).collect()
 }

@@ -28,6 +28,7 @@ use crate::policy::list::{EntryValue, FingerprintKey, Globs, ListKind, MAX_ENTRI
 use crate::policy::organisation::{OrgLists, OrgPolicy};
 use crate::policy::refusal::{EntryRules, check};
 use crate::policy::subject::Tag;
+use crate::split::SplitKey;
 
 /// Largest file of lists, in bytes.
 pub const MAX_FILE: u64 = 16 << 20;
@@ -247,7 +248,8 @@ impl ListsFile {
             enforced: OrgLists::build(1, &key, &self.enforced),
             defaults: OrgLists::build(1, &key, &self.default),
         };
-        let settings = defaults.settings(MarkKey::new(&[0; 32])).with_organisations([Arc::new(policy)]);
+        let settings =
+            defaults.settings(MarkKey::new(&[0; 32]), SplitKey::new(&[0; 32])).with_organisations([Arc::new(policy)]);
         let mut directory =
             FileDirectory { settings: Arc::new(settings), users: HashMap::new(), globs: HashMap::new() };
         for (id, user) in (1..).zip(&self.users) {

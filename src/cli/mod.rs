@@ -16,6 +16,7 @@ pub mod import;
 pub mod lists;
 pub mod org;
 pub mod postfix_config;
+pub mod probe;
 pub mod user;
 
 use std::path::PathBuf;
@@ -26,7 +27,10 @@ use clap::{Parser, Subcommand};
 
 use crate::app::{self, Part};
 use crate::config::{Config, LoadError, Loaded, LogFormat, load};
-use crate::store::{Actor, SealAccess, Store, system_clock};
+use crate::directory::{Defaults, policy};
+use crate::policy::list::FingerprintKey;
+use crate::policy::organisation::OrgPolicy;
+use crate::store::{Actor, Organisation, SealAccess, Store, system_clock};
 
 /// A milter that marks or files each recipient's personal mail, by the lists that recipient keeps.
 ///
@@ -66,6 +70,8 @@ enum Command {
     User(user::Args),
     /// Entries of users' lists
     Entry(entry::Args),
+    /// Prove that the mail store files into a folder, before folder or junk may be switched on
+    Probe(probe::Args),
 }
 
 /// The id of the option `-c`, the same in every command.
@@ -92,10 +98,15 @@ impl ConfigOption {
     /// The configuration and its store, opened.
     fn open_store(&self) -> anyhow::Result<(Config, Arc<dyn Store>)> {
         let config = self.load()?.parsed.config;
-        log_to_stderr(&config, tracing::Level::WARN);
-        let store = app::open_store(&config, &system_clock(), SealAccess::IfReadable)?;
+        let store = open_store(&config)?;
         Ok((config, store))
     }
+}
+
+/// Opens the store for a command.
+fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    log_to_stderr(config, tracing::Level::WARN);
+    app::open_store(config, &system_clock(), SealAccess::IfReadable)
 }
 
 /// Runs a command.
@@ -109,6 +120,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Org(args) => org::run(args),
         Command::User(args) => user::run(args),
         Command::Entry(args) => entry::run(args),
+        Command::Probe(args) => probe::run(args),
     };
     result.unwrap_or_else(|error| failed(&error))
 }
@@ -165,6 +177,21 @@ fn administrator() -> String {
 
 fn actor() -> Actor {
     Actor::Administrator { name: administrator() }
+}
+
+/// An organisation's policy as the daemon goes by it, to look at: its own lists match nobody here.
+fn policy_of(defaults: &Defaults, organisation: &Organisation) -> OrgPolicy {
+    policy(defaults, organisation, &FingerprintKey::from_bytes([0; 16]))
+}
+
+/// What to do about a folder that is asked for and not proven.
+fn proof_remedy(organisation: &Organisation, folder: &str) -> String {
+    format!("prove it: {}, then perso-milter probe confirm CODE", organisation.probe_command(folder))
+}
+
+/// That a folder is not proven, and what to do about it.
+fn unproven(organisation: &Organisation, folder: &str) -> String {
+    format!("the folder {folder} is not proven; {}", proof_remedy(organisation, folder))
 }
 
 /// Folders are reached by way of the recipient delimiter.

@@ -6,11 +6,12 @@ use anyhow::{Context, anyhow, bail};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{ConfigOption, actor, confirmed, print_json};
+use super::{ConfigOption, actor, confirmed, policy_of, print_json};
 use crate::config::Config;
-use crate::directory::{Defaults, parse_domains, policy};
+use crate::directory::{Defaults, parse_domains};
 use crate::policy::action::{BlackAction, LateAction, PersonalActions};
-use crate::policy::list::{EntryValue, FingerprintKey, ListKind};
+use crate::policy::list::{EntryValue, ListKind, UserOptions};
+use crate::policy::organisation::{FolderChoice, OrgPolicy};
 use crate::policy::refusal::{EntryRules, check};
 use crate::store::{KEYS, Level, Organisation, OwnEntry, RemainingUsers, Store, StoreError};
 
@@ -132,14 +133,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
                 Ok((key.trim().to_owned(), value.to_owned()))
             };
             let settings = settings.iter().map(pair).collect::<anyhow::Result<Vec<_>>>()?;
-            let organisation = store.organisation(&name)?;
-            let mut wanted = organisation.clone();
-            settings.iter().try_for_each(|(key, value)| wanted.settings.set(key, value))?;
-            let known = conflicts(&config, &organisation);
-            if let Some(new) = conflicts(&config, &wanted).into_iter().find(|conflict| !known.contains(conflict)) {
-                bail!(new);
-            }
-            store.set_organisation(&actor(), organisation.id, &settings)?;
+            set(&config, store, &name, &settings)?;
             say!("organisation {name} changed")?;
         }
         Command::Remove { name, with_users } => return remove(store, &name, with_users),
@@ -170,41 +164,95 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Sets settings that fit together. A conflict that was there before is told to whoever sets one of its keys, and to
+/// nobody who sets another.
+fn set(config: &Config, store: &dyn Store, name: &str, settings: &[(String, String)]) -> anyhow::Result<()> {
+    let organisation = store.organisation(name)?;
+    let mut wanted = organisation.clone();
+    settings.iter().try_for_each(|(key, value)| wanted.settings.set(key, value))?;
+    let defaults = Defaults::from(config);
+    let choices = store.user_choices(organisation.id)?;
+    let found = |organisation: &Organisation| {
+        let policy = policy_of(&defaults, organisation);
+        [conflicts(defaults.delimiter, &policy), unproven(organisation, &policy, &choices)].concat()
+    };
+    let known = found(&organisation);
+    let is_set = |conflict: &Conflict| settings.iter().any(|(key, _)| conflict.keys.contains(&key.as_str()));
+    if let Some(conflict) = found(&wanted).into_iter().find(|found| !known.contains(found) || is_set(found)) {
+        bail!(conflict.what);
+    }
+    store.set_organisation(&actor(), organisation.id, settings)?;
+    Ok(())
+}
+
+/// Settings that do not go together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Conflict {
+    /// The keys that can mend it.
+    keys: &'static [&'static str],
+    /// The key that is wrong, why, and what to do.
+    what: String,
+}
+
 /// What the configuration refuses between its own keys, found between an organisation's settings and those that it leaves
 /// to the configuration.
-fn conflicts(config: &Config, organisation: &Organisation) -> Vec<&'static str> {
-    let policy = policy(&Defaults::from(config), organisation, &FingerprintKey::from_bytes([0; 16]));
+fn conflicts(delimiter: Option<char>, policy: &OrgPolicy) -> Vec<Conflict> {
     let (personal, black) = (&policy.personal, &policy.black);
-    let delimiter = config.recipients.delimiter.map(|delimiter| delimiter.as_char());
     let holds_delimiter = |folder: &str| delimiter.is_some_and(|delimiter| folder.contains(delimiter));
     let all = [
         (
             delimiter.is_none() && personal.actions.contains(PersonalActions::FOLDER),
+            &["personal_actions"][..],
             "personal_actions: folder needs a delimiter, and recipients.delimiter is empty; choose another action",
         ),
         (
             delimiter.is_none() && black.action == BlackAction::Junk,
+            &["black_action"],
             "black_action: junk needs a delimiter, and recipients.delimiter is empty; choose another action",
         ),
         (
             delimiter.is_none() && black.late_action == LateAction::Junk,
+            &["late_action"],
             "late_action: junk needs a delimiter, and recipients.delimiter is empty; choose another action",
         ),
-        (holds_delimiter(&personal.folder), "folder: it holds the recipients.delimiter; name a folder without it"),
+        (
+            holds_delimiter(&personal.folder),
+            &["folder"],
+            "folder: it holds the recipients.delimiter; name a folder without it",
+        ),
         (
             holds_delimiter(&black.junk_folder),
+            &["junk_folder"],
             "junk_folder: it holds the recipients.delimiter; name a folder without it",
         ),
         (
             personal.folder.eq_ignore_ascii_case(&black.junk_folder),
+            &["folder", "junk_folder"],
             "junk_folder: blocked messages would lie among the personal ones; name another folder than folder",
         ),
         (
             policy.white.spam_prefixes.iter().any(|prefix| policy.personal.tag.begins_with(prefix)),
+            &["tag", "spam_prefixes"],
             "spam_prefixes: the tag would be taken off as a spam mark; choose another tag",
         ),
     ];
-    all.into_iter().filter(|(is_so, _)| *is_so).map(|(_, conflict)| conflict).collect()
+    let found = all.into_iter().filter(|(is_so, ..)| *is_so);
+    found.map(|(_, keys, what)| Conflict { keys, what: what.to_owned() }).collect()
+}
+
+/// Folders that are asked for and not proven.
+fn unproven(organisation: &Organisation, policy: &OrgPolicy, choices: &[UserOptions]) -> Vec<Conflict> {
+    let conflict = |(choice, folder): (FolderChoice, &str)| {
+        let (keys, asking): (&[&str], _) = match choice {
+            FolderChoice::PersonalActions => (&["personal_actions", "folder"], "personal_actions: "),
+            FolderChoice::UsersPersonalActions => (&["folder"], "folder: users chose to file there, and "),
+            FolderChoice::BlackAction => (&["black_action", "junk_folder"], "black_action: "),
+            FolderChoice::UsersBlackAction => (&["junk_folder"], "junk_folder: users chose to file there, and "),
+            FolderChoice::LateAction => (&["late_action", "junk_folder"], "late_action: "),
+        };
+        Conflict { keys, what: format!("{asking}{}", super::unproven(organisation, folder)) }
+    };
+    policy.unproven(choices).into_iter().map(conflict).collect()
 }
 
 /// What may be entered on users' lists of an organisation.

@@ -3,12 +3,17 @@
 //! Postfix writes a listener as `inet:HOST:PORT` or `unix:PATH`, where Sendmail, and we, write `inet:PORT@HOST`; the path
 //! of a unix socket is given relative to the queue directory, which holds for chrooted services and for others.
 
+pub mod split;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::config::{self, Config, ListenAddress, Role};
+use super::open_store;
+use crate::config::{self, Config, ListenAddress, Role, SplitMode};
+use crate::directory::split_key;
 use crate::policy::action::{BlackAction, LateAction, PersonalActions};
+use crate::split::SplitKey;
 
 /// Prints the main.cf, master.cf and Dovecot lines that fit the configuration
 #[derive(Debug, clap::Args)]
@@ -19,9 +24,30 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// What folders need as well, before an action uses one: the mail store must file before that can be proven
+    #[arg(long)]
+    pub folders: bool,
+    /// Where Postfix has its files
+    #[command(flatten)]
+    pub directories: Directories,
+}
+
+/// Where Postfix has its files.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Directories {
     /// Postfix's queue_directory
-    #[arg(long, value_name = "DIR", default_value = "/var/spool/postfix")]
-    pub queue_directory: PathBuf,
+    #[arg(long = "queue-directory", value_name = "DIR", default_value = "/var/spool/postfix")]
+    pub queue: PathBuf,
+    /// Postfix's config_directory
+    #[arg(long = "config-directory", value_name = "DIR", default_value = "/etc/postfix")]
+    pub configuration: PathBuf,
+}
+
+/// Where Debian has them.
+impl Default for Directories {
+    fn default() -> Self {
+        Self { queue: "/var/spool/postfix".into(), configuration: "/etc/postfix".into() }
+    }
 }
 
 /// Prints the lines.
@@ -29,8 +55,16 @@ pub struct Args {
 /// # Errors
 /// Where the configuration has errors, or the lines cannot be printed.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let config = config::load(args.config.as_deref())?.parsed.config;
-    let sections = sections(&config, &args.queue_directory);
+    let mut config = config::load(args.config.as_deref())?.parsed.config;
+    if args.folders {
+        config.personal.actions = config.personal.actions | PersonalActions::FOLDER;
+    }
+    // The tables name secrets of this store, which is created where there is none yet.
+    let key = match config.split_mode() {
+        SplitMode::Off => None,
+        SplitMode::Mixed | SplitMode::Edits => Some(split_key(&open_store(&config)?.keys().match_key)),
+    };
+    let sections = sections(&config, key.as_ref(), &args.directories);
     let mut out = io::stdout().lock();
     if args.json {
         let lines = |section: &Section| {
@@ -49,10 +83,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// Lines that go to one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
-    /// The name for programs: `commands`, `main.cf`, `master.cf`, `dovecot`, `sieve`.
+    /// The name for programs: `commands`, `main.cf`, `master.cf`, `split main.cf`, `split marker`, `split received`,
+    /// `split master.cf`, `dovecot`, `sieve`.
     pub key: &'static str,
     /// Where the lines go, for people.
-    pub place: &'static str,
+    pub place: String,
     /// The lines, comments among them.
     pub lines: Vec<String>,
 }
@@ -65,24 +100,40 @@ impl Section {
     }
 }
 
-/// Every section that this configuration calls for.
-pub fn sections(config: &Config, queue_directory: &Path) -> Vec<Section> {
+/// Every section that this configuration calls for; those of the split where there is a key for it.
+pub fn sections(config: &Config, split: Option<&SplitKey>, directories: &Directories) -> Vec<Section> {
     let mut sections = Vec::new();
-    let mut add = |key, place, lines: Vec<String>| {
+    let mut add = |key, place: String, lines: Vec<String>| {
         if !lines.is_empty() {
             sections.push(Section { key, place, lines });
         }
     };
-    add("commands", "as root, once", directories(config));
-    add("main.cf", "/etc/postfix/main.cf", main_cf(config, queue_directory));
-    add("master.cf", "/etc/postfix/master.cf: under submission and submissions", master_cf(config));
+    let file = |name: &str| directories.configuration.join(name).display().to_string();
+    add("commands", "as root, once".to_owned(), directories_of_sockets(config));
+    add("main.cf", file("main.cf"), main_cf(config, &directories.queue));
+    add("master.cf", format!("{}: under submission and submissions", file("master.cf")), master_cf(config));
+    if let Some(key) = split {
+        add(
+            "split main.cf",
+            format!("{}: one copy for each recipient", file("main.cf")),
+            split::main_cf(config, directories),
+        );
+        add("split marker", format!("{}, mode 0600", file(split::MARKER_TABLE)), split::marker_table(config, key));
+        add("split received", format!("{}, mode 0600", file(split::RECEIVED_TABLE)), split::received_table(key));
+        add(
+            "split master.cf",
+            format!("{}: at its end", file("master.cf")),
+            split::master_cf(config, key, directories),
+        );
+    }
     if uses_folders(config) {
-        add("dovecot", "/etc/dovecot/conf.d/90-perso.conf", dovecot(config));
+        add("dovecot", "/etc/dovecot/conf.d/90-perso.conf".to_owned(), dovecot(config));
     }
     if config.personal.actions.contains(PersonalActions::FOLDER)
         || config.personal.actions.contains(PersonalActions::MARK)
     {
-        add("sieve", "or a Sieve rule for all users, which leaves no trace in the log of Postfix", sieve(config));
+        let place = "or a Sieve rule for all users, which leaves no trace in the log of Postfix".to_owned();
+        add("sieve", place, sieve(config));
     }
     sections
 }
@@ -122,7 +173,7 @@ fn reachable<'a>(host: Option<&'a str>, every: &str, loopback: &'a str) -> &'a s
     host.filter(|host| *host != every).unwrap_or(loopback)
 }
 
-fn directories(config: &Config) -> Vec<String> {
+fn directories_of_sockets(config: &Config) -> Vec<String> {
     let mut folders: Vec<&Path> = Vec::new();
     for listener in &config.milter.listeners {
         if let ListenAddress::Unix { path } = &listener.address
@@ -170,6 +221,7 @@ fn main_cf(config: &Config, queue_directory: &Path) -> Vec<String> {
             &config.black.junk_folder
         };
         lines.push(format!("# user{delimiter}{folder}@domain reaches the folder {folder} of user."));
+        lines.push("# Nothing is filed until a message has proven that: perso-milter probe send ADDRESS".to_owned());
         lines.push(format!("recipient_delimiter = {delimiter}"));
     }
     lines

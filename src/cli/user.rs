@@ -10,10 +10,13 @@ use serde_json::json;
 
 use super::import::{Fields, Importer, import};
 use super::org::Change;
-use super::{ConfigOption, actor, administrator, confirmed, print_json};
+use super::{ConfigOption, actor, administrator, confirmed, policy_of, print_json};
 use crate::config::Config;
+use crate::directory::Defaults;
 use crate::policy::action::{BlackAction, PersonalActions};
 use crate::policy::address::Address;
+use crate::policy::decide::Outcome;
+use crate::policy::organisation::Proof;
 use crate::store::{Actor, ImportUser, NewUser, Store, Ticket, User, UserId, UserKind, UserStatus};
 
 /// `user …`
@@ -172,15 +175,21 @@ fn remove(store: &dyn Store, address: &str) -> anyhow::Result<ExitCode> {
 fn set(config: &Config, store: &dyn Store, address: &str, settings: &[String]) -> anyhow::Result<()> {
     let user = find(store, address)?;
     let mut options = user.options;
+    let mut asked_for = Vec::new();
     for setting in settings {
         let (key, value) = setting.split_once('=').with_context(|| format!("{setting}: write KEY=VALUE"))?;
         let chosen = !value.is_empty();
         match key {
             "personal_actions" => {
                 options.personal_actions = chosen.then(|| actions(value)).transpose()?;
+                let personal = options.personal_actions.unwrap_or(PersonalActions::NONE);
+                asked_for.push((key, Outcome::Deliver { personal, clear_spam: false }));
             }
             "black_action" => {
-                options.black_action = chosen.then(|| value.parse()).transpose().context("black_action")?
+                options.black_action = chosen.then(|| value.parse()).transpose().context("black_action")?;
+                // Where reject can no longer be had, the organisation's late_action speaks.
+                let chosen = options.black_action.filter(|action| *action != BlackAction::Reject);
+                asked_for.extend(chosen.map(|action| (key, Outcome::Blocked(action))));
             }
             _ => bail!("{key}: a user has the settings personal_actions and black_action"),
         }
@@ -190,8 +199,22 @@ fn set(config: &Config, store: &dyn Store, address: &str, settings: &[String]) -
     if files {
         super::needs_delimiter(config)?;
     }
+    are_proven(config, store, &user, &asked_for)?;
     store.set_user_options(&actor(), user.id, options)?;
     say!("user {} changed", user.address.as_str())?;
+    Ok(())
+}
+
+/// That each folder which a setting asks for is proven.
+fn are_proven(config: &Config, store: &dyn Store, user: &User, asked_for: &[(&str, Outcome)]) -> anyhow::Result<()> {
+    let all = store.organisations()?;
+    let organisation = all.iter().find(|one| one.id == user.organisation).context("the organisation is gone")?;
+    let policy = policy_of(&Defaults::from(config), organisation);
+    for (key, outcome) in asked_for {
+        if let Some((folder, Proof::Unproven)) = policy.folder_for(*outcome) {
+            bail!("{key}: {}", super::unproven(organisation, folder));
+        }
+    }
     Ok(())
 }
 

@@ -42,15 +42,6 @@ macro_rules! named {
 }
 
 named! {
-    /// When a message is split into one copy per recipient.
-    SplitMode, "write \"off\": this version has no other, and leaves a message unedited whose recipients need different edits" {
-        /// Never.
-        #[default]
-        Off = "off",
-    }
-}
-
-named! {
     /// The least that is worth a log line.
     LogLevel, "it must be one of error, warn, info, debug, trace" {
         /// What a person must act on.

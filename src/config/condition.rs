@@ -91,10 +91,17 @@ impl Findings<'_> {
             let what = "no listener has the role edge: mail from the network is not seen";
             self.warning("milter.listener", what, "add one with role = \"edge\"");
         }
+        let mode = config.split_mode();
+        if mode != SplitMode::Off && !listeners.iter().any(|listener| listener.role == Role::Split) {
+            let what =
+                format!("{mode} splits messages, and no listener has the role split: nothing would take the copies");
+            self.error("split.mode", what, "add a [[milter.listener]] with role = \"split\", or write \"off\"");
+        }
         for (index, listener) in listeners.iter().enumerate() {
-            if listener.role == Role::Split && config.split.mode == SplitMode::Off && !self.is_broken("split.mode") {
+            if listener.role == Role::Split && mode == SplitMode::Off {
                 let what = "nothing comes here while split.mode is off";
-                self.warning(&format!("milter.listener[{}].role", index + 1), what, "leave this listener out");
+                let remedy = "leave this listener out, once no copy is left in Postfix's queue";
+                self.warning(&format!("milter.listener[{}].role", index + 1), what, remedy);
             }
         }
     }

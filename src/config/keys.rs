@@ -26,7 +26,10 @@ impl Config {
         root.section("authentication", |s| self.authentication.read(s));
         root.section("recipients", |s| s.optional("delimiter", &mut self.recipients.delimiter));
         root.section("networks", |s| self.networks.read(s));
-        root.section("split", |s| s.value("mode", &mut self.split.mode));
+        root.section("split", |s| {
+            s.optional("mode", &mut self.split.configured_mode);
+            s.value("address", &mut self.split.address);
+        });
         root.section("log", |s| {
             s.value("level", &mut self.log.level);
             s.value("format", &mut self.log.format);
@@ -77,6 +80,7 @@ impl Personal {
         section.value_of("tag", value::tag, &mut self.tag);
         section.value("folder", &mut self.folder);
         section.flag("sensitivity", &mut self.sensitivity);
+        section.value("outbound", &mut self.outbound);
     }
 }
 

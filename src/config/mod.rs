@@ -22,17 +22,18 @@ use std::time::Duration;
 pub use crate::milter::listen::ListenAddress;
 pub use crate::milter::network::Network;
 pub use crate::milter::settings::Role;
-use crate::policy::action::{BlackAction, LateAction, PersonalActions};
+pub use crate::policy::action::SplitMode;
+use crate::policy::action::{BlackAction, LateAction, OutboundAction, PersonalActions};
 use crate::policy::address::Domain;
 use crate::policy::authres::{AuthenticationMode, AuthenticationPolicy};
-use crate::policy::organisation::{BlackPolicy, PersonalPolicy, WhitePolicy};
+use crate::policy::organisation::{BlackPolicy, PersonalPolicy, Proof, WhitePolicy};
 use crate::policy::subject::Tag;
 
 pub use crate::policy::text::{FolderName, HeaderName, ReplyText};
-pub use choice::{LogFormat, LogLevel, SplitMode};
+pub use choice::{LogFormat, LogLevel};
 pub use load::{Loaded, MAX_FILE, Parsed, Source, load, parse};
 pub use problem::{KeyLines, LoadError, Place, Problem, Severity};
-pub use value::{AuthservId, DaemonName, Delimiter, GroupName, SocketMode, StoreUrl};
+pub use value::{AuthservId, DaemonName, Delimiter, GroupName, SocketMode, SplitAddress, StoreUrl};
 
 /// `config/perso-milter.toml`: every key with its default, explained.
 pub const DEFAULT_FILE: &str = include_str!("../../config/perso-milter.toml");
@@ -133,6 +134,8 @@ pub struct Personal {
     pub folder: FolderName,
     /// `sensitivity`: whether `Sensitivity: Personal` (RFC 2156) stands beside the mark. Default: no.
     pub sensitivity: bool,
+    /// `outbound`: `off`, `tag` or `mark`, for what users send to people on their personal lists. Default: `off`.
+    pub outbound: OutboundAction,
 }
 
 /// `[black]`, the defaults of an organisation that sets nothing else.
@@ -208,8 +211,18 @@ pub struct Networks {
 /// `[split]`
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Split {
-    /// `mode`: `off` in this version. Default: `off`.
-    pub mode: SplitMode,
+    /// `mode`: `off`, `mixed` or `edits`, as the file has it. Ask [`Config::split_mode`] for the one that applies.
+    pub configured_mode: Option<SplitMode>,
+    /// `address`: where Postfix's second smtpd takes the copies, on this machine. Default: `127.0.0.1:10026`.
+    pub address: SplitAddress,
+}
+
+impl Config {
+    /// The mode that applies: the configured one, else `edits` where a listener has the role `split`, else `off`.
+    pub fn split_mode(&self) -> SplitMode {
+        let has_path = self.milter.listeners.iter().any(|listener| listener.role == Role::Split);
+        self.split.configured_mode.unwrap_or(if has_path { SplitMode::Edits } else { SplitMode::Off })
+    }
 }
 
 /// `[log]`
@@ -258,6 +271,7 @@ impl Default for Personal {
             tag: literal_tag("[PERSO]"),
             folder: FolderName::perso(),
             sensitivity: false,
+            outbound: OutboundAction::Off,
         }
     }
 }
@@ -303,24 +317,27 @@ fn literal_tag(text: &str) -> Tag {
 }
 
 impl Personal {
-    /// As the policy has it.
+    /// As the policy has it. Whether the folder is proven, an organisation of the store says.
     pub fn policy(&self) -> PersonalPolicy {
         PersonalPolicy {
             actions: self.actions,
             tag: self.tag.clone(),
             folder: self.folder.to_string(),
+            folder_proof: Proof::Proven,
             sensitivity: self.sensitivity,
+            outbound: self.outbound,
         }
     }
 }
 
 impl Black {
-    /// As the policy has it.
+    /// As the policy has it; see [`Personal::policy`].
     pub fn policy(&self) -> BlackPolicy {
         BlackPolicy {
             action: self.action,
             late_action: self.late_action,
             junk_folder: self.junk_folder.to_string(),
+            junk_proof: Proof::Proven,
             reject_text: self.reject_text.to_string(),
         }
     }

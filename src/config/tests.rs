@@ -92,6 +92,16 @@ fn the_mode_follows_the_verifier() {
     assert_eq!(mode("authentication = { mode = 'off', authserv_ids = ['a'] }"), AuthenticationMode::Off);
 }
 
+#[test]
+fn messages_are_split_where_there_is_a_listener_for_it() {
+    let mode = |text: &str| parse("f", text).unwrap_or_else(|error| panic!("{error}")).config.split_mode();
+    let path = "[[milter.listener]]\naddress = 'inet:1@127.0.0.1'\nrole = 'split'\n";
+    assert_eq!(mode(""), SplitMode::Off);
+    assert_eq!(mode(path), SplitMode::Edits);
+    assert_eq!(mode(&format!("{path}[split]\nmode = 'mixed'")), SplitMode::Mixed);
+    assert_eq!(mode(&format!("{path}[split]\nmode = 'off'")), SplitMode::Off);
+}
+
 proptest::proptest! {
     #[test]
     fn any_text_is_read_without_panic(text in "\\PC{0,200}") {

@@ -1,6 +1,7 @@
 //! Types of single settings: a value that exists is valid. Each error text ends the sentence `"…" is not accepted;`.
 
 use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -79,6 +80,34 @@ impl FromStr for DaemonName {
     }
 }
 
+/// Where the second smtpd of a split takes the copies: an address of this machine's own, and a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SplitAddress(SocketAddr);
+
+impl SplitAddress {
+    /// The address and port.
+    pub fn socket_address(self) -> SocketAddr {
+        self.0
+    }
+}
+
+impl Default for SplitAddress {
+    fn default() -> Self {
+        Self(SocketAddr::from((Ipv4Addr::LOCALHOST, 10026)))
+    }
+}
+
+impl FromStr for SplitAddress {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text.parse::<SocketAddr>() {
+            Ok(address) if address.ip().is_loopback() && address.port() != 0 => Ok(Self(address)),
+            _ => Err(ValueError("it must be a loopback address and a port, such as 127.0.0.1:10026")),
+        }
+    }
+}
+
 /// A system group by name: 1 to 32 letters, digits, `.`, `-` and `_`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct GroupName(Box<str>);
@@ -113,6 +142,12 @@ macro_rules! text_value {
 }
 
 text_value!(AuthservId, DaemonName, GroupName);
+
+impl fmt::Display for SplitAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 impl fmt::Display for Delimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -76,6 +76,15 @@ impl<D: Directory> Connection<D> {
                 self.messages = self.messages.wrapping_add(1);
                 info!(connection, queue_id = queue_id.as_deref().unwrap_or("-"), recipients, "message");
             }
+            Notice::Copy => self.messages = self.messages.wrapping_add(1),
+            Notice::Unmarked { queue_id } => {
+                let queue_id = queue_id.as_deref().unwrap_or("-");
+                error!(
+                    connection,
+                    queue_id,
+                    "a message in the role split that the edge has not split, decided as mail from outside: nothing but the header check of perso-milter may send mail to that port"
+                );
+            }
             Notice::SecondRecipient => {
                 error!(
                     connection,

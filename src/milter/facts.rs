@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::settings::Settings;
+use super::settings::{Pass, Settings};
 use crate::mark;
 use crate::policy::address::Address;
 use crate::policy::authres::Evidence;
 use crate::policy::identity::header_sender;
 use crate::policy::plan::EditableHeaders;
+use crate::split;
 
 /// How much of the headers is kept: most recipients have no list, and then nothing needs to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -31,9 +32,16 @@ pub enum HeaderLimit {
     Bytes,
 }
 
+/// Headers that a message may have in the second pass beyond the limit of the first, which it kept: what was added
+/// meanwhile.
+const ADDED_HEADERS: usize = 16;
+/// Bytes, likewise.
+const ADDED_BYTES: usize = 64 << 10;
+
 /// Facts of the headers seen so far.
 #[derive(Default)]
 pub struct HeaderFacts {
+    pass: Pass,
     /// The values that are kept, one behind the other.
     text: Vec<u8>,
     subject: Option<Range<usize>>,
@@ -47,19 +55,29 @@ pub struct HeaderFacts {
     evidence: Evidence,
     spam: Noted,
     forged: Noted,
+    marker: Option<Range<usize>>,
     count: usize,
     bytes: usize,
     over: Option<HeaderLimit>,
 }
 
 impl HeaderFacts {
+    /// Of a message without headers so far.
+    pub fn new(pass: Pass) -> Self {
+        Self { pass, ..Self::default() }
+    }
+
     /// Takes one header, in the order of the message.
     pub fn add(&mut self, settings: &Settings, depth: Depth, name: &[u8], value: &[u8]) {
         self.count += 1;
         self.bytes = self.bytes.saturating_add(name.len() + value.len());
-        if self.count > settings.limits.headers {
+        let (more_headers, more_bytes) = match self.pass {
+            Pass::First => (0, 0),
+            Pass::Second => (ADDED_HEADERS, ADDED_BYTES),
+        };
+        if self.count > settings.limits.headers.saturating_add(more_headers) {
             self.over.get_or_insert(HeaderLimit::Count);
-        } else if self.bytes > settings.limits.header_bytes {
+        } else if self.bytes > settings.limits.header_bytes.saturating_add(more_bytes) {
             self.over.get_or_insert(HeaderLimit::Bytes);
         }
         if self.over.is_some() {
@@ -67,6 +85,9 @@ impl HeaderFacts {
         }
         if mark::is_reserved(name) {
             self.forged.add(name);
+            if self.pass == Pass::Second && name.eq_ignore_ascii_case(split::HEADER.as_bytes()) {
+                keep(&mut self.text, &mut self.marker, value);
+            }
         } else if depth >= Depth::Decide {
             self.add_for_decision(settings, depth, name, value);
         }
@@ -82,7 +103,7 @@ impl HeaderFacts {
         } else if is("Received") {
             self.received += 1;
         } else if is("Authentication-Results") {
-            self.evidence.add(&settings.authentication, value, self.received);
+            self.evidence.add(&settings.authentication, value, self.received_above());
         } else if depth == Depth::Mark && is("To") {
             keep(&mut self.text, &mut self.to, value);
         } else if depth == Depth::Mark && is("Date") {
@@ -96,6 +117,19 @@ impl HeaderFacts {
         if settings.spam_headers().iter().any(|known| is(known)) {
             self.spam.add(name);
         }
+    }
+
+    /// Received headers so far that stood there when the verifier looked: the second pass sees the one of the first too.
+    fn received_above(&self) -> usize {
+        match self.pass {
+            Pass::First => self.received,
+            Pass::Second => self.received.saturating_sub(1),
+        }
+    }
+
+    /// The marker of the first pass, as the second finds it.
+    pub fn marker(&self) -> Option<&[u8]> {
+        self.value(&self.marker)
     }
 
     /// The limit that the headers are over, if they are.
@@ -176,10 +210,11 @@ mod tests {
     use super::*;
     use crate::mark::MarkKey;
     use crate::policy::fixture::organisation;
+    use crate::split::SplitKey;
     use std::sync::Arc;
 
     fn settings() -> Settings {
-        Settings::new(MarkKey::new(&[0; 32])).with_organisations([Arc::new(organisation())])
+        Settings::new(MarkKey::new(&[0; 32]), SplitKey::new(&[0; 32])).with_organisations([Arc::new(organisation())])
     }
 
     fn facts(depth: Depth, headers: &[(&str, &str)]) -> HeaderFacts {

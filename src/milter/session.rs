@@ -12,9 +12,10 @@ use super::command::{Command, CommandError, EnvelopeAddress, Macros, Peer};
 use super::frame::{Frame, FrameDecoder, FrameError};
 use super::negotiate::{Agreement, Event, NegotiationError, Offer, Wanted, negotiate};
 use super::reply::{HeaderName, HeaderValue, Reply, ReplyCode, ReplyError, Text};
-use super::settings::{Directory, Role, Settings};
+use super::settings::{Directory, Pass, Role, Settings};
 use super::transaction::{MessageAnswer, OverLimit, RecipientAnswer, Transaction};
 use super::wire::{Actions, FRAME_MAX, LENGTH_BYTES, Protocol, Stage, command};
+use crate::policy::action::SplitMode;
 use crate::policy::plan::{Circumstances, Direction, Modification, Rejection};
 use crate::policy::subject::LeadingSpace;
 
@@ -97,6 +98,13 @@ pub enum Notice {
         limit: OverLimit,
         /// Whether it was refused for now.
         refused: bool,
+    },
+    /// A copy ended, in the second pass. Not for the log: it would tell which messages are split.
+    Copy,
+    /// A message came to the second pass that the first has not sent there; decided as mail from outside.
+    Unmarked {
+        /// The MTA's queue id, where it told us.
+        queue_id: Option<String>,
     },
     /// A second recipient came to the second pass, where the MTA must send one copy each; answered 451.
     SecondRecipient,
@@ -283,7 +291,7 @@ impl Conversation {
                 Some(Reply::Continue)
             }
             Command::EndOfMessage(_) => {
-                self.end_of_message(directory, output);
+                self.end_of_message(directory, terms.role, output);
                 None
             }
             Command::Abort => {
@@ -347,7 +355,8 @@ impl Conversation {
     fn mail(&mut self, directory: &impl Directory, role: Role, envelope: &EnvelopeAddress<'_>) {
         let settings = directory.settings();
         let circumstances = self.circumstances(&settings, role);
-        self.transaction = Some(Box::new(Transaction::new(settings, circumstances, envelope.address)));
+        self.transaction =
+            Some(Box::new(Transaction::new(directory, settings, role.pass(), circumstances, envelope.address)));
     }
 
     fn circumstances(&self, settings: &Settings, role: Role) -> Circumstances {
@@ -369,6 +378,10 @@ impl Conversation {
             delimiter: settings.delimiter,
             leading: if keeps_space { LeadingSpace::Kept } else { LeadingSpace::Eaten },
             hold: may(Actions::QUARANTINE),
+            split: match role.pass() {
+                Pass::First => settings.split,
+                Pass::Second => SplitMode::Off,
+            },
         }
     }
 
@@ -393,9 +406,12 @@ impl Conversation {
         }
     }
 
-    fn end_of_message(&mut self, directory: &impl Directory, output: &mut Vec<u8>) {
+    fn end_of_message(&mut self, directory: &impl Directory, role: Role, output: &mut Vec<u8>) {
         let Some(transaction) = self.transaction.take() else { return };
         let recipients = transaction.recipients();
+        if transaction.lacks_marker() {
+            self.notices.push(Notice::Unmarked { queue_id: self.queue_id.clone() });
+        }
         let start = output.len();
         let last = match transaction.finish(directory) {
             MessageAnswer::Accept(modifications) => {
@@ -407,7 +423,7 @@ impl Conversation {
                         // All or nothing: half an answer could add a recipient and not delete the other.
                         output.truncate(start);
                         self.notices.push(Notice::Unwritable(error));
-                        if transaction.may_refuse() { Reply::TempFail } else { Reply::Continue }
+                        if transaction.may_wait() { Reply::TempFail } else { Reply::Continue }
                     }
                 }
             }
@@ -422,7 +438,10 @@ impl Conversation {
             }
         };
         last.encode(output);
-        self.notices.push(Notice::Message { queue_id: self.queue_id.take(), recipients });
+        self.notices.push(match role.pass() {
+            Pass::First => Notice::Message { queue_id: self.queue_id.take(), recipients },
+            Pass::Second => Notice::Copy,
+        });
         self.forget_message();
     }
 
@@ -488,6 +507,7 @@ mod tests {
     use crate::policy::address::Address;
     use crate::policy::fixture::{organisation, user};
     use crate::policy::list::{Globs, ListKind, UserLists};
+    use crate::split::SplitKey;
 
     /// Two users: alice lists a@d.example as personal, bob as black.
     struct Fake {
@@ -515,7 +535,8 @@ mod tests {
     }
 
     fn session() -> Session<Fake> {
-        let mut settings = Settings::new(MarkKey::new(&[0; 32])).with_organisations([Arc::new(organisation())]);
+        let mut settings = Settings::new(MarkKey::new(&[0; 32]), SplitKey::new(&[0; 32]))
+            .with_organisations([Arc::new(organisation())]);
         settings.ours = Vec::new();
         let users = HashMap::from([
             ("alice@org.example".to_owned(), user(1, &[(ListKind::Personal, "a@d.example")])),

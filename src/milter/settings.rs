@@ -1,6 +1,6 @@
 //! What a session goes by: the configuration in force, complete and immutable, and where it looks recipients up.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use super::network::Network;
 use crate::mark::MarkKey;
-use crate::policy::action::{BlackAction, PersonalActions};
-use crate::policy::address::Address;
+use crate::policy::action::{BlackAction, OutboundAction, PersonalActions, SplitMode};
+use crate::policy::address::{Address, Domain};
 use crate::policy::authres::AuthenticationPolicy;
 use crate::policy::decide::Verdict;
 use crate::policy::list::{Globs, UserLists};
 use crate::policy::organisation::OrgPolicy;
 use crate::policy::plan::{Direction, Plan};
+use crate::split::SplitKey;
 
 /// The part a listener plays on the mail's way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -32,10 +33,30 @@ impl Role {
     const NAMES: [(Self, &'static str); 3] = [(Self::Edge, "edge"), (Self::Split, "split"), (Self::Local, "local")];
 }
 
+impl Role {
+    /// Which pass the messages of such a listener are in.
+    pub fn pass(self) -> Pass {
+        match self {
+            Self::Edge | Self::Local => Pass::First,
+            Self::Split => Pass::Second,
+        }
+    }
+}
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(Self::NAMES[*self as usize].1)
     }
+}
+
+/// Which time a message comes by. A split one comes twice: whole, then each copy alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Pass {
+    /// From its sender.
+    #[default]
+    First,
+    /// From our own MTA, a copy for one recipient.
+    Second,
 }
 
 /// A name that is no role.
@@ -87,14 +108,20 @@ pub struct Settings {
     pub submission_daemons: Vec<String>,
     /// What one message may hold.
     pub limits: MessageLimits,
+    /// Which messages the MTA splits.
+    pub split: SplitMode,
     /// Signs marks.
     pub mark_key: MarkKey,
+    /// Writes and reads the marker of a message that is split.
+    pub split_key: SplitKey,
     spam_headers: Vec<String>,
+    domains: HashSet<Domain>,
+    marks_outbound: bool,
 }
 
 impl Settings {
     /// Settings without an organisation, which leave every message as it is.
-    pub fn new(mark_key: MarkKey) -> Self {
+    pub fn new(mark_key: MarkKey, split_key: SplitKey) -> Self {
         Self {
             organisations: HashMap::new(),
             authentication: AuthenticationPolicy::default(),
@@ -103,12 +130,16 @@ impl Settings {
             trusted_relays: Vec::new(),
             submission_daemons: Vec::new(),
             limits: MessageLimits::default(),
+            split: SplitMode::Off,
             mark_key,
+            split_key,
             spam_headers: Vec::new(),
+            domains: HashSet::new(),
+            marks_outbound: false,
         }
     }
 
-    /// Takes the organisations over, and notes which headers a white entry may have to take off.
+    /// Takes the organisations over, and notes whose domains are ours and which headers a white entry may have to take off.
     #[must_use]
     pub fn with_organisations(mut self, organisations: impl IntoIterator<Item = Arc<OrgPolicy>>) -> Self {
         self.organisations = organisations.into_iter().map(|policy| (policy.id, policy)).collect();
@@ -116,12 +147,24 @@ impl Settings {
         self.spam_headers = names.map(|name| name.to_ascii_lowercase()).collect();
         self.spam_headers.sort_unstable();
         self.spam_headers.dedup();
+        self.domains = self.organisations.values().flat_map(|policy| policy.domains.iter().cloned()).collect();
+        self.marks_outbound = self.organisations.values().any(|policy| policy.personal.outbound != OutboundAction::Off);
         self
     }
 
     /// Names of spam marks of all organisations, in lower case.
     pub fn spam_headers(&self) -> &[String] {
         &self.spam_headers
+    }
+
+    /// Whether some organisation marks what its users send.
+    pub fn marks_outbound(&self) -> bool {
+        self.marks_outbound
+    }
+
+    /// Whether mail to this domain is an organisation's.
+    pub fn is_served(&self, domain: &Domain) -> bool {
+        self.domains.contains(domain)
     }
 
     /// Whether an address is one of ours.
@@ -167,6 +210,8 @@ pub trait Directory {
 pub struct Decided<'a> {
     /// Which way it went.
     pub direction: Direction,
+    /// The organisation of the sender, where they are a user whose personal list was asked.
+    pub sender: Option<u32>,
     /// Every recipient who is one of our users or was refused, and all others.
     pub recipients: Vec<DecidedRecipient<'a>>,
     /// The edits; empty where all recipients were refused.

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use super::facts::{Depth, HeaderFacts, HeaderLimit};
-use super::settings::{Decided, DecidedRecipient, Directory, Settings};
+use super::settings::{Decided, DecidedRecipient, Directory, Pass, Settings};
 use crate::mark;
-use crate::policy::action::PersonalActions;
+use crate::policy::action::{OutboundAction, PersonalActions, SplitMode};
 use crate::policy::address::Address;
-use crate::policy::decide::{Lists, Message, Verdict, decide, decide_at_rcpt};
+use crate::policy::decide::{Lists, Message, Reason, Verdict, decide, decide_at_rcpt, decide_outbound};
 use crate::policy::identity::Sender;
 use crate::policy::list::{Globs, UserLists};
 use crate::policy::organisation::OrgPolicy;
+use crate::policy::original::original_recipient;
 use crate::policy::plan::{
-    Circumstances, Detail, Mark, Modification, Plan, Recipient, Rejection, mailbox_candidates, plan,
+    Circumstances, Detail, Direction, Mark, Modification, Plan, Recipient, Rejection, mailbox_candidates, plan,
 };
 use crate::policy::subject::LeadingSpace;
+use crate::split::{self, Claim, MAX_CLAIMS, Marker};
 
 /// Most bytes of one recipient with its ESMTP arguments. SMTP carries less in one command (RFC 5321, 4.5.3.1; Postfix:
 /// `line_length_limit = 2048`), but a frame of the milter protocol holds far more.
@@ -23,10 +25,15 @@ pub const MAX_RECIPIENT: usize = 4096;
 /// One message under way. It holds the settings of its MAIL and each recipient's lists of their RCPT to its end.
 pub struct Transaction {
     settings: Arc<Settings>,
+    pass: Pass,
     circumstances: Circumstances,
     sender: Option<Sender>,
+    /// The envelope sender as a user of ours, where what users send may be marked.
+    sending: Option<User>,
     recipients: Vec<Accepted>,
     refused: Vec<Refused>,
+    /// In the first pass: what the sender says of original recipients.
+    claims: Vec<Claim>,
     depth: Depth,
     facts: HeaderFacts,
     over_recipients: Option<OverLimit>,
@@ -39,6 +46,8 @@ struct Accepted {
     path: Box<[u8]>,
     arguments: Vec<Vec<u8>>,
     user: Option<User>,
+    /// The original recipient is somebody else of ours, unless the sender claimed so.
+    belied: Option<Claim>,
 }
 
 /// A recipient refused at RCPT.
@@ -103,25 +112,39 @@ pub enum MessageAnswer {
 
 impl Transaction {
     /// Begins a message at MAIL. `path` is the envelope sender as received.
-    pub fn new(settings: Arc<Settings>, circumstances: Circumstances, path: &[u8]) -> Self {
+    pub fn new(
+        directory: &impl Directory,
+        settings: Arc<Settings>,
+        pass: Pass,
+        circumstances: Circumstances,
+        path: &[u8],
+    ) -> Self {
         let sender = Address::from_path(path);
         let sender = sender.map(|address| Sender::envelope(address, &settings.authentication.forwarders));
+        // The second pass learns the direction from the marker, among the headers.
+        let may_be_outbound = circumstances.direction == Direction::Outbound || pass == Pass::Second;
+        let sending = sender.as_ref().filter(|_| settings.marks_outbound() && may_be_outbound);
+        let sending = sending.and_then(|sender| user(directory, &settings, sender.address().clone()));
         Self {
             settings,
+            pass,
             circumstances,
             sender,
+            sending,
             recipients: Vec::new(),
             refused: Vec::new(),
+            claims: Vec::new(),
             depth: Depth::Forged,
-            facts: HeaderFacts::default(),
+            facts: HeaderFacts::new(pass),
             over_recipients: None,
             refuses_whole: false,
         }
     }
 
-    /// Whether the message may be refused, or must pass whatever happens.
-    pub fn may_refuse(&self) -> bool {
-        self.circumstances.rejection == Rejection::Allowed
+    /// Whether the message may be sent back for now, where it cannot be served as it should be. Local mail would stay stuck,
+    /// and a relay of ours would bounce it in the end; but a copy of ours left unedited would still bear our marker.
+    pub fn may_wait(&self) -> bool {
+        self.circumstances.rejection == Rejection::Allowed || self.pass == Pass::Second
     }
 
     /// How many recipients are accepted.
@@ -137,14 +160,14 @@ impl Transaction {
         arguments: impl Iterator<Item = &'a [u8]>,
         answered: bool,
     ) -> RecipientAnswer {
-        let may_refuse = answered && self.may_refuse();
+        let may_refuse = answered && self.circumstances.rejection == Rejection::Allowed;
         let arguments: Vec<&[u8]> = arguments.collect();
         if let Some(limit) = self.recipient_limit(path, &arguments) {
             self.refuses_whole |= !may_refuse;
             let first = self.over_recipients.replace(limit).is_none();
             return if may_refuse { RecipientAnswer::OverLimit { limit, first } } else { RecipientAnswer::Accept };
         }
-        let user = self.user(directory, path);
+        let user = Address::from_path(path).and_then(|address| user(directory, &self.settings, address));
         if may_refuse
             && let (Some(user), Some(sender)) = (&user, &self.sender)
             && let Some(verdict) = decide_at_rcpt(&user.policy, user.lists(), sender)
@@ -152,17 +175,28 @@ impl Transaction {
             self.refused.push(Refused { path: path.into(), organisation: user.policy.id, verdict });
             return RecipientAnswer::Reject(user.policy.black.reject_text.clone());
         }
-        self.depth = self.depth.max(self.needed_depth(user.as_ref()));
+        let claim = user.as_ref().and_then(|user| self.claim_of_another(directory, user, &arguments));
+        let belied = match (self.pass, claim) {
+            (Pass::Second, claim) => claim,
+            // A relay of ours has expanded its own aliases: what it says is so.
+            (Pass::First, Some(claim)) if self.circumstances.rejection == Rejection::Allowed => {
+                self.claims.push(claim);
+                None
+            }
+            (Pass::First, _) => None,
+        };
+        self.depth = self.depth.max(self.needed_depth(user.as_ref())).max(self.outbound_depth());
         // Only a recipient who can be rewritten needs its arguments; one with control characters is none (RFC 5321, 4.1.2).
         let is_argument = |argument: &&[u8]| user.is_some() && !argument.iter().any(u8::is_ascii_control);
         let arguments = arguments.into_iter().filter(is_argument).map(<[u8]>::to_vec).collect();
-        self.recipients.push(Accepted { path: path.into(), arguments, user });
+        self.recipients.push(Accepted { path: path.into(), arguments, user, belied });
         RecipientAnswer::Accept
     }
 
     /// The limit that one more recipient is over.
     fn recipient_limit(&self, path: &[u8], arguments: &[&[u8]]) -> Option<OverLimit> {
-        if self.recipients.len() + self.refused.len() >= self.settings.limits.recipients {
+        let recipients = self.recipients.len() + self.refused.len();
+        if recipients >= self.settings.limits.recipients || self.claims.len() >= MAX_CLAIMS {
             return Some(OverLimit::Recipients);
         }
         // Each argument costs an allocation besides its bytes.
@@ -170,16 +204,28 @@ impl Transaction {
         (bytes > MAX_RECIPIENT).then_some(OverLimit::RecipientLength)
     }
 
-    fn user(&self, directory: &impl Directory, path: &[u8]) -> Option<User> {
-        let address = Address::from_path(path)?;
-        let delimiter = self.settings.delimiter;
-        let found = |address: Address| directory.lists(&address).map(|lists| (lists, address));
-        let (lists, known_as) = mailbox_candidates(address, delimiter).find_map(found)?;
-        let has_detail = delimiter.is_some_and(|delimiter| known_as.local().contains(delimiter));
-        let detail = if has_detail { Detail::Name } else { Detail::Folder };
-        let policy = self.settings.organisations.get(&lists.organisation())?.clone();
-        let globs = if lists.has_globs() { directory.globs(&lists) } else { None };
-        Some(User { policy, lists, globs, detail })
+    /// The claim that mail for this user was first addressed to somebody else of ours: a group, another person. Where the
+    /// MTA says so after it expanded aliases, the copy is not this user's alone.
+    fn claim_of_another(&self, directory: &impl Directory, user: &User, arguments: &[&[u8]]) -> Option<Claim> {
+        if self.pass == Pass::First && self.settings.split == SplitMode::Off {
+            return None;
+        }
+        let original = original_recipient(arguments.iter().copied())?;
+        let mut candidates = mailbox_candidates(original.clone(), self.settings.delimiter);
+        let known = candidates.find_map(|address| directory.lists(&address));
+        let is_another = match known {
+            Some(lists) => lists.user() != user.lists.user(),
+            None => self.settings.is_served(&original.domain_owned()),
+        };
+        is_another.then(|| self.settings.split_key.claim(&original, user.lists.user()))
+    }
+
+    fn outbound_depth(&self) -> Depth {
+        match self.sending.as_ref().map(|sender| sender.policy.personal.outbound) {
+            None | Some(OutboundAction::Off) => Depth::Forged,
+            Some(OutboundAction::Tag) => Depth::Decide,
+            Some(OutboundAction::Mark) => Depth::Mark,
+        }
     }
 
     fn needed_depth(&self, user: Option<&User>) -> Depth {
@@ -201,13 +247,23 @@ impl Transaction {
     /// Ends the message: the verdict of each recipient, the plan, the answer.
     pub fn finish(&self, directory: &impl Directory) -> MessageAnswer {
         if let Some(over) = self.over_limit() {
-            return match self.circumstances.rejection {
-                Rejection::Allowed => MessageAnswer::TempFail(over),
-                // Local mail would stay stuck, and a relay of ours would bounce it in the end.
-                Rejection::Never => MessageAnswer::Unedited(over),
-            };
+            return if self.may_wait() { MessageAnswer::TempFail(over) } else { MessageAnswer::Unedited(over) };
         }
-        let verdicts = self.verdicts();
+        let marker = self.marker();
+        let circumstances = Circumstances {
+            direction: match self.pass {
+                Pass::First => self.circumstances.direction,
+                Pass::Second => marker.as_ref().map_or(Direction::Inbound, |marker| marker.direction),
+            },
+            ..self.circumstances
+        };
+        let sending = self.sending_user(directory, circumstances.direction);
+        let mut verdicts = self.verdicts(marker.as_ref());
+        for (recipient, verdict) in self.recipients.iter().zip(&mut verdicts) {
+            let address = sending.and_then(|_| Address::from_path(&recipient.path));
+            let entry = sending.zip(address).and_then(|(s, to)| decide_outbound(&s.policy, s.lists(), &to));
+            verdict.reason = Reason { outbound: entry, ..verdict.reason };
+        }
         let recipients: Vec<Recipient<'_>> = self
             .recipients
             .iter()
@@ -218,14 +274,27 @@ impl Transaction {
                 user: accepted.user.as_ref().map(|user| (&*user.policy, user.lists.user())),
                 detail: accepted.user.as_ref().map_or(Detail::Folder, |user| user.detail),
                 verdict,
+                sending: sending.filter(|_| verdict.reason.outbound.is_some()).map(|s| (&*s.policy, s.lists.user())),
             })
             .collect();
-        let plan = plan(&self.circumstances, &self.facts.editable(), &recipients);
-        directory.decided(&self.decided(&verdicts, &plan));
+        let plan = plan(&circumstances, &self.facts.editable(), &recipients);
+        directory.decided(&Decided {
+            direction: circumstances.direction,
+            sender: sending.map(|user| user.policy.id),
+            recipients: self.decided(&verdicts),
+            plan: &plan,
+        });
         match plan.reject {
             Some(text) => MessageAnswer::Reject(text),
-            None => MessageAnswer::Accept(self.with_mark(plan)),
+            None => MessageAnswer::Accept(self.with_own_headers(plan)),
         }
+    }
+
+    /// The user whose personal list is asked about the recipients: who sends, as envelope and From agree.
+    fn sending_user(&self, directory: &impl Directory, direction: Direction) -> Option<&User> {
+        let sender = self.sending.as_ref().filter(|_| direction == Direction::Outbound)?;
+        let author = user(directory, &self.settings, self.facts.header_sender()?)?;
+        (author.lists.user() == sender.lists.user()).then_some(sender)
     }
 
     fn over_limit(&self) -> Option<OverLimit> {
@@ -233,7 +302,17 @@ impl Transaction {
         recipients.or(self.facts.over_limit().map(OverLimit::Headers))
     }
 
-    fn verdicts(&self) -> Vec<Verdict> {
+    /// In the second pass: what the first one says. `None` where a message came without it.
+    fn marker(&self) -> Option<Marker> {
+        self.settings.split_key.read(self.facts.marker()?)
+    }
+
+    /// Whether this is a message of the second pass that the first has not sent there.
+    pub fn lacks_marker(&self) -> bool {
+        self.pass == Pass::Second && self.marker().is_none()
+    }
+
+    fn verdicts(&self, marker: Option<&Marker>) -> Vec<Verdict> {
         let policy = &self.settings.authentication;
         let header = self.facts.header_sender().map(Sender::header);
         let (envelope_authentication, header_authentication) = self.facts.evidence().judge(
@@ -247,11 +326,16 @@ impl Transaction {
             header: header.as_ref(),
             header_authentication,
         };
-        let verdict = |user: &User| decide(&user.policy, user.lists(), &message);
-        self.recipients.iter().map(|r| r.user.as_ref().map_or(Verdict::UNTOUCHED, verdict)).collect()
+        let claims = marker.map_or(&[][..], |marker| &marker.claims);
+        let verdict = |recipient: &Accepted| match (&recipient.user, recipient.belied) {
+            (Some(_), Some(claim)) if !claims.contains(&claim) => Verdict::SHARED,
+            (Some(user), _) => decide(&user.policy, user.lists(), &message),
+            (None, _) => Verdict::UNTOUCHED,
+        };
+        self.recipients.iter().map(verdict).collect()
     }
 
-    fn decided<'a>(&'a self, verdicts: &[Verdict], plan: &'a Plan) -> Decided<'a> {
+    fn decided(&self, verdicts: &[Verdict]) -> Vec<DecidedRecipient<'_>> {
         let accepted =
             self.recipients.iter().zip(verdicts).enumerate().map(|(index, (recipient, verdict))| DecidedRecipient {
                 path: &recipient.path,
@@ -265,37 +349,53 @@ impl Transaction {
             verdict: refused.verdict,
             effect: None,
         });
-        Decided { direction: self.circumstances.direction, recipients: accepted.chain(refused).collect(), plan }
+        accepted.chain(refused).collect()
     }
 
-    /// The modifications with the signed mark among them, before any recipient is deleted.
-    fn with_mark(&self, plan: Plan) -> Vec<Modification> {
+    /// The modifications with the headers that need a key among them, before any recipient is deleted.
+    fn with_own_headers(&self, plan: Plan) -> Vec<Modification> {
         let mut modifications = plan.modifications;
-        let Some(mark) = plan.mark else { return modifications };
-        let headers = self.mark_headers(mark, &plan.signed_subject);
+        let headers = match plan.mark {
+            Some(mark) => self.mark_headers(mark, &plan.signed_subject),
+            None if plan.split => vec![self.split_header()],
+            None => return modifications,
+        };
         let at = modifications.iter().position(|m| matches!(m, Modification::DeleteRecipient { .. }));
         let at = at.unwrap_or(modifications.len());
         modifications.splice(at..at, headers);
         modifications
     }
 
+    fn split_header(&self) -> Modification {
+        let marker = Marker { direction: self.circumstances.direction, claims: self.claims.clone() };
+        self.own_header(split::HEADER, &self.settings.split_key.write(&marker))
+    }
+
+    fn own_header(&self, name: &str, value: &str) -> Modification {
+        let leading: &[u8] = match self.circumstances.leading {
+            LeadingSpace::Kept => b" ",
+            LeadingSpace::Eaten => b"",
+        };
+        Modification::AddHeader { name: name.to_owned(), value: [leading, value.as_bytes()].concat() }
+    }
+
     fn mark_headers(&self, mark: Mark, subject: &[u8]) -> Vec<Modification> {
         let value = self.settings.mark_key.sign(&self.facts.marked(mark.user, subject));
-        let add = |name: &str, value: String| Modification::AddHeader {
-            name: name.to_owned(),
-            value: [self.leading_space(), value.as_bytes()].concat(),
-        };
-        let mut headers = vec![add(mark::HEADER, value)];
+        let mut headers = vec![self.own_header(mark::HEADER, &value)];
         if mark.sensitivity && !self.facts.has_sensitivity() {
-            headers.push(add(mark::SENSITIVITY.0, mark::SENSITIVITY.1.to_owned()));
+            headers.push(self.own_header(mark::SENSITIVITY.0, mark::SENSITIVITY.1));
         }
         headers
     }
+}
 
-    fn leading_space(&self) -> &'static [u8] {
-        match self.circumstances.leading {
-            LeadingSpace::Kept => b" ",
-            LeadingSpace::Eaten => b"",
-        }
-    }
+/// The user who has an address.
+fn user(directory: &impl Directory, settings: &Settings, address: Address) -> Option<User> {
+    let found = |address: Address| directory.lists(&address).map(|lists| (lists, address));
+    let (lists, known_as) = mailbox_candidates(address, settings.delimiter).find_map(found)?;
+    let has_detail = settings.delimiter.is_some_and(|delimiter| known_as.local().contains(delimiter));
+    let detail = if has_detail { Detail::Name } else { Detail::Folder };
+    let policy = settings.organisations.get(&lists.organisation())?.clone();
+    let globs = if lists.has_globs() { directory.globs(&lists) } else { None };
+    Some(User { policy, lists, globs, detail })
 }

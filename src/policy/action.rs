@@ -158,3 +158,65 @@ impl FromStr for LateAction {
         }
     }
 }
+
+/// What is done with a message that one of our own users sends to somebody on their personal list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OutboundAction {
+    /// Nothing.
+    #[default]
+    Off,
+    /// The tag goes before the Subject of that recipient's copy.
+    Tag,
+    /// That recipient's copy gets the signed mark.
+    Mark,
+}
+
+impl OutboundAction {
+    const NAMES: [(Self, &'static str); 3] = [(Self::Off, "off"), (Self::Tag, "tag"), (Self::Mark, "mark")];
+}
+
+impl fmt::Display for OutboundAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::NAMES[*self as usize].1)
+    }
+}
+
+impl FromStr for OutboundAction {
+    type Err = UnknownAction;
+
+    fn from_str(text: &str) -> Result<Self, UnknownAction> {
+        let known = Self::NAMES.into_iter().find(|(_, name)| *name == text);
+        known.map(|(action, _)| action).ok_or(UnknownAction("off, tag, mark"))
+    }
+}
+
+/// Which messages Postfix's queue splits into one copy per recipient, so that each can be edited alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SplitMode {
+    /// None: header edits that not all recipients share are left out.
+    #[default]
+    Off,
+    /// Those whose recipients need different edits; what all share is edited at the edge.
+    Mixed,
+    /// Those of which any recipient needs an edit: the edge edits nothing.
+    Edits,
+}
+
+impl SplitMode {
+    const NAMES: [(Self, &'static str); 3] = [(Self::Off, "off"), (Self::Mixed, "mixed"), (Self::Edits, "edits")];
+}
+
+impl fmt::Display for SplitMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::NAMES[*self as usize].1)
+    }
+}
+
+impl FromStr for SplitMode {
+    type Err = UnknownAction;
+
+    fn from_str(text: &str) -> Result<Self, UnknownAction> {
+        let known = Self::NAMES.into_iter().find(|(_, name)| *name == text);
+        known.map(|(mode, _)| mode).ok_or(UnknownAction("off, mixed, edits"))
+    }
+}

@@ -5,20 +5,22 @@
 //! level, as inside the defaults, the more specific entry wins and white beats black at equal specificity. What is not
 //! blocked and stands on the user's personal list is personal.
 
-use super::action::{BlackAction, PersonalActions};
+use super::action::{BlackAction, OutboundAction, PersonalActions};
 use super::address::Address;
 use super::authres::Authentication;
 use super::identity::{Candidate, GLOB_RANK, Sender};
 use super::list::{Globs, ListKind, Scope, UserLists};
 use super::organisation::OrgPolicy;
 
-/// Which of the sender identities an entry matched.
+/// Which of a message's addresses an entry matched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Identity {
     /// The address of MAIL FROM.
     Envelope,
     /// The address of the From header.
     Header,
+    /// The recipient's address, on the list of the sender.
+    Recipient,
 }
 
 /// Whose list an entry stands on, in order of precedence.
@@ -43,9 +45,9 @@ pub struct Match {
     pub scope: Scope,
     /// The smaller, the more specific.
     pub rank: u8,
-    /// Which sender it matched.
+    /// Which address it matched.
     pub identity: Identity,
-    /// What vouches for that sender.
+    /// What vouches for it.
     pub authentication: Authentication,
 }
 
@@ -73,6 +75,16 @@ pub struct Overridden {
     pub because: Because,
 }
 
+/// How a message reached its recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Addressed {
+    /// By an address that is theirs alone.
+    #[default]
+    Personally,
+    /// By an address that others have too, such as a group's.
+    Shared,
+}
+
 /// Why a recipient receives what they receive. `explain`, the console and the tests read this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Reason {
@@ -84,8 +96,12 @@ pub struct Reason {
     pub overridden_sender: Option<Overridden>,
     /// The personal entry that would have made the message personal.
     pub overridden_personal: Option<Overridden>,
+    /// The entry of the sender, one of our users, that holds this recipient as personal.
+    pub outbound: Option<Match>,
     /// The recipient's lists are paused.
     pub paused: bool,
+    /// Whether the message is theirs alone: where it is not, no list is asked.
+    pub addressed: Addressed,
 }
 
 /// What the recipient's lists ask for.
@@ -125,9 +141,15 @@ impl Verdict {
             personal: None,
             overridden_sender: None,
             overridden_personal: None,
+            outbound: None,
             paused: false,
+            addressed: Addressed::Personally,
         },
     };
+
+    /// Of a recipient whom the message reached by an address that is not theirs alone.
+    pub const SHARED: Self =
+        Self { outcome: Outcome::UNTOUCHED, reason: Reason { addressed: Addressed::Shared, ..Self::UNTOUCHED.reason } };
 }
 
 /// The senders of a message and what vouches for each.
@@ -216,6 +238,23 @@ pub fn decide_at_rcpt(organisation: &OrgPolicy, lists: Lists<'_>, envelope: &Sen
         }
     }
     None
+}
+
+/// The entry by which a sender of our own holds a recipient as personal, where their organisation marks what they send.
+pub fn decide_outbound(organisation: &OrgPolicy, lists: Lists<'_>, recipient: &Address) -> Option<Match> {
+    let options = lists.compiled.options();
+    if organisation.personal.outbound == OutboundAction::Off || options.paused || options.functional {
+        return None;
+    }
+    let correspondent = Sender::header(recipient.clone());
+    let message = Message {
+        envelope: None,
+        envelope_authentication: Authentication::Missing,
+        header: Some(&correspondent),
+        header_authentication: Authentication::NotRequired,
+    };
+    let rule = search(organisation, lists, Level::User, &message).get(ListKind::Personal)?;
+    Some(Match { identity: Identity::Recipient, ..rule })
 }
 
 fn has_any_white(lists: &UserLists) -> bool {

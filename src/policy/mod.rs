@@ -9,6 +9,7 @@ pub(crate) mod fixture;
 pub mod identity;
 pub mod list;
 pub mod organisation;
+pub mod original;
 pub mod plan;
 pub mod refusal;
 pub mod subject;

@@ -1,11 +1,20 @@
 //! What one organisation decided for all its users.
 
-use super::action::{BlackAction, LateAction, PersonalActions};
+use super::action::{BlackAction, LateAction, OutboundAction, PersonalActions};
 use super::address::{Address, Domain, is_within};
-use super::decide::Lists;
+use super::decide::{Lists, Outcome};
 use super::list::{EntryValue, FingerprintKey, Globs, ListKind, UserLists, UserOptions};
 use super::subject::Tag;
 use super::text::{FolderName, HeaderName, ReplyText};
+
+/// Whether the mail store is known to file into a folder that a recipient's address names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// A probe message was found there; or no mail store stands behind the lists, as for those of a file.
+    Proven,
+    /// Nobody has seen it: mail for the folder might be refused, or lie elsewhere. It stays where it is addressed to.
+    Unproven,
+}
 
 /// How personal messages are marked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +25,12 @@ pub struct PersonalPolicy {
     pub tag: Tag,
     /// The folder, as it stands after the recipient delimiter.
     pub folder: String,
+    /// Whether anything is filed there.
+    pub folder_proof: Proof,
     /// `Sensitivity: Personal` (RFC 2156, 5.3.4) is added beside the mark.
     pub sensitivity: bool,
+    /// What is done with what its users send to people on their personal lists.
+    pub outbound: OutboundAction,
 }
 
 /// What is done with messages from blocked senders.
@@ -29,6 +42,8 @@ pub struct BlackPolicy {
     pub late_action: LateAction,
     /// The junk folder, as it stands after the recipient delimiter.
     pub junk_folder: String,
+    /// Whether anything is filed there.
+    pub junk_proof: Proof,
     /// What a rejected sender is told, after the code.
     pub reject_text: String,
 }
@@ -71,7 +86,9 @@ impl Default for PersonalPolicy {
             // A text of seven visible characters is a tag.
             tag: Tag::new("[PERSO]").expect("a valid literal"),
             folder: FolderName::perso().to_string(),
+            folder_proof: Proof::Proven,
             sensitivity: false,
+            outbound: OutboundAction::Off,
         }
     }
 }
@@ -83,6 +100,7 @@ impl Default for BlackPolicy {
             action: BlackAction::default(),
             late_action: LateAction::default(),
             junk_folder: FolderName::junk().to_string(),
+            junk_proof: Proof::Proven,
             reject_text: ReplyText::default().to_string(),
         }
     }
@@ -117,6 +135,59 @@ impl OrgPolicy {
     pub fn is_protected(&self, sender: &Address) -> bool {
         let own = |own: &Domain| is_within(sender.domain(), own.as_str());
         self.domains.iter().any(own) || self.protected_senders.contains(sender)
+    }
+}
+
+/// What asks for a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FolderChoice {
+    /// The organisation's actions for personal messages.
+    PersonalActions,
+    /// Those that a user chose.
+    UsersPersonalActions,
+    /// The organisation's action for blocked messages.
+    BlackAction,
+    /// That of a user.
+    UsersBlackAction,
+    /// The organisation's action for blocked messages that can no longer be refused.
+    LateAction,
+}
+
+impl OrgPolicy {
+    /// The folder that an outcome asks for, if it does. What is to be held is filed as junk where it cannot be held for one
+    /// recipient alone: who asks to hold wants to look at it later.
+    pub fn folder_for(&self, outcome: Outcome) -> Option<(&str, Proof)> {
+        let is_junk = |action| match action {
+            BlackAction::Junk | BlackAction::Hold => true,
+            BlackAction::Reject => self.black.late_action == LateAction::Junk,
+            BlackAction::Discard => false,
+        };
+        match outcome {
+            Outcome::Deliver { personal, .. } if personal.contains(PersonalActions::FOLDER) => {
+                Some((&self.personal.folder, self.personal.folder_proof))
+            }
+            Outcome::Blocked(action) if is_junk(action) => Some((&self.black.junk_folder, self.black.junk_proof)),
+            Outcome::Deliver { .. } | Outcome::Blocked(_) => None,
+        }
+    }
+
+    /// Every folder that is asked for and not proven, with what asks for it. `users` are what users chose.
+    pub fn unproven(&self, users: &[UserOptions]) -> Vec<(FolderChoice, &str)> {
+        let files = |actions: PersonalActions| actions.contains(PersonalActions::FOLDER);
+        let is_junk = |action| matches!(action, BlackAction::Junk | BlackAction::Hold);
+        let users_file = users.iter().filter_map(|user| user.personal_actions).any(files);
+        let users_junk = users.iter().filter_map(|user| user.black_action).any(is_junk);
+        let (folder, junk) = (self.personal.folder.as_str(), self.black.junk_folder.as_str());
+        let (folder_proof, junk_proof) = (self.personal.folder_proof, self.black.junk_proof);
+        let choices = [
+            (files(self.personal.actions), FolderChoice::PersonalActions, folder, folder_proof),
+            (users_file, FolderChoice::UsersPersonalActions, folder, folder_proof),
+            (is_junk(self.black.action), FolderChoice::BlackAction, junk, junk_proof),
+            (users_junk, FolderChoice::UsersBlackAction, junk, junk_proof),
+            (self.black.late_action == LateAction::Junk, FolderChoice::LateAction, junk, junk_proof),
+        ];
+        let unproven = choices.into_iter().filter(|(asks, _, _, proof)| *asks && *proof == Proof::Unproven);
+        unproven.map(|(_, choice, folder, _)| (choice, folder)).collect()
     }
 }
 

@@ -1,19 +1,24 @@
 //! From the verdicts of all recipients to the edits of one message.
 //!
 //! A header edit changes the message for everybody, a recipient edit only for one. So header edits are planned where
-//! every recipient who stays needs the same ones, and left out otherwise; recipient edits are planned for each.
+//! every recipient who stays needs the same ones, and left out otherwise; recipient edits are planned for each. Where
+//! the MTA can split, a message whose recipients need edits gets none here: each copy comes back alone.
 //!
 //! The planner's law: an address that is to be added is never deleted; a recipient already in its target form gets no
 //! envelope edit. (Adding and deleting one address loses the recipient in silence.)
 
-use std::collections::HashSet;
+mod envelope;
+mod headers;
+
 use std::fmt;
 
-use super::action::{BlackAction, LateAction, PersonalActions};
-use super::address::{Address, bare_path};
+use super::action::{BlackAction, SplitMode};
+use super::address::Address;
 use super::decide::{Outcome, Verdict};
-use super::organisation::{OrgPolicy, WhitePolicy};
-use super::subject::{LeadingSpace, SubjectEdit, Tag, edited};
+use super::organisation::OrgPolicy;
+use super::subject::LeadingSpace;
+use envelope::{EnvelopeEdits, delivery, envelope_edits};
+use headers::{Agreement, HeaderEdits, Wish, any_header_edit, header_edits};
 
 /// Whether a refusal reaches the sender alone, or would bounce to an innocent or leave mail stuck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +51,8 @@ pub struct Circumstances {
     pub leading: LeadingSpace,
     /// May the message be put on hold?
     pub hold: bool,
+    /// Which messages the MTA splits after us. Always [`SplitMode::Off`] for a copy that it has split.
+    pub split: SplitMode,
 }
 
 /// The headers of the message that the planner may edit.
@@ -81,6 +88,8 @@ pub struct Recipient<'a> {
     pub detail: Detail,
     /// What their lists ask for.
     pub verdict: &'a Verdict,
+    /// The sender, where they are a user of ours who has this recipient as personal: their policy and number.
+    pub sending: Option<(&'a OrgPolicy, u64)>,
 }
 
 /// One edit of the message, as the milter protocol has them.
@@ -148,6 +157,12 @@ pub struct Mark {
     pub sensitivity: bool,
 }
 
+impl Mark {
+    fn by(policy: &OrgPolicy, user: u64) -> Self {
+        Self { user, sensitivity: policy.personal.sensitivity }
+    }
+}
+
 /// Where one recipient's copy goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
@@ -163,6 +178,8 @@ pub enum Delivery {
     Held,
     /// The whole message was refused.
     Rejected,
+    /// To wherever this recipient's own copy goes, once the MTA has split the message.
+    Split,
 }
 
 /// What one recipient gets. In the order of the recipients of the plan.
@@ -193,6 +210,8 @@ pub struct Plan {
     pub reject: Option<String>,
     /// In the order in which they must be sent: added recipients first, deleted ones last.
     pub modifications: Vec<Modification>,
+    /// The message needs the header that has the MTA split it. The planner holds no token: who executes the plan adds it.
+    pub split: bool,
     /// The signed mark, for the one recipient who gets it.
     pub mark: Option<Mark>,
     /// The Subject as delivered, our tag set aside: what the mark signs.
@@ -230,16 +249,22 @@ pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipi
         recipients.iter().map(|r| if held { Delivery::Held } else { delivery(circumstances, r) }).collect();
     let envelope = envelope_edits(circumstances, recipients, deliveries);
     let edits = header_edits(circumstances, headers, recipients, &envelope.deliveries);
+    if is_split(circumstances, headers, recipients, &envelope, &edits) {
+        return Plan {
+            modifications: deletions(headers.forged.iter()),
+            split: true,
+            effects: vec![Effect::of(Delivery::Split); recipients.len()],
+            ..Plan::default()
+        };
+    }
     let (common, left_out) = match edits {
         Agreement::Same(edits) => (edits, false),
         Agreement::Different => (HeaderEdits::default(), true),
     };
 
     let mut modifications = envelope.additions;
-    let delete = |(name, index): &(String, u32)| Modification::DeleteHeader { name: name.clone(), index: *index };
-    // From the highest index down: a deletion renumbers those below it.
-    modifications.extend(headers.forged.iter().rev().map(delete));
-    modifications.extend(common.clear_headers.iter().rev().copied().map(delete));
+    modifications.extend(deletions(headers.forged.iter()));
+    modifications.extend(deletions(common.clear_headers.iter().copied()));
     if let Some(value) = &common.subject {
         let (name, value) = ("Subject".to_owned(), value.clone());
         modifications.push(match headers.subject {
@@ -265,11 +290,39 @@ pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipi
     let effects = effects.collect();
     Plan {
         reject: None,
+        split: false,
         effects,
         mark: common.mark,
         signed_subject: common.signed_subject,
         subject: common.subject,
         modifications,
+    }
+}
+
+/// Deletes headers from the highest index down: a deletion renumbers those below it.
+fn deletions<'a>(headers: impl DoubleEndedIterator<Item = &'a (String, u32)>) -> Vec<Modification> {
+    let delete = |(name, index): &(String, u32)| Modification::DeleteHeader { name: name.clone(), index: *index };
+    headers.rev().map(delete).collect()
+}
+
+/// Whether the MTA must make copies. What a recipient needs counts even where no edit could bring it here, since alone it
+/// can be had: a hold for one of several.
+fn is_split(
+    circumstances: &Circumstances,
+    headers: &EditableHeaders<'_>,
+    recipients: &[Recipient<'_>],
+    envelope: &EnvelopeEdits,
+    edits: &Agreement<'_>,
+) -> bool {
+    let hold = circumstances.hold && recipients.iter().any(|r| blocked(r) == Some(BlackAction::Hold));
+    let held = envelope.deliveries.contains(&Delivery::Held);
+    match circumstances.split {
+        SplitMode::Off => false,
+        SplitMode::Mixed => matches!(edits, Agreement::Different) || (hold && !held),
+        SplitMode::Edits => {
+            let rewrites = !envelope.additions.is_empty() || !envelope.deletions.is_empty();
+            hold || rewrites || any_header_edit(circumstances, headers, recipients, &envelope.deliveries)
+        }
     }
 }
 
@@ -291,233 +344,6 @@ fn refusal(circumstances: &Circumstances, recipients: &[Recipient<'_>]) -> Optio
     })
 }
 
-/// Where a recipient's copy goes, others set aside.
-fn delivery(circumstances: &Circumstances, recipient: &Recipient<'_>) -> Delivery {
-    let Some((policy, _)) = recipient.user else { return Delivery::AsAddressed };
-    let junk = || Delivery::Folder(policy.black.junk_folder.clone());
-    match recipient.verdict.outcome {
-        Outcome::Blocked(BlackAction::Discard) => Delivery::Discarded,
-        // Who asks to hold wants to look at it later: what cannot be held for one alone is filed, never dropped.
-        Outcome::Blocked(BlackAction::Junk | BlackAction::Hold) => junk(),
-        Outcome::Blocked(BlackAction::Reject) => match policy.black.late_action {
-            LateAction::Junk => junk(),
-            LateAction::Discard => Delivery::Discarded,
-        },
-        Outcome::Deliver { personal, .. } if personal.contains(PersonalActions::FOLDER) => {
-            Delivery::Folder(policy.personal.folder.clone())
-        }
-        Outcome::Deliver { .. } => {
-            let is_personal = recipient.verdict.reason.personal.is_some();
-            let typed = circumstances.direction == Direction::Inbound && !is_personal;
-            match typed.then(|| folder_of(circumstances, recipient)).flatten() {
-                Some(detail) if is_folder(detail, &policy.personal.folder) => Delivery::DetailRemoved,
-                _ => Delivery::AsAddressed,
-            }
-        }
-    }
-}
-
-fn is_folder(detail: &[u8], folder: &str) -> bool {
-    detail.eq_ignore_ascii_case(folder.as_bytes())
-}
-
-/// Local part and domain of a path as written, the quotes of a local part that needs none taken off.
-fn local_and_domain(path: &[u8]) -> Option<(&[u8], &[u8])> {
-    let bare = bare_path(path);
-    let at = bare.iter().rposition(|&b| b == b'@')?;
-    let (local, domain) = (&bare[..at], &bare[at + 1..]);
-    Some((local.strip_prefix(b"\"").and_then(|l| l.strip_suffix(b"\"")).unwrap_or(local), domain))
-}
-
-/// The folder in the address as written.
-fn folder_of<'a>(circumstances: &Circumstances, recipient: &Recipient<'a>) -> Option<&'a [u8]> {
-    if recipient.detail == Detail::Name {
-        return None;
-    }
-    let delimiter = u8::try_from(circumstances.delimiter?).ok()?;
-    let (local, _) = local_and_domain(recipient.path)?;
-    local.iter().position(|&b| b == delimiter).map(|at| &local[at + 1..])
-}
-
-/// The path of the same mailbox with another folder, or none: `<user+Folder@domain>`.
-fn path_with(circumstances: &Circumstances, path: &[u8], folder: Option<&str>) -> Option<Vec<u8>> {
-    let delimiter = circumstances.delimiter?;
-    let (local, domain) = local_and_domain(path)?;
-    let base = local.split(|&b| char::from(b) == delimiter).next().filter(|base| !base.is_empty())?;
-    let mut out = vec![b'<'];
-    out.extend_from_slice(base);
-    if let Some(folder) = folder {
-        out.push(u8::try_from(delimiter).ok()?);
-        out.extend_from_slice(folder.as_bytes());
-    }
-    out.push(b'@');
-    out.extend_from_slice(domain);
-    out.push(b'>');
-    Some(out)
-}
-
-struct EnvelopeEdits {
-    additions: Vec<Modification>,
-    deletions: Vec<Modification>,
-    deliveries: Vec<Delivery>,
-}
-
-fn envelope_edits(
-    circumstances: &Circumstances,
-    recipients: &[Recipient<'_>],
-    mut deliveries: Vec<Delivery>,
-) -> EnvelopeEdits {
-    let folded = |path: &[u8]| bare_path(path).to_ascii_lowercase();
-    // What is given up by a delivery is known before anything is added, whatever the order of the recipients.
-    let targets: Vec<Option<Vec<u8>>> = recipients
-        .iter()
-        .zip(&mut deliveries)
-        .map(|(recipient, delivery)| target(circumstances, recipient, delivery))
-        .collect();
-    let gives_up = |delivery: &Delivery, target: &Option<Vec<u8>>| target.is_some() || *delivery == Delivery::Discarded;
-    let given_up: HashSet<Vec<u8>> = recipients
-        .iter()
-        .zip(deliveries.iter().zip(&targets))
-        .filter(|(_, (delivery, target))| gives_up(delivery, target))
-        .map(|(recipient, _)| folded(recipient.path))
-        .collect();
-
-    let (mut additions, mut deletions) = (Vec::new(), Vec::new());
-    let (mut added, mut deleted) = (HashSet::new(), HashSet::new());
-    for ((recipient, delivery), target) in recipients.iter().zip(&mut deliveries).zip(targets) {
-        if let Some(path) = target {
-            let key = folded(&path);
-            if given_up.contains(&key) {
-                // Another recipient gives this very address up: the law forbids the edit, so there is none.
-                *delivery = Delivery::AsAddressed;
-                continue;
-            }
-            // One address written twice is one copy without us, and stays one.
-            if added.insert((key, folded(recipient.path))) {
-                additions.push(Modification::AddRecipient { path, arguments: dsn_arguments(recipient.arguments) });
-            }
-        } else if *delivery != Delivery::Discarded {
-            continue;
-        }
-        if deleted.insert(recipient.path.to_vec()) {
-            deletions.push(Modification::DeleteRecipient { path: recipient.path.to_vec() });
-        }
-    }
-    EnvelopeEdits { additions, deletions, deliveries }
-}
-
-/// The address to add for a delivery; `None` where the recipient is in its target form, or has none to go to.
-fn target(circumstances: &Circumstances, recipient: &Recipient<'_>, delivery: &mut Delivery) -> Option<Vec<u8>> {
-    let folder = match delivery {
-        Delivery::Folder(folder) => Some(folder.as_str()),
-        Delivery::DetailRemoved => None,
-        _ => return None,
-    };
-    let there = folder_of(circumstances, recipient).is_some_and(|d| folder.is_some_and(|folder| is_folder(d, folder)));
-    if there {
-        return None;
-    }
-    let path = match recipient.detail {
-        Detail::Folder => path_with(circumstances, recipient.path, folder),
-        Detail::Name => None,
-    };
-    if path.is_none() {
-        *delivery = Delivery::AsAddressed;
-    }
-    path
-}
-
-/// NOTIFY and ORCPT (RFC 3461) of a recipient: what the added one keeps.
-fn dsn_arguments(arguments: &[Vec<u8>]) -> Vec<u8> {
-    let is_dsn = |argument: &&Vec<u8>| {
-        let name = argument.split(|&b| b == b'=').next().unwrap_or_default();
-        name.eq_ignore_ascii_case(b"NOTIFY") || name.eq_ignore_ascii_case(b"ORCPT")
-    };
-    arguments.iter().filter(is_dsn).map(Vec::as_slice).collect::<Vec<_>>().join(&b' ')
-}
-
-/// The header edits that one recipient's verdict asks for.
-#[derive(Clone, Copy, PartialEq, Default)]
-struct Wish<'a> {
-    tag: Option<&'a Tag>,
-    clear: Option<&'a WhitePolicy>,
-    mark: Option<Mark>,
-}
-
-impl<'a> Wish<'a> {
-    /// `None` for a recipient who gets no copy.
-    fn of(recipient: &Recipient<'a>, delivery: &Delivery) -> Option<Self> {
-        if *delivery == Delivery::Discarded {
-            return None;
-        }
-        let (Some((policy, user)), Outcome::Deliver { personal, clear_spam }) =
-            (recipient.user, recipient.verdict.outcome)
-        else {
-            return Some(Self::default());
-        };
-        let mark = Mark { user, sensitivity: policy.personal.sensitivity };
-        Some(Self {
-            tag: personal.contains(PersonalActions::TAG).then_some(&policy.personal.tag),
-            clear: clear_spam.then_some(&policy.white),
-            mark: personal.contains(PersonalActions::MARK).then_some(mark),
-        })
-    }
-
-    fn edits(&self) -> bool {
-        self.tag.is_some() || self.clear.is_some() || self.mark.is_some()
-    }
-}
-
-/// The header edits of a message. Two wishes that come to the same edits agree.
-#[derive(Default, PartialEq)]
-struct HeaderEdits<'a> {
-    subject: Option<Vec<u8>>,
-    tagged: bool,
-    cleared: bool,
-    clear_headers: Vec<&'a (String, u32)>,
-    mark: Option<Mark>,
-    signed_subject: Vec<u8>,
-}
-
-enum Agreement<'a> {
-    Same(HeaderEdits<'a>),
-    Different,
-}
-
-fn header_edits<'a>(
-    circumstances: &Circumstances,
-    headers: &EditableHeaders<'a>,
-    recipients: &[Recipient<'_>],
-    deliveries: &[Delivery],
-) -> Agreement<'a> {
-    let wishes: Vec<Wish<'_>> = recipients.iter().zip(deliveries).filter_map(|(r, d)| Wish::of(r, d)).collect();
-    let Some((first, others)) = wishes.split_first() else { return Agreement::Same(HeaderEdits::default()) };
-    let edits_of = |wish: &Wish<'_>| {
-        let clear = wish.clear.map_or(&[][..], |white| &white.spam_prefixes);
-        let subject = |tag| edited(headers.subject, SubjectEdit { tag, clear }, circumstances.leading);
-        let (edited, untagged) = (subject(wish.tag), subject(None));
-        // Marks that another organisation named are none of this recipient's.
-        let is_cleared = |(name, _): &&(String, u32)| {
-            wish.clear.is_some_and(|white| white.spam_headers.iter().any(|known| known.eq_ignore_ascii_case(name)))
-        };
-        let clear_headers: Vec<_> = headers.spam.iter().filter(is_cleared).collect();
-        HeaderEdits {
-            tagged: edited != untagged,
-            cleared: !clear_headers.is_empty() || untagged.is_some(),
-            clear_headers,
-            mark: wish.mark,
-            signed_subject: match wish.mark {
-                Some(_) => untagged.unwrap_or_else(|| headers.subject.unwrap_or_default().to_vec()),
-                None => Vec::new(),
-            },
-            subject: edited,
-        }
-    };
-    let edits = edits_of(first);
-    let agree = others.iter().all(|wish| wish == first || edits_of(wish) == edits);
-    if agree { Agreement::Same(edits) } else { Agreement::Different }
-}
-
 /// The mailbox of a recipient's address: the address itself, then without its detail. Both are looked up in this order.
 pub fn mailbox_candidates(address: Address, delimiter: Option<char>) -> impl Iterator<Item = Address> {
     let base = delimiter.and_then(|delimiter| address.without_detail(delimiter));
@@ -526,6 +352,10 @@ pub fn mailbox_candidates(address: Address, delimiter: Option<char>) -> impl Ite
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use super::super::action::PersonalActions;
+    use super::super::address::bare_path;
     use super::super::decide::{Identity, Level, Match, Reason};
     use super::super::fixture::organisation;
     use super::super::list::{ListKind, Scope};
@@ -539,6 +369,7 @@ mod tests {
         delimiter: Some('+'),
         leading: LeadingSpace::Kept,
         hold: true,
+        split: SplitMode::Off,
     };
 
     fn verdict(outcome: Outcome) -> Verdict {
@@ -575,6 +406,7 @@ mod tests {
                 user: (!path.contains("elsewhere")).then_some((&policy, index as u64)),
                 detail: if path.contains("name+") { Detail::Name } else { Detail::Folder },
                 verdict,
+                sending: None,
             })
             .collect();
         let headers = EditableHeaders { subject: Some(b" Hello"), ..EditableHeaders::default() };
@@ -710,6 +542,7 @@ mod tests {
             user: Some((&policy, 1)),
             detail: Detail::Folder,
             verdict: &verdict,
+            sending: None,
         };
         let (spam, forged) =
             ([("X-Spam-Flag".to_owned(), 1), ("X-Spam-Flag".to_owned(), 2)], [("X-Perso".to_owned(), 1)]);

@@ -57,6 +57,14 @@ pub enum StoreError {
     /// An alias must stand in a domain of the user's own organisation.
     #[error("the domain {0} belongs to another organisation than the user's")]
     ForeignDomain(String),
+    /// Nobody sent a probe with this code, or it was confirmed already, or gave way to later ones.
+    #[error(
+        "no probe waits for this code; type it as it stands in the message, or send another: perso-milter probe send"
+    )]
+    UnknownProbe,
+    /// The probe waited for longer than [`super::PROBE_LIFE`].
+    #[error("this code has expired; send another probe: perso-milter probe send")]
+    ProbeExpired,
     /// Users have addresses in this domain.
     #[error("users still have addresses in the domain {0}; remove these first")]
     DomainInUse(String),
@@ -144,6 +152,8 @@ impl StoreError {
             | Self::DomainTaken { .. }
             | Self::DomainNotServed(_)
             | Self::ForeignDomain(_)
+            | Self::UnknownProbe
+            | Self::ProbeExpired
             | Self::DomainInUse(_)
             | Self::UnknownUser(_)
             | Self::AddressTaken(_)

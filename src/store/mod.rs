@@ -9,6 +9,7 @@
 //! | `owner` | whose the files are |
 //! | `seal` | values sealed to a user's public key |
 //! | `packed` | a user's compiled lists in one authenticated row |
+//! | `probe` | folders in recipients' addresses, and what proves them |
 //! | `journal` | the chain of changes, block by block |
 //! | `feed` | changes since a position, and the full load |
 //! | `sqlite` | the embedded store |
@@ -23,6 +24,7 @@ mod journal;
 pub mod keys;
 mod owner;
 mod packed;
+mod probe;
 mod seal;
 mod settings;
 mod sqlite;
@@ -38,12 +40,14 @@ use jiff::civil::Date;
 pub use error::{Fault, Result, StoreError};
 pub use feed::{AddressHash, AddressHasher, ChangeBatch, Changes, Feed, Glob, LoadReport, LoadedUser, Position};
 pub use keys::{KeyError, Keys, MatchKey, SealKey};
+pub use probe::{AddressedFolder, MAX_PROBES, PROBE_LIFE, Probe, ProbeCode, ProvenFolder};
 pub use settings::{KEYS, OrganisationSettings, SettingError};
 pub use sqlite::{SealAccess, SqliteOptions, SqliteStore};
 pub use types::*;
 
 use crate::policy::address::{Address, Domain};
 use crate::policy::list::{EntryValue, ListKind, UserOptions};
+use crate::policy::text::FolderName;
 
 /// Longest time for which a grant is given.
 pub const MAX_GRANT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -151,6 +155,51 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// Users remain and [`RemainingUsers::Refuse`] was asked for.
     fn remove_organisation(&self, actor: &Actor, id: OrganisationId, users: RemainingUsers) -> Result<()>;
+
+    // Folders
+
+    /// Begins to prove that the mail store files into a folder of the organisation's users, with the code that the probe
+    /// message is to carry. Of more than [`MAX_PROBES`] that wait the oldest gives way.
+    ///
+    /// # Errors
+    /// There is no such organisation.
+    fn begin_probe(&self, actor: &Actor, id: OrganisationId, folder: &AddressedFolder) -> Result<(ProbeCode, Probe)>;
+
+    /// Takes a probe back whose message could not be sent.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownProbe`].
+    fn withdraw_probe(&self, actor: &Actor, code: &ProbeCode) -> Result<()>;
+
+    /// The message with this code lay in its folder: that folder is proven from now on.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownProbe`], [`StoreError::ProbeExpired`].
+    fn confirm_probe(&self, actor: &Actor, code: &ProbeCode) -> Result<Probe>;
+
+    /// The probes that wait for their confirmation, oldest first.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn probes(&self) -> Result<Vec<Probe>>;
+
+    /// Takes back that folders are proven: one, whatever its delimiter, or all of the organisation. Answers with those that
+    /// were.
+    ///
+    /// # Errors
+    /// There is no such organisation.
+    fn forget_proven(
+        &self,
+        actor: &Actor,
+        id: OrganisationId,
+        folder: Option<&FolderName>,
+    ) -> Result<Vec<AddressedFolder>>;
+
+    /// What users of an organisation chose apart from it, each choice once.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn user_choices(&self, id: OrganisationId) -> Result<Vec<UserOptions>>;
 
     // Users
 

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::action::{BlackAction, LateAction, PersonalActions};
+use crate::policy::action::{BlackAction, LateAction, OutboundAction, PersonalActions};
 use crate::policy::subject::Tag;
 use crate::policy::text::{FolderName, HeaderName, ReplyText};
 
@@ -32,11 +32,12 @@ pub enum SettingError {
 }
 
 /// The keys, as [`OrganisationSettings::set`] takes them.
-pub const KEYS: [&str; 11] = [
+pub const KEYS: [&str; 12] = [
     "personal_actions",
     "tag",
     "folder",
     "sensitivity",
+    "outbound",
     "black_action",
     "late_action",
     "junk_folder",
@@ -62,6 +63,9 @@ pub struct OrganisationSettings {
     /// Whether `Sensitivity: Personal` stands beside the mark.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sensitivity: Option<bool>,
+    /// What is done with what users send to people on their personal lists.
+    #[serde(with = "text", skip_serializing_if = "Option::is_none")]
+    pub outbound: Option<OutboundAction>,
     /// What is done with messages from blocked senders.
     #[serde(with = "text", skip_serializing_if = "Option::is_none")]
     pub black_action: Option<BlackAction>,
@@ -102,6 +106,7 @@ impl OrganisationSettings {
             "tag" => self.tag = optional(value, tag).map_err(wrong)?,
             "folder" => self.folder = optional(value, text_of::<FolderName>).map_err(wrong)?,
             "sensitivity" => self.sensitivity = optional(value, truth).map_err(wrong)?,
+            "outbound" => self.outbound = optional(value, parsed).map_err(wrong)?,
             "black_action" => self.black_action = optional(value, parsed).map_err(wrong)?,
             "late_action" => self.late_action = optional(value, parsed).map_err(wrong)?,
             "junk_folder" => self.junk_folder = optional(value, text_of::<FolderName>).map_err(wrong)?,
@@ -126,6 +131,7 @@ impl OrganisationSettings {
             self.tag.clone(),
             self.folder.clone(),
             self.sensitivity.map(|on| on.to_string()),
+            self.outbound.map(|action| action.to_string()),
             self.black_action.map(|action| action.to_string()),
             self.late_action.map(|action| action.to_string()),
             self.junk_folder.clone(),
@@ -227,6 +233,7 @@ mod tests {
             ("tag", "[PRIVÉ]"),
             ("folder", "Perso"),
             ("sensitivity", "true"),
+            ("outbound", "mark"),
             ("black_action", "junk"),
             ("late_action", "junk"),
             ("junk_folder", "Junk"),
@@ -281,6 +288,7 @@ mod tests {
             ("black_action", "explode"),
             ("late_action", "reject"),
             ("personal_actions", "tag,burn"),
+            ("outbound", "folder"),
         ] {
             let mut settings = OrganisationSettings::default();
             let error = settings.set(key, value).expect_err(value).to_string();

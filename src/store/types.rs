@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::error::{Result, StoreError};
+use super::probe::ProvenFolder;
 use super::settings::OrganisationSettings;
 use crate::policy::address::{Address, Domain};
 use crate::policy::list::{EntryValue, ListKind, UserOptions};
@@ -203,6 +204,8 @@ pub struct Organisation {
     pub protected: Vec<Domain>,
     /// Its own lists, sorted.
     pub own_lists: Vec<OwnEntry>,
+    /// The folders that are proven for its users, sorted by name.
+    pub proven: Vec<ProvenFolder>,
     /// How many users it has.
     pub users: u64,
     /// Since when.

@@ -96,7 +96,7 @@ fn check_is_content_with_the_lines_of_postfix_config() {
     );
     let path = file(&folder, "perso-milter.toml", &text);
     let config = load(Some(&path)).unwrap_or_else(|error| panic!("{error}")).parsed.config;
-    let sections = postfix_config::sections(&config, Path::new("/var/spool/postfix"));
+    let sections = postfix_config::sections(&config, None, &postfix_config::Directories::default());
     let main_cf = sections.iter().find(|section| section.key == "main.cf").expect("main.cf").to_text();
     file(&folder, "main.cf", &main_cf);
     file(&folder, "master.cf", "smtp inet n - y - - smtpd\n");

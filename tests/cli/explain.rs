@@ -301,7 +301,37 @@ fn on_users_of_the_store_the_answer_is_masked_whatever_their_lists_hold() {
     let as_json: Value = serde_json::from_str(&before[5]).expect("JSON");
     assert_eq!(
         as_json,
-        json!([{ "rcpt": "anne@acme.example", "user": true, "verdict": "masked", "result": "masked" }])
+        json!([{
+            "rcpt": "anne@acme.example", "user": true, "verdict": "masked", "result": "masked", "unproven_folders": [],
+        }])
     );
     assert_eq!(before[2], before[0].replacen("anne@", "<anne+x@", 1).replacen(".example\n", ".example>\n", 1));
+}
+
+/// What a user or the organisation chose is no secret; what it asks for in vain is told.
+#[test]
+fn on_users_of_the_store_it_says_which_folders_are_not_proven() {
+    let place = Place::acme();
+    place.write("message.eml", MESSAGE.as_bytes());
+    let explain = |recipient: &str| {
+        let mut command = place.command(&["explain", "--rcpt", recipient, "--", "message.eml"]);
+        answer(command.env("LC_ALL", "fr_FR.UTF-8")).done()
+    };
+    let unproven = |recipient: &str| {
+        let json = place.run(&["explain", "--json", "--rcpt", recipient, "--", "message.eml"]).json();
+        json[0]["unproven_folders"].clone()
+    };
+    place.configure("[personal]\nactions = [\"tag\", \"folder\"]\n");
+    let told = place.run(&["explain", "--rcpt", "anne@acme.example", "--", "message.eml"]).done();
+    assert!(told.ends_with("\n  note     the folder Perso is not proven: nothing is filed there\n"), "{told}");
+    let told = explain("anne@acme.example");
+    assert!(told.ends_with("\n  note     le dossier Perso n'est pas vérifié : rien n'y est classé\n"), "{told}");
+    place.run(&["user", "set", "bob@acme.example", "personal_actions=tag"]).done();
+    assert_eq!(unproven("anne@acme.example"), json!(["Perso"]));
+    for quiet in ["bob@acme.example", "nobody@acme.example"] {
+        assert_eq!(unproven(quiet), json!([]), "{quiet}");
+    }
+    place.prove(&["Perso"]);
+    assert_eq!(unproven("anne@acme.example"), json!([]));
+    assert!(!explain("anne@acme.example").contains("Perso"));
 }

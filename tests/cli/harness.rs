@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use perso_milter::policy::address::Address;
 use perso_milter::policy::list::ListKind;
-use perso_milter::store::{GrantId, SqliteOptions, SqliteStore, Store, UserId};
+use perso_milter::store::{Actor, AddressedFolder, GrantId, SqliteOptions, SqliteStore, Store, UserId};
 use tempfile::TempDir;
 
 /// An account that no machine has: who called sudo, in the eyes of root.
@@ -150,6 +150,17 @@ impl Place {
         SqliteStore::open(&self.database(), SqliteOptions::default()).expect("a store")
     }
 
+    /// Proves folders of `acme`, as somebody does who reads the mailbox.
+    pub fn prove(&self, folders: &[&str]) {
+        let store = self.store();
+        let acme = store.organisation("acme").expect("an organisation").id;
+        for name in folders {
+            let folder = AddressedFolder { delimiter: '+', name: name.parse().expect("a folder") };
+            let (code, _) = store.begin_probe(&Actor::System, acme, &folder).expect("begun");
+            store.confirm_probe(&Actor::System, &code).expect("confirmed");
+        }
+    }
+
     /// The user gives a grant, as if the clock stood at `now`.
     pub fn grant_at(&self, now: Timestamp, user: &str, list: ListKind, time: Duration) -> GrantId {
         let options = SqliteOptions { clock: std::sync::Arc::new(move || now), ..SqliteOptions::default() };
@@ -201,7 +212,7 @@ pub fn start(command: &mut Command) -> Child {
 }
 
 /// Every command that opens the store, with arguments that are sound.
-pub const STORE_COMMANDS: [&[&str]; 28] = [
+pub const STORE_COMMANDS: [&[&str]; 31] = [
     &["run"],
     &["explain", "--rcpt", "anne@acme.example", "message.eml"],
     &["org", "add", "other", "--domain", "other.example"],
@@ -218,7 +229,7 @@ pub const STORE_COMMANDS: [&[&str]; 28] = [
     &["user", "list"],
     &["user", "list", "--json"],
     &["user", "show", "anne@acme.example"],
-    &["user", "set", "anne@acme.example", "black_action=junk"],
+    &["user", "set", "anne@acme.example", "black_action=discard"],
     &["user", "alias", "add", "anne@acme.example", "a@acme.example"],
     &["user", "disable", "anne@acme.example"],
     &["user", "enable", "anne@acme.example"],
@@ -230,6 +241,9 @@ pub const STORE_COMMANDS: [&[&str]; 28] = [
     &["entry", "list", "anne@acme.example", "personal", "--json"],
     &["entry", "import", "entries.csv"],
     &["entry", "export", "anne@acme.example"],
+    &["probe", "list"],
+    &["probe", "list", "--json"],
+    &["probe", "forget", "acme"],
 ];
 
 impl Place {

@@ -164,11 +164,13 @@ fn one_wrong_entry_of_several_leaves_the_lists_as_they_were() {
 #[test]
 fn settings_are_set_shown_and_go_back_to_the_default() {
     let place = Place::acme();
+    place.prove(&["Junk"]);
     let values = [
         ("personal_actions", "tag,mark"),
         ("tag", "[PRIVÉ]"),
         ("folder", "Prive"),
         ("sensitivity", "true"),
+        ("outbound", "tag"),
         ("black_action", "junk"),
         ("late_action", "junk"),
         ("junk_folder", "Junk"),

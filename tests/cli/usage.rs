@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::harness::{Answer, Place, STORE_COMMANDS, answer, program};
 
 /// Every command. The test below finds those that are missing here.
-const COMMANDS: [&str; 32] = [
+const COMMANDS: [&str; 37] = [
     "",
     "run",
     "check",
@@ -40,6 +40,11 @@ const COMMANDS: [&str; 32] = [
     "entry list",
     "entry import",
     "entry export",
+    "probe",
+    "probe send",
+    "probe confirm",
+    "probe list",
+    "probe forget",
     "help",
 ];
 
@@ -94,6 +99,13 @@ fn what_is_no_command_is_refused_with_the_usage() {
         vec!["entry", "add", "a@b.example", "grey", "c@d.example"],
         vec!["entry", "add", "a@b.example", "white"],
         vec!["entry", "import"],
+        vec!["probe"],
+        vec!["probe", "send"],
+        vec!["probe", "send", "anne@acme.example", "--junk", "--folder", "Perso"],
+        vec!["probe", "send", "anne@acme.example", "--folder", "a b"],
+        vec!["probe", "send", "anne@acme.example", "--smtp", "mx.example.org"],
+        vec!["probe", "confirm"],
+        vec!["probe", "forget", "acme", "INBOX"],
         vec!["explain", "message.eml"],
         vec!["run", "--only", "everything"],
         vec!["check", "--file-only", "--postconf-dir", "/"],

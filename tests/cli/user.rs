@@ -137,6 +137,7 @@ fn an_account_is_disabled_and_enabled() {
 #[test]
 fn choices_are_set_shown_and_go_back_to_the_organisations() {
     let place = Place::acme();
+    place.prove(&["Junk"]);
     let set = |settings: &[&str]| place.run(&[&["user", "set", "anne@acme.example"], settings].concat());
     let shown = || place.run(&["user", "show", "anne@acme.example"]).done();
     let as_json = |key: &str| place.run(&["user", "show", "anne@acme.example", "--json"]).json()[key].clone();
@@ -166,7 +167,7 @@ fn a_reassigned_address_is_a_new_user() {
     let place = Place::acme();
     let id = || place.run(&["user", "show", "anne@acme.example", "--json"]).json()["id"].clone();
     let first = id();
-    place.run(&["user", "set", "anne@acme.example", "black_action=junk"]).done();
+    place.run(&["user", "set", "anne@acme.example", "black_action=discard"]).done();
     place.run(&["user", "remove", "anne@acme.example"]).done();
     place.run(&["user", "add", "anne@acme.example"]).done();
     assert_ne!(id(), first);

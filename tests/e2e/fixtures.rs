@@ -40,8 +40,10 @@ fn every_fixture_arrives_as_its_table_says() {
     let lane = Site::shared().lane();
     let directory = lane.site.scratch.directory("fixtures");
     let socket = Socket::Inet { port: lane.milter(), role: "edge" };
-    let mut daemon = Daemon::new(directory, settings(&lists), socket);
-    fill(&daemon, &lists);
+    let settings = settings(&lists);
+    let folders = settings.folders();
+    let mut daemon = Daemon::new(directory, settings, socket);
+    fill(&daemon, &lists, &folders);
     daemon.start(&lane.site.scratch);
 
     let cases = send_all(&table("messages.toml"), lane.smtp(), lane.site.plain());
@@ -193,13 +195,14 @@ fn settings(lists: &Table) -> Settings {
     settings
 }
 
-/// Makes the organisation and the users of lists.toml.
-fn fill(daemon: &Daemon, lists: &Table) {
+/// Makes the organisation, its folders proven, and the users of lists.toml.
+fn fill(daemon: &Daemon, lists: &Table, folders: &[String]) {
     let organisation = lists["organisation"].as_table().expect("a table");
     let name = text(&organisation["name"]);
     let domains = texts(organisation.get("domains"));
     let domains = domains.iter().flat_map(|domain| ["--domain", domain.as_str()]);
     daemon.command(&["org", "add", &name].into_iter().chain(domains).collect::<Vec<_>>());
+    daemon.prove(&name, folders);
     let protected = texts(organisation.get("protected_domains"));
     let protect: Vec<_> =
         ["org", "protect", "add", &name].into_iter().chain(protected.iter().map(String::as_str)).collect();

@@ -40,5 +40,7 @@ mod local;
 mod mark;
 mod mixed;
 mod plain;
+mod probe;
+mod split;
 mod tag;
 mod white;

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use perso_milter::milter::client::{Client, ClientOptions};
+use perso_milter::store::{Actor, AddressedFolder, SqliteOptions, SqliteStore, Store};
 use toml::{Table, Value};
 
 use crate::scratch::{self, Scratch, Server, Signal, wait_until};
@@ -33,8 +34,15 @@ impl Settings {
         self
     }
 
+    /// The folders for personal and for blocked messages.
+    pub fn folders(&self) -> [String; 2] {
+        let set = |section: &str, key: &str| self.0.get(section)?.get(key)?.as_str().map(str::to_owned);
+        let folder = set("personal", "folder").unwrap_or_else(|| "Perso".to_owned());
+        [folder, set("black", "junk_folder").unwrap_or_else(|| "Junk".to_owned())]
+    }
+
     /// Adds a listener, with further keys of its own.
-    fn listener(mut self, address: &str, keys: &[(&str, &str)]) -> Self {
+    pub fn listener(mut self, address: &str, keys: &[(&str, &str)]) -> Self {
         let mut listener = Table::from_iter([("address".to_owned(), Value::from(address))]);
         listener.extend(keys.iter().map(|&(key, value)| (key.to_owned(), Value::from(value))));
         let milter = self.0.entry("milter").or_insert_with(|| Value::Table(Table::new()));
@@ -143,6 +151,32 @@ impl Daemon {
     /// Runs a command of the command line to its end, `-c FILE` added, and returns its output.
     pub fn command(&self, arguments: &[&str]) -> String {
         scratch::run(self.program().args(arguments).arg("-c").arg(self.file()))
+    }
+
+    /// The same for a command that may fail: whether it did not, and its output.
+    pub fn try_command(&self, arguments: &[&str]) -> (bool, String) {
+        let output = self.program().args(arguments).arg("-c").arg(self.file()).output().expect("the built program");
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Runs a command that must fail, and returns what it says.
+    pub fn refused(&self, arguments: &[&str]) -> String {
+        let mut command = self.program();
+        let output = command.args(arguments).arg("-c").arg(self.file()).output().expect("the program");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+        stderr
+    }
+
+    /// Proves folders of an organisation without asking the mail store; tests/e2e/probe.rs asks it.
+    pub fn prove(&self, organisation: &str, folders: &[String]) {
+        let store = SqliteStore::open(&self.database(), SqliteOptions::default()).expect("the store");
+        let id = store.organisation(organisation).expect("it was added").id;
+        for name in folders {
+            let folder = AddressedFolder { delimiter: '+', name: name.parse().expect("a folder") };
+            let (code, _) = store.begin_probe(&Actor::System, id, &folder).expect("begun");
+            store.confirm_probe(&Actor::System, &code).expect("confirmed");
+        }
     }
 
     /// Starts the daemon and waits until it serves.

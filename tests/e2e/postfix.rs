@@ -40,6 +40,11 @@ pub struct Postfix {
 impl Postfix {
     /// Starts Postfix and waits until it serves its entrances. `lines` are added to main.cf.
     pub fn start(scratch: &Scratch, entrances: &[Entrance], lmtp: &Port, lines: &str) -> Self {
+        Self::start_with(scratch, entrances, lmtp, lines, "")
+    }
+
+    /// The same with services of one's own: `master` is added to master.cf.
+    pub fn start_with(scratch: &Scratch, entrances: &[Entrance], lmtp: &Port, lines: &str, master: &str) -> Self {
         needs_postfix();
         let configuration = scratch.directory("postfix");
         let queue = scratch.directory("queue");
@@ -47,9 +52,9 @@ impl Postfix {
         scratch::run(Command::new("chown").arg("postfix:").arg(&data));
         fs::write(configuration.join("domains"), DOMAINS).expect("our own directory");
         fs::write(configuration.join("recipients"), format!("!/^{NOBODY_HOME}@/ OK\n")).expect("our own directory");
-        fs::write(configuration.join("main.cf"), main_cf(scratch.path(), lmtp.number()) + lines)
-            .expect("our own directory");
-        fs::write(configuration.join("master.cf"), master_cf(entrances)).expect("our own directory");
+        let own = main_cf(scratch.path(), lmtp.number());
+        fs::write(configuration.join("main.cf"), with_lines(&own, lines)).expect("our own directory");
+        fs::write(configuration.join("master.cf"), master_cf(entrances) + master).expect("our own directory");
         // It creates what the queue directory must hold, with the owners that Postfix wants.
         scratch::run(Command::new("postfix").arg("-c").arg(&configuration).arg("check"));
 
@@ -122,6 +127,15 @@ impl Postfix {
     pub fn wait_removed(&self, id: &str) {
         let mark = format!(" {id}: removed");
         wait_until(&format!("message {id} to leave the queue"), || self.log_text().contains(&mark).then_some(()));
+    }
+
+    /// The queue ids of the copies into which a message was split, once it has left the queue itself.
+    pub fn copies_of(&self, id: &str) -> Vec<String> {
+        self.settle(id);
+        let to_second_pass = |line: &&String| line.contains(": to=<") && line.contains("relay=127.0.0.1[127.0.0.1]:");
+        let log = self.log_of(id);
+        let copies = log.iter().filter(to_second_pass).filter_map(|line| line.split("queued as ").nth(1));
+        copies.map(|id| id.trim_end_matches(')').to_owned()).collect()
     }
 
     /// What `postqueue -p` shows of a message, none when it is not in the queue. A `!` after the id means held.
@@ -199,6 +213,19 @@ smtpd_milters =
 non_smtpd_milters =
 "
     )
+}
+
+/// The file with `lines` in place of those that set the same. A parameter that stands twice has each process of Postfix
+/// warn at its start, postlogd too, which then waits for itself to take the warning.
+fn with_lines(file: &str, lines: &str) -> String {
+    let name = |line: &str| line.split_once('=').map(|(name, _)| name.trim().to_owned());
+    let mut kept: Vec<&str> = Vec::new();
+    for line in file.lines().chain(lines.lines()) {
+        let set = name(line).filter(|_| !line.starts_with('#'));
+        kept.retain(|earlier| set.is_none() || earlier.starts_with('#') || name(earlier) != set);
+        kept.push(line);
+    }
+    kept.join("\n") + "\n"
 }
 
 /// Debian's services, but for the pipes to programs that are seldom there.

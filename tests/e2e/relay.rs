@@ -42,8 +42,16 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A daemon with one organisation for the lane's domain; nothing runs yet.
+    /// A daemon with one organisation for the lane's domain, whose folders are proven; nothing runs yet.
     pub fn with(settings: Settings) -> Self {
+        let folders = settings.folders();
+        let relay = Self::unproven(settings);
+        relay.daemon.prove("acme", &folders);
+        relay
+    }
+
+    /// The same before any folder is proven.
+    pub fn unproven(settings: Settings) -> Self {
         let lane = Site::shared().lane();
         let directory = lane.site.scratch.directory(&lane.domain);
         let daemon = Daemon::new(directory, settings, Socket::Inet { port: lane.milter(), role: "edge" });

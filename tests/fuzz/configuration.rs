@@ -1,11 +1,10 @@
 //! The configuration: a text either loads, or every problem of it names its line.
 
-use std::path::Path;
-
-use perso_milter::cli::postfix_config;
+use perso_milter::cli::postfix_config::{Directories, sections};
 use perso_milter::config::{LoadError, Problem, Severity, parse};
 use perso_milter::directory::Defaults;
 use perso_milter::mark::MarkKey;
+use perso_milter::split::SplitKey;
 
 /// `data` is the text of a file; a file that is not UTF-8 is refused before it is parsed.
 pub fn holds(data: &[u8]) {
@@ -17,8 +16,9 @@ pub fn holds(data: &[u8]) {
             assert!(parsed.warnings.iter().all(|problem| problem.severity != Severity::Error));
             assert_eq!(parse("f", text).ok().as_ref(), Some(&parsed), "read twice");
             // Whatever loads can be gone by.
-            let _ = Defaults::from(&parsed.config).settings(MarkKey::new(&[0; 32]));
-            assert!(!postfix_config::sections(&parsed.config, Path::new("/var/spool/postfix")).is_empty());
+            let split_key = || SplitKey::new(&[0; 32]);
+            let _ = Defaults::from(&parsed.config).settings(MarkKey::new(&[0; 32]), split_key());
+            assert!(!sections(&parsed.config, Some(&split_key()), &Directories::default()).is_empty());
         }
         Err(LoadError::Invalid(problems)) => {
             check(&problems, lines);

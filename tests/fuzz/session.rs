@@ -9,7 +9,7 @@ use perso_milter::milter::reply::ReplyError;
 use perso_milter::milter::session::{Next, Notice, Phase, RecipientReplies, Session, SessionError, Terms};
 use perso_milter::milter::settings::{Decided, Directory, MessageLimits, Role, Settings};
 use perso_milter::milter::wire::{FRAME_MAX, command};
-use perso_milter::policy::action::{BlackAction, PersonalActions};
+use perso_milter::policy::action::{BlackAction, PersonalActions, SplitMode};
 use perso_milter::policy::address::{Address, Domain};
 use perso_milter::policy::authres::{AuthenticationMode, AuthenticationPolicy};
 use perso_milter::policy::list::{Globs, ListKind, UserLists, UserOptions};
@@ -22,7 +22,7 @@ use super::world::{Entry, World, policy};
 pub fn holds(data: &[u8]) {
     match data.first() {
         None => {}
-        Some(0) => houses().iter().step_by(3).for_each(|house| check(house, data)),
+        Some(0) => houses().iter().step_by(7).for_each(|house| check(house, data)),
         Some(_) => {
             if let Some(script) = Script::of(&data[1..]) {
                 let houses = houses();
@@ -71,8 +71,13 @@ fn houses() -> &'static [House] {
         let small = MessageLimits { header_bytes: 2000, headers: 12, recipients: 5 };
         let mut houses = Vec::new();
         for limits in [MessageLimits::default(), small] {
-            for mode in [AuthenticationMode::Off, AuthenticationMode::Required] {
-                let people = Arc::new(people(limits, mode));
+            for (mode, split) in [
+                (AuthenticationMode::Off, SplitMode::Off),
+                (AuthenticationMode::Off, SplitMode::Edits),
+                (AuthenticationMode::Required, SplitMode::Off),
+                (AuthenticationMode::Required, SplitMode::Mixed),
+            ] {
+                let people = Arc::new(people(limits, mode, split));
                 for role in [Role::Edge, Role::Local, Role::Split] {
                     let terms = Arc::new(Terms::new(role, RecipientReplies::Needed));
                     houses.push(House { people: people.clone(), terms });
@@ -83,7 +88,7 @@ fn houses() -> &'static [House] {
     })
 }
 
-fn people(limits: MessageLimits, mode: AuthenticationMode) -> People {
+fn people(limits: MessageLimits, mode: AuthenticationMode, split: SplitMode) -> People {
     let entries = |list: ListKind, texts: &[&str]| -> Vec<Entry> {
         texts.iter().map(|text| (list, (*text).to_owned())).collect()
     };
@@ -103,7 +108,7 @@ fn people(limits: MessageLimits, mode: AuthenticationMode) -> People {
         .with("greg@org.example", personal(PersonalActions::FOLDER), &entries(ListKind::Personal, &["a*@d.example"]))
         .with("contact+fr@org.example", personal(PersonalActions::FOLDER), &friends);
     let settings = Arc::get_mut(&mut world.settings).expect("not shared yet");
-    settings.limits = limits;
+    (settings.limits, settings.split) = (limits, split);
     settings.submission_daemons = vec!["submission".to_owned()];
     settings.authentication = AuthenticationPolicy {
         mode,

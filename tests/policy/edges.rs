@@ -15,6 +15,7 @@ use perso_milter::milter::transaction::{MAX_RECIPIENT, OverLimit};
 use perso_milter::milter::wire::{FRAME_MAX, Protocol};
 use perso_milter::policy::action::PersonalActions;
 use perso_milter::policy::list::{ListKind, UserOptions};
+use perso_milter::split::SplitKey;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -228,7 +229,8 @@ fn a_white_entry_clears_the_marks_of_its_own_organisation() {
     let (mut one, mut two) = (policy(1), policy(2));
     one.white.spam_headers = vec!["X-Spam-Flag".to_owned()];
     two.white.spam_headers = vec!["X-Bulk".to_owned(), "x-spam-flag".to_owned()];
-    let mut settings = Settings::new(MarkKey::new(&[0; 32])).with_organisations([Arc::new(one), Arc::new(two)]);
+    let mut settings = Settings::new(MarkKey::new(&[0; 32]), SplitKey::new(&[0; 32]))
+        .with_organisations([Arc::new(one), Arc::new(two)]);
     settings.ours = Vec::new();
     let settings = Arc::new(settings);
     let white = vec![(ListKind::White, "a@d.example".to_owned())];
@@ -240,7 +242,7 @@ fn a_white_entry_clears_the_marks_of_its_own_organisation() {
         // They need different edits.
         (&["<one@org.example>", "<two@org.example>"], &["X-Bulk", "X-SPAM-FLAG", "X-Bulk", "X-Other"]),
     ] {
-        let mut world = World::new(Settings::new(MarkKey::new(&[0; 32])));
+        let mut world = World::new(Settings::new(MarkKey::new(&[0; 32]), SplitKey::new(&[0; 32])));
         world.settings = settings.clone();
         let world = world
             .with_user("one@org.example", user(1, 1, UserOptions::default(), &white).0)

@@ -11,6 +11,7 @@ use perso_milter::explain::{Explained, explain};
 use perso_milter::policy::action::PersonalActions;
 use perso_milter::policy::decide::{Because, Identity, Level, Match, Outcome};
 use perso_milter::policy::list::ListKind;
+use perso_milter::policy::plan::Direction;
 use toml::{Table, Value};
 
 #[test]
@@ -29,7 +30,7 @@ fn every_message_is_decided_as_its_table_says() {
         let raw = fs::read(fixture(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
         let expected = message["expect"].as_array().expect("expect");
         let paths: Vec<String> = expected.iter().map(|e| text(e, "rcpt").expect("rcpt").to_owned()).collect();
-        let explained = explain(&directory, text(message, "from").expect("from"), &paths, &raw);
+        let explained = explain(&directory, Direction::Inbound, text(message, "from").expect("from"), &paths, &raw);
         assert_eq!(explained.len(), expected.len(), "{file}");
         for (expected, explained) in expected.iter().zip(&explained) {
             recipients += 1;

@@ -13,7 +13,7 @@ use perso_milter::policy::action::{BlackAction, LateAction, PersonalActions};
 use perso_milter::policy::authres::{AuthenticationMode, AuthenticationPolicy};
 use perso_milter::policy::decide::{Outcome, Verdict};
 use perso_milter::policy::list::{ListKind, UserOptions};
-use perso_milter::policy::organisation::OrgPolicy;
+use perso_milter::policy::organisation::{OrgPolicy, Proof};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -23,21 +23,22 @@ use super::world::{Entry, Sent, World, envelope, message, own_lists, policy, sen
 
 /// One user's choices and lists.
 #[derive(Debug, Clone)]
-struct Person {
-    options: UserOptions,
-    entries: Vec<Entry>,
+pub struct Person {
+    pub options: UserOptions,
+    pub entries: Vec<Entry>,
 }
 
 /// The organisation and the message, all that is the same for everyone.
 #[derive(Debug, Clone)]
-struct Common {
+pub struct Common {
     enforced: Vec<Entry>,
     defaults: Vec<Entry>,
     black: BlackAction,
     late: LateAction,
     actions: PersonalActions,
+    proofs: (Proof, Proof),
     required: bool,
-    sender: &'static str,
+    pub sender: &'static str,
     headers: Vec<(&'static str, &'static str)>,
 }
 
@@ -46,7 +47,7 @@ fn any_entry(lists: &'static [ListKind]) -> impl Strategy<Value = Entry> {
     (select(lists), text.prop_map(str::to_owned))
 }
 
-fn any_person() -> impl Strategy<Value = Person> {
+pub fn any_person() -> impl Strategy<Value = Person> {
     let options = (
         option::of((0u8..8).prop_map(PersonalActions::from_bits)),
         option::of((0u8..4).prop_map(BlackAction::from_code)),
@@ -58,13 +59,18 @@ fn any_person() -> impl Strategy<Value = Person> {
     })
 }
 
+fn any_proof() -> impl Strategy<Value = Proof> {
+    select(vec![Proof::Proven, Proof::Unproven])
+}
+
 prop_compose! {
-    fn any_common()(
+    pub fn any_common()(
         enforced in vec(any_entry(&[ListKind::White, ListKind::Black]), 0..2),
         defaults in vec(any_entry(&[ListKind::White, ListKind::Black]), 0..2),
         black in (0u8..4).prop_map(BlackAction::from_code),
         late in select(vec![LateAction::Discard, LateAction::Junk]),
         actions in (0u8..8).prop_map(PersonalActions::from_bits),
+        proofs in (any_proof(), any_proof()),
         required in any::<bool>(),
         sender in select(vec!["<a@d.example>", "<b@o.example>", "<>", "<x@mail.d.example>", "<c@example.net>"]),
         from in option::of(select(vec![" a@d.example", " B <b@o.example>", " c@sub.example.net", " nonsense"])),
@@ -84,7 +90,7 @@ prop_compose! {
         headers.extend(subject.map(|value| ("Subject", value)));
         headers.extend(spam.then_some(("X-Spam-Flag", " YES")));
         headers.extend(forged.then_some(("X-Perso", " v=1")));
-        Common { enforced, defaults, black, late, actions, required, sender, headers }
+        Common { enforced, defaults, black, late, actions, proofs, required, sender, headers }
     }
 }
 
@@ -93,12 +99,13 @@ fn organisation(common: &Common) -> OrgPolicy {
     organisation.black.action = common.black;
     organisation.black.late_action = common.late;
     organisation.personal.actions = common.actions;
+    (organisation.personal.folder_proof, organisation.black.junk_proof) = common.proofs;
     organisation.enforced = own_lists(&common.enforced);
     organisation.defaults = own_lists(&common.defaults);
     organisation
 }
 
-fn world(common: &Common, people: &BTreeMap<&str, &Person>) -> World {
+pub fn world(common: &Common, people: &BTreeMap<&str, &Person>) -> World {
     let authentication = AuthenticationPolicy {
         mode: if common.required { AuthenticationMode::Required } else { AuthenticationMode::Off },
         authserv_ids: vec!["mx.org.example".to_owned()],
@@ -111,7 +118,7 @@ fn world(common: &Common, people: &BTreeMap<&str, &Person>) -> World {
     people.iter().fold(world, |world, (address, person)| world.with(address, person.options, &person.entries))
 }
 
-fn raw(common: &Common) -> Message {
+pub fn raw(common: &Common) -> Message {
     message(&common.headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect::<Vec<_>>())
 }
 

@@ -19,6 +19,7 @@ use perso_milter::policy::address::{Address, Domain};
 use perso_milter::policy::decide::Verdict;
 use perso_milter::policy::list::{EntryValue, FingerprintKey, Globs, ListKind, UserLists, UserOptions};
 use perso_milter::policy::organisation::{OrgLists, OrgPolicy};
+use perso_milter::split::SplitKey;
 
 /// A list and an entry as a person writes it.
 pub type Entry = (ListKind, String);
@@ -72,7 +73,8 @@ impl World {
 
     /// One organisation, authentication off, mail from everywhere inbound.
     pub fn of(policy: OrgPolicy) -> Self {
-        let mut settings = Settings::new(MarkKey::new(&[0; 32])).with_organisations([Arc::new(policy)]);
+        let mut settings =
+            Settings::new(MarkKey::new(&[0; 32]), SplitKey::new(&[0; 32])).with_organisations([Arc::new(policy)]);
         settings.ours = Vec::new();
         Self::new(settings)
     }

@@ -12,6 +12,7 @@ use perso_milter::milter::wire::FRAME_MAX;
 use perso_milter::policy::address::{Address, Domain};
 use perso_milter::policy::list::{EntryValue, FingerprintKey, Globs, ListKind, UserLists, UserOptions};
 use perso_milter::policy::organisation::OrgPolicy;
+use perso_milter::split::SplitKey;
 
 use super::harness::{Kind, Running, envelope, start_with};
 
@@ -48,7 +49,8 @@ impl Directory for People {
 
 fn people() -> People {
     let policy = OrgPolicy::new(1, vec![Domain::parse("example.org").unwrap()]);
-    let mut settings = Settings::new(MarkKey::new(&[0; 32])).with_organisations([Arc::new(policy)]);
+    let mut settings =
+        Settings::new(MarkKey::new(&[0; 32]), SplitKey::new(&[0; 32])).with_organisations([Arc::new(policy)]);
     settings.ours = Vec::new();
     let user = |id: u64, list| {
         let key = FingerprintKey::from_bytes([id as u8; 16]);

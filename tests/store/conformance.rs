@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use jiff::civil::date;
 use perso_milter::policy::action::{BlackAction, PersonalActions};
 use perso_milter::policy::list::{ListKind, MAX_ENTRIES, UserOptions};
@@ -39,6 +40,11 @@ conformance! { sqlite:
     settings_are_taken_all_or_none
     own_lists_hold_white_and_black
     an_organisation_with_users_stays_unless_asked
+    a_confirmed_probe_proves_its_folder
+    a_probe_is_confirmed_once_and_in_time
+    probes_of_one_organisation_give_way_to_later_ones
+    a_proof_is_taken_back
+    the_choices_of_users_are_told_once_each
     a_user_is_found_by_each_address
     an_address_belongs_to_one_user_in_a_served_domain
     a_reassigned_address_is_a_new_user
@@ -82,6 +88,7 @@ fn an_organisation_is_shown_as_it_was_made(store: &dyn Store, clock: &TestClock)
         domains: vec![domain("a.example"), domain("b.example")],
         protected: vec![domain("client.example")],
         own_lists: Vec::new(),
+        proven: Vec::new(),
         users: 0,
         created: clock.now(),
     };
@@ -148,6 +155,124 @@ fn an_organisation_with_users_stays_unless_asked(store: &dyn Store, _: &TestCloc
     store.remove_organisation(&administrator(), id, RemainingUsers::Erase).expect("removed");
     assert!(matches!(store.user(user), Err(StoreError::UnknownUser(_))));
     assert_ne!(acme(store), id, "the number of an organisation is never used again");
+}
+
+fn plus(name: &str) -> AddressedFolder {
+    AddressedFolder { delimiter: '+', name: name.parse().expect("a folder") }
+}
+
+/// Proves a folder at once, as somebody who reads the mailbox does.
+fn prove(store: &dyn Store, id: OrganisationId, folder: &AddressedFolder) {
+    let (code, _) = store.begin_probe(&administrator(), id, folder).expect("begun");
+    store.confirm_probe(&administrator(), &code).expect("confirmed");
+}
+
+fn a_confirmed_probe_proves_its_folder(store: &dyn Store, clock: &TestClock) {
+    let acme = acme(store);
+    let other = store.add_organisation(&administrator(), "other", &[domain("other.example")]).expect("added");
+    let mut feed = store.feed().expect("a feed");
+    let start = feed.load(&|_| {}).expect("loaded").position;
+    let (code, probe) = store.begin_probe(&administrator(), acme, &plus("Perso")).expect("begun");
+    let sent = clock.now();
+    let expires = sent + SignedDuration::try_from(PROBE_LIFE).expect("a week");
+    assert_eq!(probe, Probe { organisation: acme, folder: plus("Perso"), sent, expires });
+    assert_eq!(store.probes().expect("read"), std::slice::from_ref(&probe));
+    assert!(!store.organisation("acme").expect("shown").is_proven('+', "Perso"), "nobody has found it yet");
+    assert!(batch(feed.changes(start, 9).expect("read")).organisations.is_empty(), "nothing changed yet");
+
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(store.confirm_probe(&administrator(), &code).expect("confirmed"), probe);
+    assert!(store.probes().expect("read").is_empty());
+    let shown = store.organisation("acme").expect("shown");
+    assert_eq!(shown.proven, [ProvenFolder { folder: plus("Perso"), proven: clock.now() }]);
+    assert!(shown.is_proven('+', "Perso"));
+    assert!(!shown.is_proven('-', "Perso") && !shown.is_proven('+', "perso") && !shown.is_proven('+', "Junk"));
+    let told = batch(feed.changes(start, 9).expect("read")).organisations;
+    assert_eq!(told, [(acme, Some(shown))], "followers hear of it");
+    assert!(store.organisation("other").expect("shown").proven.is_empty(), "{other} has a mail store of its own");
+    let check = store.verify_journal(acme).expect("verified");
+    assert_eq!((check.broken, check.rows), (None, 4), "the organisation, its domain, the probe, the proof");
+}
+
+fn a_probe_is_confirmed_once_and_in_time(store: &dyn Store, clock: &TestClock) {
+    let id = acme(store);
+    let begin = || store.begin_probe(&administrator(), id, &plus("Perso")).expect("begun").0;
+    let confirm = |code: &ProbeCode| store.confirm_probe(&administrator(), code);
+    let stranger: ProbeCode = "ABCD-EFGH-JKMN".parse().expect("a code");
+    let (code, withdrawn) = (begin(), begin());
+    store.withdraw_probe(&administrator(), &withdrawn).expect("withdrawn");
+    for unknown in [&stranger, &withdrawn] {
+        assert!(matches!(confirm(unknown), Err(StoreError::UnknownProbe)));
+        assert!(matches!(store.withdraw_probe(&administrator(), unknown), Err(StoreError::UnknownProbe)));
+    }
+    confirm(&code).expect("confirmed");
+    assert!(matches!(confirm(&code), Err(StoreError::UnknownProbe)), "once");
+    store.forget_proven(&administrator(), id, None).expect("forgotten");
+
+    let late = begin();
+    clock.advance(PROBE_LIFE);
+    assert!(store.probes().expect("read").is_empty());
+    let (again, error) = (confirm(&late), confirm(&late).expect_err("too late"));
+    assert!(matches!(again, Err(StoreError::ProbeExpired)) && matches!(error, StoreError::ProbeExpired));
+    assert!(store.organisation("acme").expect("shown").proven.is_empty());
+    let in_time = begin();
+    clock.advance(PROBE_LIFE - Duration::from_secs(1));
+    confirm(&in_time).expect("a second before");
+}
+
+fn probes_of_one_organisation_give_way_to_later_ones(store: &dyn Store, _: &TestClock) {
+    let id = acme(store);
+    let other = store.add_organisation(&administrator(), "other", &[domain("other.example")]).expect("added");
+    let begin = |id| store.begin_probe(&administrator(), id, &plus("Perso")).expect("begun").0;
+    let others = begin(other);
+    let codes: Vec<_> = (0..=MAX_PROBES).map(|_| begin(id)).collect();
+    assert_eq!(store.probes().expect("read").len(), MAX_PROBES + 1);
+    assert!(matches!(store.confirm_probe(&administrator(), &codes[0]), Err(StoreError::UnknownProbe)));
+    for code in [&codes[1], &codes[MAX_PROBES], &others] {
+        store.confirm_probe(&administrator(), code).expect("it waited");
+    }
+    let nowhere = store.begin_probe(&administrator(), OrganisationId::new(77), &plus("Perso"));
+    assert!(matches!(nowhere, Err(StoreError::UnknownOrganisation(_))));
+}
+
+fn a_proof_is_taken_back(store: &dyn Store, _: &TestClock) {
+    let id = acme(store);
+    let minus = AddressedFolder { delimiter: '-', ..plus("Perso") };
+    for folder in [plus("Perso"), plus("Junk"), minus.clone(), plus("Junk")] {
+        prove(store, id, &folder);
+    }
+    let forget = |name: Option<&str>| {
+        let name = name.map(|name| name.parse().expect("a folder"));
+        store.forget_proven(&administrator(), id, name.as_ref()).expect("forgotten")
+    };
+    assert_eq!(forget(Some("Prive")), []);
+    assert_eq!(forget(Some("Perso")), [plus("Perso"), minus]);
+    let left = store.organisation("acme").expect("shown").proven;
+    assert_eq!(left.iter().map(|proven| &proven.folder).collect::<Vec<_>>(), [&plus("Junk")]);
+    assert_eq!(forget(None), [plus("Junk")]);
+    assert_eq!(forget(None), []);
+    assert!(store.organisation("acme").expect("shown").proven.is_empty());
+    assert_eq!(store.verify_journal(id).expect("verified").broken, None);
+    let nowhere = store.forget_proven(&administrator(), OrganisationId::new(77), None);
+    assert!(matches!(nowhere, Err(StoreError::UnknownOrganisation(_))));
+    // A proof that is left, and a probe that waits, go with their organisation.
+    prove(store, id, &plus("Perso"));
+    store.begin_probe(&administrator(), id, &plus("Perso")).expect("begun");
+    store.remove_organisation(&administrator(), id, RemainingUsers::Refuse).expect("removed");
+    assert!(store.probes().expect("read").is_empty());
+}
+
+fn the_choices_of_users_are_told_once_each(store: &dyn Store, _: &TestClock) {
+    let user = anne(store);
+    let id = id(store, "acme");
+    let bob = store.add_user(&administrator(), &person("bob@acme.example")).expect("added");
+    store.add_user(&administrator(), &person("carl@acme.example")).expect("added");
+    assert_eq!(store.user_choices(id).expect("read"), []);
+    let chosen = UserOptions { black_action: Some(BlackAction::Junk), ..UserOptions::default() };
+    store.set_user_options(&Actor::User, user, chosen).expect("set");
+    store.set_user_options(&Actor::User, bob, chosen).expect("set");
+    assert_eq!(store.user_choices(id).expect("read"), [chosen]);
+    assert_eq!(store.user_choices(OrganisationId::new(77)).expect("read"), []);
 }
 
 fn a_user_is_found_by_each_address(store: &dyn Store, clock: &TestClock) {

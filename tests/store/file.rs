@@ -109,10 +109,28 @@ fn a_newer_schema_is_refused() {
     let place = Place::new();
     drop(place.open());
     let raw = place.raw();
-    raw.execute("UPDATE refinery_schema_history SET version = 99", []).expect("edited");
+    raw.execute("UPDATE refinery_schema_history SET version = 99 WHERE version = 1", []).expect("edited");
     drop(raw);
     let error = refused(&place);
     assert!(matches!(error, StoreError::Newer { found: 99, .. }) && error.to_string().contains("install"), "{error}");
+}
+
+/// As a store was before folders had to be proven.
+#[test]
+fn a_store_of_an_older_schema_is_migrated() {
+    let place = Place::new();
+    let user = anne(&place.open());
+    let older = "DROP TABLE proven_folders; DROP TABLE probes; DROP INDEX users_choices;
+        DELETE FROM refinery_schema_history WHERE version = 3";
+    place.raw().execute_batch(older).expect("edited");
+    let store = place.open();
+    assert_eq!(store.user_id(&address("anne@acme.example")).expect("she is there"), user);
+    let acme = store.organisation("acme").expect("it is there");
+    assert!(acme.proven.is_empty() && !acme.is_proven('+', "Perso"));
+    let folder = AddressedFolder { delimiter: '+', name: "Perso".parse().expect("a folder") };
+    let (code, _) = store.begin_probe(&administrator(), acme.id, &folder).expect("begun");
+    store.confirm_probe(&administrator(), &code).expect("confirmed");
+    assert!(store.organisation("acme").expect("it is there").is_proven('+', "Perso"));
 }
 
 #[test]

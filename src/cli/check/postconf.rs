@@ -19,6 +19,19 @@ pub(super) struct Postconf {
     parameters: BTreeMap<String, String>,
     pub(super) services: Vec<Service>,
     pub(super) overrides: Vec<Override>,
+    /// What tables say, in place of postmap: for tests.
+    pub(super) answers: Option<BTreeMap<String, String>>,
+}
+
+/// What a table says to a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Lookup {
+    /// This.
+    Found(String),
+    /// Nothing.
+    Missing,
+    /// It cannot be asked.
+    Failed,
 }
 
 /// One line of master.cf.
@@ -68,6 +81,7 @@ impl Postconf {
             parameters: parameters.lines().filter_map(pair).collect(),
             services: services.lines().filter_map(service).collect(),
             overrides: overrides.collect(),
+            answers: None,
         }
     }
 
@@ -88,8 +102,54 @@ impl Postconf {
 
     /// Where `postconf` says that main.cf is.
     pub(super) fn place(&self) -> Place {
-        let directory = self.directory.clone().unwrap_or_else(|| PathBuf::from(self.get("config_directory")));
-        Place { file: directory.join("main.cf").display().to_string(), line: None }
+        Place { file: self.directory().join("main.cf").display().to_string(), line: None }
+    }
+
+    /// Where main.cf lies.
+    pub(super) fn directory(&self) -> PathBuf {
+        self.directory.clone().unwrap_or_else(|| PathBuf::from(self.get("config_directory")))
+    }
+
+    /// What the first of several tables that has an answer says to a key, as Postfix asks them.
+    pub(super) fn first(&self, tables: &str, key: &str) -> Lookup {
+        let mut failed = false;
+        for table in tables.split([',', ' ', '\t']).filter(|table| !table.is_empty()) {
+            match self.postmap(table, &["-q", key]) {
+                Lookup::Missing => {}
+                Lookup::Failed => failed = true,
+                found => return found,
+            }
+        }
+        if failed { Lookup::Failed } else { Lookup::Missing }
+    }
+
+    /// The first address of a table that leads to more than one.
+    pub(super) fn several(&self, table: &str) -> Lookup {
+        let listed = match self.postmap(table, &["-s"]) {
+            Lookup::Found(text) => text,
+            other => return other,
+        };
+        let several = listed.lines().find_map(|line| {
+            let (address, to) = line.split_once(char::is_whitespace)?;
+            (to.split([',', ' ', '\t']).filter(|word| !word.is_empty()).count() > 1).then(|| address.to_owned())
+        });
+        several.map_or(Lookup::Missing, Lookup::Found)
+    }
+
+    fn postmap(&self, table: &str, arguments: &[&str]) -> Lookup {
+        if let Some(answers) = &self.answers {
+            let key = format!("{table} {}", arguments.join(" "));
+            return answers.get(&key).map_or(Lookup::Missing, |answer| Lookup::Found(answer.clone()));
+        }
+        let mut command = program("postmap");
+        command.arg("-c").arg(self.directory()).args(arguments).arg(table);
+        match command.output() {
+            Ok(output) if output.status.success() => {
+                Lookup::Found(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+            }
+            Ok(output) if output.stderr.is_empty() => Lookup::Missing,
+            _ => Lookup::Failed,
+        }
     }
 
     /// The command that sets a parameter, to be pasted.
@@ -127,6 +187,14 @@ fn service(line: &str) -> Option<Service> {
     })
 }
 
+/// A program of Postfix. A user's PATH often lacks its directory.
+fn program(name: &str) -> Command {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = Command::new(name);
+    command.env("PATH", format!("{path}:/usr/sbin:/usr/local/sbin"));
+    command
+}
+
 fn ask(directory: Option<&Path>, option: &str) -> Result<Option<String>, Problem> {
     let problem = |what: String| Problem {
         severity: Severity::Warning,
@@ -135,13 +203,11 @@ fn ask(directory: Option<&Path>, option: &str) -> Result<Option<String>, Problem
         what,
         remedy: "run it by hand, or give the directory of main.cf with --postconf-dir".to_owned(),
     };
-    let mut command = Command::new("postconf");
+    let mut command = program("postconf");
     if let Some(directory) = directory {
         command.arg("-c").arg(directory);
     }
-    // A user's PATH often lacks the directory of postconf.
-    let path = std::env::var("PATH").unwrap_or_default();
-    let output = match command.arg(option).env("PATH", format!("{path}:/usr/sbin:/usr/local/sbin")).output() {
+    let output = match command.arg(option).output() {
         Ok(output) => output,
         Err(error) if error.kind() == ErrorKind::NotFound && directory.is_none() => return Ok(None),
         Err(error) => return Err(problem(format!("postconf {option} does not run: {error}"))),

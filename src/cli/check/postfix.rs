@@ -1,16 +1,20 @@
 //! The configuration beside the Postfix that is to call us: what would leave mail unfiltered, unmarked or undeliverable.
-//! Only what bounces mail is an error: a Postfix may be set up after the milter.
+//! Only what bounces mail, or delivers a marker of ours, is an error: a Postfix may be set up after the milter.
 
 mod milters;
+mod split;
 
 use std::collections::BTreeSet;
 
 use super::postconf::Postconf;
 use crate::cli::postfix_config::uses_folders;
 use crate::config::{Config, KeyLines, Parsed, Place, Problem, Role, Severity, SplitMode};
+use crate::split::SplitKey;
 
 /// Every finding, in the order in which a postmaster meets them.
-pub(super) fn findings(parsed: &Parsed, postconf: &Postconf) -> Vec<Problem> {
+///
+/// `key` is that of the store's split markers, where it can be had.
+pub(super) fn findings(parsed: &Parsed, postconf: &Postconf, key: Option<&SplitKey>) -> Vec<Problem> {
     let mut check = Check { config: &parsed.config, lines: &parsed.lines, postconf, problems: Vec::new() };
     check.version();
     check.delimiter();
@@ -22,6 +26,7 @@ pub(super) fn findings(parsed: &Parsed, postconf: &Postconf) -> Vec<Problem> {
     check.overridden_milters();
     check.limits();
     check.copies();
+    check.split(key);
     check.daemon_names();
     check.problems
 }
@@ -95,7 +100,7 @@ impl Check<'_> {
 
     /// Recipients that Postfix adds after we have seen the message get it as we edited it.
     fn copies(&mut self) {
-        if self.config.split.mode != SplitMode::Off {
+        if self.config.split_mode() != SplitMode::Off {
             return;
         }
         for key in ["always_bcc", "sender_bcc_maps", "recipient_bcc_maps"] {

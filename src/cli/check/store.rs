@@ -1,12 +1,15 @@
-//! The database file and its keys, as files: who may read them, and which the process at hand can.
+//! The database file and its keys, as files: who may read them, and which the process at hand can; then what the store says.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Parsed, Problem, Severity};
-use crate::store::{SealAccess, SqliteOptions, SqliteStore, Store};
+use super::folders;
+use crate::config::{Parsed, Problem, Severity, SplitMode};
+use crate::directory;
+use crate::split::SplitKey;
+use crate::store::{SealAccess, SqliteOptions, SqliteStore, Store, StoreError};
 
 /// The keys beside the database, and what each opens.
 const KEYS: [(&str, &str); 2] = [("match.key", "matches senders"), ("seal.key", "opens what users wrote")];
@@ -46,24 +49,42 @@ pub(super) fn findings(parsed: &Parsed) -> Vec<Problem> {
     problems
 }
 
+/// The key of the store's split markers; `None` where there is no store yet, or it cannot be opened.
+pub(super) fn split_key(parsed: &Parsed) -> Option<SplitKey> {
+    if parsed.config.split_mode() == SplitMode::Off || is_absent(parsed) {
+        return None;
+    }
+    let options = SqliteOptions { seal: SealAccess::Never, ..SqliteOptions::default() };
+    let store = SqliteStore::open(parsed.config.store.url.path(), options).ok()?;
+    Some(directory::split_key(&store.keys().match_key))
+}
+
+fn is_absent(parsed: &Parsed) -> bool {
+    fs::metadata(parsed.config.store.url.path()).map_or(0, |found| found.len()) == 0
+}
+
 /// What the store says of itself: its schema, whether its keys fit, whether its rows are as they were written. A store that
 /// is not there yet says nothing, and is not created; one of an older schema is migrated, as the daemon would.
 fn store_findings(parsed: &Parsed) -> Vec<Problem> {
     let path = parsed.config.store.url.path();
-    if fs::metadata(path).map_or(0, |found| found.len()) == 0 {
+    if is_absent(parsed) {
         return Vec::new();
     }
     let problem = |severity, what: String, remedy: &str| parsed.lines.problem(severity, KEY, what, remedy);
     let options = SqliteOptions { seal: SealAccess::Never, ..SqliteOptions::default() };
-    let load = || SqliteStore::open(path, options)?.feed()?.load(&|_| ());
+    let load = || {
+        let store = SqliteStore::open(path, options)?;
+        let report = store.feed()?.load(&|_| ())?;
+        let folders = folders::findings(parsed, &store, &report.organisations)?;
+        Ok((report, folders))
+    };
     match load() {
-        Err(error) => {
+        Err::<_, StoreError>(error) => {
             let text = error.to_string();
             let (what, remedy) = text.rsplit_once("; ").unwrap_or((&text, "see the daemon's log"));
             vec![problem(Severity::Error, what.to_owned(), remedy)]
         }
-        Ok(report) => {
-            let mut problems = Vec::new();
+        Ok((report, mut problems)) => {
             if report.rejected > 0 {
                 let what =
                     format!("the lists of {} users were altered in the database; they are not served", report.rejected);

@@ -11,7 +11,7 @@ fn config(text: &str) -> Config {
 }
 
 fn lines(text: &str, key: &str) -> Vec<String> {
-    let sections = sections(&config(text), Path::new(QUEUE));
+    let sections = sections(&config(text), None, &Directories::default());
     sections.into_iter().find(|section| section.key == key).map(|section| section.lines).unwrap_or_default()
 }
 
@@ -65,8 +65,9 @@ fn the_delimiter_is_set_where_a_folder_needs_it() {
 
 #[test]
 fn each_section_is_there_where_it_is_needed() {
-    let keys =
-        |text: &str| sections(&config(text), Path::new(QUEUE)).iter().map(|section| section.key).collect::<Vec<_>>();
+    let keys = |text: &str| {
+        sections(&config(text), None, &Directories::default()).iter().map(|section| section.key).collect::<Vec<_>>()
+    };
     assert_eq!(keys(""), ["main.cf"]);
     assert_eq!(keys("personal.actions = ['mark']"), ["main.cf", "sieve"]);
     assert_eq!(keys(UNIX), ["commands", "main.cf", "master.cf", "dovecot", "sieve"]);

@@ -6,7 +6,7 @@
 //! | `writer`, `change` | the writer's thread; what one change does besides its own rows |
 //! | `checkpoint` | the write-ahead log comes into the file |
 //! | `reader` | connections for reading |
-//! | `organisations`, `users`, `entries`, `grants`, `audit`, `totals` | the calls of [`Store`], by subject |
+//! | `organisations`, `probes`, `users`, `entries`, `grants`, `audit`, `totals` | the calls of [`Store`], by subject |
 //! | `follow` | feed and full load |
 //! | `sql` | every statement |
 
@@ -18,6 +18,7 @@ mod follow;
 mod grants;
 mod link;
 mod organisations;
+mod probes;
 mod reader;
 mod sql;
 mod totals;
@@ -213,6 +214,40 @@ impl Store for SqliteStore {
     fn remove_organisation(&self, actor: &Actor, id: OrganisationId, users: RemainingUsers) -> Result<()> {
         let actor = actor.clone();
         self.write(move |change| organisations::remove(change, &actor, id, users))
+    }
+
+    fn begin_probe(&self, actor: &Actor, id: OrganisationId, folder: &AddressedFolder) -> Result<(ProbeCode, Probe)> {
+        let (actor, folder, code) = (actor.clone(), folder.clone(), ProbeCode::random()?);
+        self.write(move |change| probes::begin(change, &actor, id, folder, &code).map(|probe| (code, probe)))
+    }
+
+    fn withdraw_probe(&self, actor: &Actor, code: &ProbeCode) -> Result<()> {
+        let (actor, code) = (actor.clone(), code.clone());
+        self.write(move |change| probes::withdraw(change, &actor, &code))
+    }
+
+    fn confirm_probe(&self, actor: &Actor, code: &ProbeCode) -> Result<Probe> {
+        let (actor, code) = (actor.clone(), code.clone());
+        self.write(move |change| probes::confirm(change, &actor, &code))
+    }
+
+    fn probes(&self) -> Result<Vec<Probe>> {
+        let now = self.shared.now();
+        self.read(|conn| probes::waiting(conn, now))
+    }
+
+    fn forget_proven(
+        &self,
+        actor: &Actor,
+        id: OrganisationId,
+        folder: Option<&FolderName>,
+    ) -> Result<Vec<AddressedFolder>> {
+        let (actor, folder) = (actor.clone(), folder.cloned());
+        self.write(move |change| probes::forget(change, &actor, id, folder.as_ref()))
+    }
+
+    fn user_choices(&self, id: OrganisationId) -> Result<Vec<UserOptions>> {
+        self.read(|conn| users::choices(conn, id))
     }
 
     fn add_user(&self, actor: &Actor, user: &NewUser) -> Result<UserId> {

@@ -118,7 +118,8 @@ pub fn remove(change: &mut Change<'_>, actor: &Actor, id: OrganisationId, users:
     done(change, actor, id, "organisation-removed", &organisation.name)
 }
 
-fn done(change: &mut Change<'_>, actor: &Actor, id: OrganisationId, kind: &str, payload: &str) -> Db<()> {
+/// Journals a change of an organisation, and tells followers.
+pub fn done(change: &mut Change<'_>, actor: &Actor, id: OrganisationId, kind: &str, payload: &str) -> Db<()> {
     change.log(actor, id, kind, None, Payload::Plain(payload))?;
     change.tell(Told::Organisation(id))
 }
@@ -183,6 +184,7 @@ pub fn show(conn: &Connection, id: OrganisationId) -> Db<Option<Organisation>> {
         domains: domains(conn, sql::DOMAINS, id)?,
         protected: domains(conn, sql::PROTECTED, id)?,
         own_lists: own_lists(conn, id)?,
+        proven: super::probes::proven(conn, id)?,
         users: conn.prepare_cached(sql::ORGANISATION_USERS)?.query_row([id.get()], |row| row.get(0))?,
         created: super::users::time(created),
     }))

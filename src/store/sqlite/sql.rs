@@ -42,7 +42,19 @@ statements! {
     ADD_OWN_ENTRY = "INSERT OR IGNORE INTO own_entries (organisation, level, list, value) VALUES (?1, ?2, ?3, ?4)";
     REMOVE_OWN_ENTRY = "DELETE FROM own_entries WHERE organisation = ?1 AND level = ?2 AND list = ?3 AND value = ?4";
 
+    // Folders
+    PROVEN = "SELECT delimiter, folder, proven FROM proven_folders WHERE organisation = ?1 ORDER BY folder, delimiter";
+    PROVE = "INSERT OR REPLACE INTO proven_folders (organisation, delimiter, folder, proven) VALUES (?1, ?2, ?3, ?4)";
+    UNPROVE = "DELETE FROM proven_folders WHERE organisation = ?1 AND delimiter = ?2 AND folder = ?3";
+    PROBES = "SELECT organisation, delimiter, folder, sent FROM probes ORDER BY id";
+    PROBE = "SELECT organisation, delimiter, folder, sent FROM probes WHERE code_hash = ?1";
+    ADD_PROBE = "INSERT INTO probes (organisation, delimiter, folder, code_hash, sent) VALUES (?1, ?2, ?3, ?4, ?5)";
+    REMOVE_PROBE = "DELETE FROM probes WHERE code_hash = ?1";
+    REMOVE_OLD_PROBES = "DELETE FROM probes WHERE organisation = ?1 AND id NOT IN
+        (SELECT id FROM probes WHERE organisation = ?1 ORDER BY id DESC LIMIT ?2)";
+
     // Users
+    USER_CHOICES = "SELECT DISTINCT options FROM users WHERE organisation = ?1 AND options <> 0 ORDER BY options";
     ADD_USER = "INSERT INTO users (id, organisation, status, kind, options, public_key, private_wrap, private_key, created)
         VALUES (?1, ?2, 0, ?3, ?4, ?5, 'seal', ?6, ?7)";
     USER = "SELECT organisation, status, kind, options, created FROM users WHERE id = ?1";

@@ -171,6 +171,14 @@ fn addresses(conn: &Connection, user: UserId) -> Db<(Option<Address>, Vec<Addres
     Ok((primary, aliases))
 }
 
+/// What users of an organisation chose apart from it, each choice once.
+pub fn choices(conn: &Connection, organisation: OrganisationId) -> Db<Vec<UserOptions>> {
+    let mut statement = conn.prepare_cached(sql::USER_CHOICES)?;
+    let bits: Vec<u32> =
+        statement.query_map([organisation.get()], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    Ok(bits.into_iter().map(UserOptions::from_bits).collect())
+}
+
 pub fn page(
     conn: &Connection,
     organisation: Option<OrganisationId>,

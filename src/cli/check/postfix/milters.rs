@@ -9,6 +9,7 @@ use std::path::Path;
 use super::{Check, master};
 use crate::cli::postfix_config::{milter_entry, uses_folders};
 use crate::config::{ListenAddress, Problem, Role, Severity};
+use crate::policy::authres::AuthenticationMode;
 
 /// Timeouts below these cut messages off on a busy machine; in seconds.
 const LEAST_TIMEOUTS: [(&str, u64); 3] =
@@ -16,13 +17,13 @@ const LEAST_TIMEOUTS: [(&str, u64); 3] =
 
 /// One milter as Postfix has it.
 #[derive(Debug, PartialEq, Eq)]
-struct Entry<'a> {
-    address: &'a str,
+pub(super) struct Entry<'a> {
+    pub(super) address: &'a str,
     options: Vec<(&'a str, &'a str)>,
 }
 
 impl Entry<'_> {
-    fn option(&self, name: &str) -> Option<&str> {
+    pub(super) fn option(&self, name: &str) -> Option<&str> {
         self.options.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
     }
 }
@@ -46,11 +47,27 @@ impl Check<'_> {
             None => self.not_called(parameter, &addresses, queue, value),
             Some(entry) => {
                 self.options(parameter, entry);
+                if parameter == "smtpd_milters" && entries.first() == Some(entry) {
+                    self.nobody_verifies();
+                }
                 if uses_folders(self.config) && entries.last() != Some(entry) {
                     let what = "a milter stands after ours: a recipient that it refuses is delivered to their folder all the same";
                     self.warning(parameter, what, "put ours last; only what signs outgoing mail may follow");
                 }
             }
+        }
+    }
+
+    /// Whose results are believed must be the one who writes them last, or removes those of others.
+    fn nobody_verifies(&mut self) {
+        let authentication = &self.config.authentication;
+        let Some(name) = authentication.authserv_ids.first() else { return };
+        if authentication.mode() != AuthenticationMode::Off && self.config.networks.trusted_relays.is_empty() {
+            let what = format!(
+                "no milter stands before ours: whoever writes {name} into an Authentication-Results header is believed"
+            );
+            let remedy = "put the milter that verifies senders before ours, or name the relay that does in networks.trusted_relays";
+            self.warning("smtpd_milters", what, remedy);
         }
     }
 
@@ -118,6 +135,10 @@ impl Check<'_> {
             let what = "no_milters keeps every milter from being called";
             self.warning("receive_override_options", what, "remove it from main.cf");
         }
+        if !self.postconf.get("smtpd_milter_maps").is_empty() {
+            let what = "for the clients it names other milters are called, or none";
+            self.warning("smtpd_milter_maps", what, "see that it names ours for all whose mail is to be seen");
+        }
     }
 
     /// Services of master.cf with milters of their own, without ours.
@@ -129,6 +150,7 @@ impl Check<'_> {
             let is_chrooted = self.postconf.services.iter().any(|s| s.name == name && s.is_chrooted);
             let caller = Caller { queue: Path::new(queue), is_chrooted };
             let listeners = &self.config.milter.listeners;
+            // The second smtpd is looked at by itself.
             let calls_us = entries(&set.value)
                 .iter()
                 .any(|entry| listeners.iter().any(|listener| caller.reaches(entry.address, &listener.address)));
@@ -147,14 +169,14 @@ impl Check<'_> {
 }
 
 /// How the Postfix service that connects sees paths.
-struct Caller<'a> {
-    queue: &'a Path,
-    is_chrooted: bool,
+pub(super) struct Caller<'a> {
+    pub(super) queue: &'a Path,
+    pub(super) is_chrooted: bool,
 }
 
 impl Caller<'_> {
     /// Whether a connection to `entry`, as Postfix writes it, arrives at `listener`.
-    fn reaches(&self, entry: &str, listener: &ListenAddress) -> bool {
+    pub(super) fn reaches(&self, entry: &str, listener: &ListenAddress) -> bool {
         let Some((kind, rest)) = entry.split_once(':') else { return false };
         match (kind, listener) {
             ("unix" | "local", ListenAddress::Unix { path }) => {
@@ -178,7 +200,7 @@ impl Caller<'_> {
     }
 }
 
-fn entries(value: &str) -> Vec<Entry<'_>> {
+pub(super) fn entries(value: &str) -> Vec<Entry<'_>> {
     let mut entries = Vec::new();
     let separator = |c: char| c == ',' || c.is_whitespace();
     let mut rest = value.trim_start_matches(separator);

@@ -1,4 +1,6 @@
 use super::*;
+use crate::cli::postfix_config::Directories;
+use crate::cli::postfix_config::split::{Service, filter, received_line, services};
 use crate::config::parse;
 
 const SOUND: &str = "mail_version = 3.7.11\nconfig_directory = /etc/postfix\nqueue_directory = /var/spool/postfix\n\
@@ -12,7 +14,7 @@ fn found(config: &str, changed: &str, services: &str, overrides: &str) -> Vec<St
     let config = format!("{config}\nauthentication.mode = 'off'\n");
     let parsed = parse("perso-milter.toml", &config).unwrap_or_else(|error| panic!("{error}"));
     let postconf = Postconf::parse(&format!("{SOUND}{changed}\n"), services, overrides);
-    findings(&parsed, &postconf).iter().map(ToString::to_string).collect()
+    findings(&parsed, &postconf, None).iter().map(ToString::to_string).collect()
 }
 
 const SMTP_CHROOTED: &str = "smtp inet n - y - - smtpd\ncleanup unix n - y - 0 cleanup\n";
@@ -20,6 +22,18 @@ const SMTP_CHROOTED: &str = "smtp inet n - y - - smtpd\ncleanup unix n - y - 0 c
 #[test]
 fn a_sound_postfix_gives_no_finding() {
     assert_eq!(found("personal.actions = ['folder']", "", SMTP_CHROOTED, ""), Vec::<String>::new());
+}
+
+#[test]
+fn a_verifier_that_is_believed_stands_before_us() {
+    let with = |milters: &str| {
+        let parsed = parse("f", "authentication.authserv_ids = ['mx.example.org']").expect("sound");
+        let postconf = Postconf::parse(&format!("{SOUND}{milters}\n"), SMTP_CHROOTED, "");
+        findings(&parsed, &postconf, None).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(with("smtpd_milters = inet:127.0.0.1:8893, inet:127.0.0.1:8891"), Vec::<String>::new());
+    let found = with("");
+    assert!(found.len() == 1 && found[0].contains("whoever writes mx.example.org into"), "{found:#?}");
 }
 
 #[test]
@@ -104,5 +118,149 @@ fn versions_are_compared_by_their_branch() {
         ("", false),
     ] {
         assert_eq!(counts_headers_wrong(version), expected, "{version}");
+    }
+}
+
+/// A Postfix set up with the lines of `postfix-config`, as text: parameters, services, overrides.
+struct SplitPostfix {
+    parameters: String,
+    overrides: Vec<String>,
+    answers: std::collections::BTreeMap<String, String>,
+}
+
+const SPLIT: &str = "split.address = '127.0.0.1:10026'
+    [[milter.listener]]
+    address = 'inet:8891@127.0.0.1'
+    [[milter.listener]]
+    address = 'inet:8892@127.0.0.1'
+    role = 'split'
+    [authentication]
+    mode = 'off'
+";
+
+impl SplitPostfix {
+    fn sound() -> Self {
+        let config = parse("f", SPLIT).unwrap_or_else(|error| panic!("{error}")).config;
+        let (key, directories) = (key(), Directories::default());
+        let services = services(&config, &key, &directories);
+        let settings = |service: &Service| -> Vec<String> {
+            service.settings.iter().map(|set| format!("{}/{} = {}", service.path(), set.name, set.value)).collect()
+        };
+        let marker = format!("regexp:/etc/postfix/perso-milter-split -q X-Perso-Split: {};in", key.token());
+        let received = format!("regexp:/etc/postfix/perso-milter-received -q {}", received_line(&key));
+        Self {
+            parameters: format!(
+                "{SOUND}milter_header_checks = regexp:/etc/postfix/perso-milter-split\n\
+                 perso-split_destination_recipient_limit = 1\nlmtp_destination_recipient_limit = 1\n\
+                 smtpd_recipient_limit = 100\nmessage_size_limit = 10240000\nhopcount_limit = 50\n\
+                 virtual_mailbox_domains = example.org\nvirtual_transport = lmtp:unix:private/dovecot\n"
+            ),
+            overrides: services.iter().flat_map(settings).collect(),
+            answers: [(marker, filter(&config)), (received, "IGNORE".to_owned())].into(),
+        }
+    }
+
+    fn set(mut self, parameter: &str) -> Self {
+        self.parameters.push_str(&format!("{parameter}\n"));
+        self
+    }
+
+    fn found(&self, config: &str) -> Vec<String> {
+        let parsed = parse("perso-milter.toml", config).unwrap_or_else(|error| panic!("{error}"));
+        let services = format!(
+            "{SMTP_CHROOTED}perso-split unix - - y - 20 smtp\n127.0.0.1:10026 inet n - y - - smtpd\n\
+             cleanup-split unix n - y - 0 cleanup\n"
+        );
+        let mut postconf = Postconf::parse(&self.parameters, &services, &self.overrides.join("\n"));
+        postconf.answers = Some(self.answers.clone());
+        findings(&parsed, &postconf, Some(&key())).iter().map(ToString::to_string).collect()
+    }
+}
+
+fn key() -> SplitKey {
+    SplitKey::new(&[7; 32])
+}
+
+#[test]
+fn the_lines_of_postfix_config_give_no_finding() {
+    assert_eq!(SplitPostfix::sound().found(SPLIT), Vec::<String>::new());
+}
+
+/// What main.cf would hand down where a service does not state its own.
+const INHERITED: &[(&str, &str)] = &[
+    ("smtp_tls_security_level", "encrypt"),
+    ("smtp_fallback_relay", "relay.example.org"),
+    ("smtp_header_checks", "regexp:/etc/postfix/outgoing"),
+    ("smtpd_milters", "inet:127.0.0.1:8891"),
+    ("smtpd_milter_maps", "cidr:/etc/postfix/milters"),
+    ("smtpd_tls_security_level", "may"),
+    ("message_size_limit", "10240000"),
+    ("local_header_rewrite_clients", "permit_inet_interfaces"),
+    ("receive_override_options", ""),
+    ("always_bcc", "archive@example.org"),
+    ("header_checks", "regexp:/etc/postfix/header_checks"),
+    ("hopcount_limit", "50"),
+    ("mynetworks", "192.0.2.0/24"),
+];
+
+#[test]
+fn each_line_left_out_is_found_with_what_it_costs() {
+    for (name, inherited) in INHERITED {
+        let mut postfix = SplitPostfix::sound().set(&format!("{name} = {inherited}"));
+        let before = postfix.found(SPLIT);
+        let own = |set: &String| set.split(" = ").next().is_some_and(|path| path.ends_with(&format!("/{name}")));
+        let line = postfix.overrides.iter().position(own).unwrap_or_else(|| panic!("{name} is printed"));
+        postfix.overrides.remove(line);
+        let mut after = postfix.found(SPLIT);
+        after.retain(|finding| !before.contains(finding));
+        let found = after.len() == 1
+            && after[0].contains(&format!("/{name}: it is"))
+            && after[0].contains("inherited from main.cf");
+        assert!(found && after[0].contains("master.cf"), "{name}: {after:#?}");
+    }
+}
+
+#[test]
+fn what_main_cf_lacks_is_found() {
+    for (setting, expected) in [
+        (
+            "perso-split_destination_recipient_limit = 50",
+            "main.cf: perso-split_destination_recipient_limit: a copy would",
+        ),
+        ("lmtp_destination_recipient_limit = 50", "warning: lmtp_destination_recipient_limit: what is delivered"),
+        ("milter_header_checks =", "milter_header_checks: the marker leads nowhere"),
+        ("milter_header_checks = regexp:/etc/postfix/others", "milter_header_checks: the marker leads nowhere"),
+        ("smtpd_recipient_limit = 1000", "the largest to 1000 takes 10240 MB"),
+    ] {
+        let found = SplitPostfix::sound().set(setting).found(SPLIT);
+        assert!(found.len() == 1 && found[0].contains(expected), "{setting}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_filter_of_port_25_is_not_gone_round() {
+    let mut postfix = SplitPostfix::sound();
+    postfix.overrides.push("smtp/inet/content_filter = scan:[127.0.0.1]:10024".to_owned());
+    let found = postfix.found(SPLIT);
+    assert!(found.len() == 1 && found[0].contains("127.0.0.1:10026/inet/content_filter"), "{found:#?}");
+}
+
+#[test]
+fn mixed_is_refused_where_the_edge_would_edit_for_others() {
+    let mixed = format!("split.mode = 'mixed'\n{SPLIT}");
+    assert_eq!(SplitPostfix::sound().found(&mixed), Vec::<String>::new());
+    for (setting, expected) in [
+        ("always_bcc = archive@example.org", "always_bcc: with split.mode = \"mixed\""),
+        ("recipient_bcc_maps = hash:/etc/postfix/bcc", "recipient_bcc_maps: with split.mode"),
+        ("virtual_alias_maps = hash:/etc/postfix/virtual", "leads boss@example.org to several people"),
+        ("smtpd_milters = inet:127.0.0.1:8891, inet:127.0.0.1:9999", "smtpd_milters: a milter stands after ours"),
+    ] {
+        let mut postfix = SplitPostfix::sound().set(setting);
+        postfix.answers.insert(
+            "hash:/etc/postfix/virtual -s".to_owned(),
+            "a@example.org\tb@example.org\nboss@example.org\tboss@example.org, zoe@example.org".to_owned(),
+        );
+        let found = postfix.found(&mixed);
+        assert!(found.len() == 1 && found[0].contains(expected), "{setting}: {found:#?}");
     }
 }
