@@ -41,8 +41,7 @@ fn check(value: &[u8], edit: SubjectEdit<'_>, leading: LeadingSpace) {
     assert_eq!(edited(Some(sent.as_bytes()), edit, leading), None, "as it is sent");
     check_rest(value, &new, edit);
     if let Some(tag) = edit.tag {
-        let shown = decoded(&new);
-        assert!(shown.trim_start().to_lowercase().starts_with(&tag.as_str().to_lowercase()), "shown as {shown:?}");
+        assert!(is_tagged(&new, tag), "shown as {:?}", decoded(&new));
         let longest = |value: &[u8]| value.split(|byte| *byte == b'\n').map(<[u8]>::len).max().unwrap_or(0);
         assert!(longest(&new) <= MAX_LINE.max(longest(value) + 1), "a line has grown too long");
     }
