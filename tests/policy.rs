@@ -1,5 +1,7 @@
 //! What each recipient gets, and why: the policy through the milter's own session, without a socket.
 
+#[path = "policy/conversations.rs"]
+mod conversations;
 #[path = "policy/edges.rs"]
 mod edges;
 #[path = "policy/fixtures.rs"]
@@ -8,6 +10,10 @@ mod fixtures;
 mod folders;
 #[path = "policy/independence.rs"]
 mod independence;
+#[path = "policy/letters.rs"]
+mod letters;
+#[path = "policy/model.rs"]
+mod model;
 #[path = "policy/outbound.rs"]
 mod outbound;
 #[path = "policy/reference.rs"]

@@ -222,7 +222,6 @@ struct Conflict {
 fn conflicts(delimiter: Option<char>, policy: &OrgPolicy) -> Vec<Conflict> {
     let (personal, black) = (&policy.personal, &policy.black);
     let holds_delimiter = |folder: &str| delimiter.is_some_and(|delimiter| folder.contains(delimiter));
-    let tag = personal.tag.as_str();
     let all = [
         (
             delimiter.is_none() && personal.actions.contains(PersonalActions::FOLDER),
@@ -255,7 +254,7 @@ fn conflicts(delimiter: Option<char>, policy: &OrgPolicy) -> Vec<Conflict> {
             "junk_folder: blocked messages would lie among the personal ones; name another folder than folder",
         ),
         (
-            policy.white.spam_prefixes.iter().any(|prefix| prefix == tag),
+            policy.white.spam_prefixes.iter().any(|prefix| policy.personal.tag.begins_with(prefix)),
             &["tag", "spam_prefixes"],
             "spam_prefixes: the tag would be taken off as a spam mark; choose another tag",
         ),

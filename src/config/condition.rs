@@ -46,6 +46,11 @@ impl Findings<'_> {
         self.problems.push(self.lines.problem(Severity::Warning, key, what, remedy));
     }
 
+    /// Of two keys that do not go together, one that the file sets, and the other.
+    fn one_set<'k>(&self, first: &'k str, second: &'k str) -> (&'k str, &'k str) {
+        if self.lines.is_set(first) { (first, second) } else { (second, first) }
+    }
+
     fn is_broken(&self, key: &str) -> bool {
         self.known.iter().any(|problem| problem.key == key)
     }
@@ -122,7 +127,8 @@ impl Findings<'_> {
         self.folder_name("black.junk_folder", &black.junk_folder, delimiter);
         if personal.folder.as_str().eq_ignore_ascii_case(black.junk_folder.as_str()) {
             let what = "blocked messages would lie among the personal ones";
-            self.error("black.junk_folder", what, "name another folder than personal.folder");
+            let (key, other) = self.one_set("black.junk_folder", "personal.folder");
+            self.error(key, what, format!("name another folder than {other}"));
         }
     }
 
@@ -134,9 +140,10 @@ impl Findings<'_> {
     }
 
     fn marks(&mut self, config: &Config) {
-        if config.white.spam_prefixes.contains(&config.personal.tag) {
+        if config.white.spam_prefixes.iter().any(|prefix| config.personal.tag.begins_with(prefix.as_str())) {
             let what = "personal.tag would be taken off as a spam mark";
-            self.error("white.spam_prefixes", what, "leave it out here, or choose another tag");
+            let (key, _) = self.one_set("white.spam_prefixes", "personal.tag");
+            self.error(key, what, "leave the mark out of white.spam_prefixes, or choose another tag");
         }
     }
 

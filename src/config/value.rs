@@ -238,7 +238,7 @@ impl FromStr for StoreUrl {
 /// A text before a Subject.
 pub(super) fn tag(text: &str) -> Result<Tag, ValueError> {
     Tag::new(text).map_err(|_: TagError| {
-        ValueError("it must be 1 to 64 bytes of text, without control characters or blanks at its ends")
+        ValueError("it must be 1 to 64 bytes of text, without control characters, =? or blanks at its ends")
     })
 }
 

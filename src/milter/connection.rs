@@ -105,7 +105,7 @@ impl<D: Directory> Connection<D> {
                 );
             }
             Notice::Unwritable(error) => {
-                error!(connection, %error, "an edit could not be written, a fault of perso-milter: answered with a temporary failure");
+                error!(connection, %error, "an edit could not be written: a temporary failure, or unedited where nothing may be refused");
             }
         }
     }

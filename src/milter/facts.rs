@@ -197,12 +197,10 @@ struct Noted {
 }
 
 impl Noted {
-    /// A name that is not visible ASCII is in no message (RFC 5322, 2.2) and cannot be named in an edit.
+    /// A name with a colon or anything but visible ASCII is in no message (RFC 5322, 2.2) and cannot be named in an edit.
     fn add(&mut self, name: &[u8]) {
-        let Some(name) = std::str::from_utf8(name).ok().filter(|name| name.bytes().all(|b| b.is_ascii_graphic()))
-        else {
-            return;
-        };
+        let is_name = |name: &&str| name.bytes().all(|b| b.is_ascii_graphic() && b != b':');
+        let Some(name) = std::str::from_utf8(name).ok().filter(is_name) else { return };
         let count = self.counts.entry(name.to_ascii_lowercase()).or_default();
         *count += 1;
         self.headers.push((name.to_owned(), *count));

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use super::command::{push_string, split_nul};
 use super::frame::{self, Frame};
-use super::wire::{Actions, reply};
+use super::wire::{Actions, FRAME_MAX, reply};
 pub use values::{HeaderName, HeaderValue, REPLY_LINE_MAX, REPLY_LINES_MAX, ReplyCode, Text};
 
 /// A reply of the milter. From [`Reply::Quarantine`] on they are modifications: any number of them, only at end of
@@ -104,6 +104,9 @@ pub enum ReplyError {
     /// A reply text of no line or too many, a line too long, or with something else than printable ASCII.
     #[error("a reply text is 1 to {REPLY_LINES_MAX} lines of printable ASCII, each at most {REPLY_LINE_MAX} bytes")]
     ReplyText,
+    /// A frame that an MTA need not take.
+    #[error("reply `{}` is over {FRAME_MAX} bytes", char::from(*.0))]
+    TooLong(u8),
     /// A frame that is cut: the milter's fault.
     #[error("reply `{}` is cut", char::from(*.0))]
     Truncated(u8),

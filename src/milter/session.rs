@@ -14,7 +14,7 @@ use super::negotiate::{Agreement, Event, NegotiationError, Offer, Wanted, negoti
 use super::reply::{HeaderName, HeaderValue, Reply, ReplyCode, ReplyError, Text};
 use super::settings::{Directory, Pass, Role, Settings};
 use super::transaction::{MessageAnswer, OverLimit, RecipientAnswer, Transaction};
-use super::wire::{Actions, Protocol, Stage, command};
+use super::wire::{Actions, FRAME_MAX, LENGTH_BYTES, Protocol, Stage, command};
 use crate::policy::action::SplitMode;
 use crate::policy::plan::{Circumstances, Direction, Modification, Rejection};
 use crate::policy::subject::LeadingSpace;
@@ -108,7 +108,7 @@ pub enum Notice {
     },
     /// A second recipient came to the second pass, where the MTA must send one copy each; answered 451.
     SecondRecipient,
-    /// An edit could not be written; the message was answered 451. Our fault.
+    /// An edit could not be written; the message was answered 451, or passed unedited where nothing may be refused.
     Unwritable(ReplyError),
 }
 
@@ -423,7 +423,7 @@ impl Conversation {
                         // All or nothing: half an answer could add a recipient and not delete the other.
                         output.truncate(start);
                         self.notices.push(Notice::Unwritable(error));
-                        Reply::TempFail
+                        if transaction.may_wait() { Reply::TempFail } else { Reply::Continue }
                     }
                 }
             }
@@ -488,8 +488,10 @@ fn encode_modification(
         }
         Modification::Quarantine => Reply::Quarantine(Text::new(&b"held by perso-milter"[..])?),
     };
+    let start = output.len();
     reply.encode(output);
-    Ok(())
+    let length = output.len() - start - LENGTH_BYTES;
+    if length > FRAME_MAX { Err(ReplyError::TooLong(reply.byte())) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -160,6 +160,12 @@ impl Transaction {
         }
     }
 
+    /// Whether the message may be sent back for now, where it cannot be served as it should be. Local mail would stay stuck,
+    /// and a relay of ours would bounce it in the end; but a copy of ours left unedited would still bear our marker.
+    pub fn may_wait(&self) -> bool {
+        self.circumstances.rejection == Rejection::Allowed || self.pass == Pass::Second
+    }
+
     /// How many recipients are accepted.
     pub fn recipients(&self) -> usize {
         self.recipients.len()
@@ -198,9 +204,10 @@ impl Transaction {
             }
         };
         self.depth = self.depth.max(self.needed_depth(user.as_ref())).max(self.outbound_depth());
-        // Only a recipient who can be rewritten needs its arguments.
+        // Only a recipient who can be rewritten needs its arguments; one with control characters is none (RFC 5321, 4.1.2).
         let is_known = user.is_some() || shared.is_some();
-        let arguments = if is_known { arguments.into_iter().map(<[u8]>::to_vec).collect() } else { Vec::new() };
+        let is_argument = |argument: &&[u8]| is_known && !argument.iter().any(u8::is_ascii_control);
+        let arguments = arguments.into_iter().filter(is_argument).map(<[u8]>::to_vec).collect();
         self.recipients.push(Accepted { path: path.into(), arguments, user, shared, belied });
         RecipientAnswer::Accept
     }
@@ -284,12 +291,7 @@ impl Transaction {
     /// Ends the message: the verdict of each recipient, the plan, the answer.
     pub fn finish(&self, directory: &impl Directory) -> MessageAnswer {
         if let Some(over) = self.over_limit() {
-            return match (self.circumstances.rejection, self.pass) {
-                // A copy left unedited would still bear our marker.
-                (Rejection::Allowed, _) | (_, Pass::Second) => MessageAnswer::TempFail(over),
-                // Local mail would stay stuck, and a relay of ours would bounce it in the end.
-                (Rejection::Never, Pass::First) => MessageAnswer::Unedited(over),
-            };
+            return if self.may_wait() { MessageAnswer::TempFail(over) } else { MessageAnswer::Unedited(over) };
         }
         let marker = self.marker();
         let circumstances = Circumstances {

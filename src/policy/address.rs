@@ -90,6 +90,10 @@ impl Address {
     /// Reads the path of a MAIL or RCPT as the milter receives it: brackets and a source route (RFC 5321, 4.1.2,
     /// appendix C) are taken off. `None` for the null sender and for whatever is no clean address.
     pub fn from_path(path: &[u8]) -> Option<Self> {
+        // Nor does any SMTP command hold control characters (RFC 5321, 4.1.2), and no edit could name such a path.
+        if path.iter().any(u8::is_ascii_control) {
+            return None;
+        }
         Self::parse(std::str::from_utf8(bare_path(path)).ok()?).ok()
     }
 
@@ -269,7 +273,15 @@ mod tests {
             let address = Address::from_path(path.as_bytes());
             assert_eq!(address.as_ref().map(Address::as_str), Some("a@d.example"), "{path}");
         }
-        for path in [&b"<>"[..], b"", b"<a@d.example", b"\xff@d.example", b"<@r.example>"] {
+        for path in [
+            &b"<>"[..],
+            b"",
+            b"<a@d.example",
+            b"\xff@d.example",
+            b"<@r.example>",
+            b"<a@d.example>\n",
+            b"<@r.example\r\n:a@d.example>",
+        ] {
             assert_eq!(Address::from_path(path), None);
         }
     }

@@ -226,7 +226,7 @@ impl<'a> Scanner<'a> {
         None
     }
 
-    /// What stands up to the next blank or special. An encoded word (RFC 2047) is one word whatever it holds.
+    /// What stands up to the next blank or special. An encoded word (RFC 2047) is one word, commas and colons included.
     fn word(&mut self) -> &'a str {
         let end = encoded_word_length(self.rest)
             .or_else(|| self.rest.find([' ', '\t', '\n', '(', ')', '<', '>', ',', ';', ':', '"', '\\', '[', ']']));
@@ -256,13 +256,14 @@ fn comment_length(text: &str) -> Option<usize> {
     None
 }
 
-/// `=?charset?Q?text?=` at the front of `text`, with no blank inside.
+/// `=?charset?Q?text?=` at the front of `text`, with no blank inside, nor anything that opens or ends a comment, a quoted
+/// string or an address for a reader who does not know encoded words.
 fn encoded_word_length(text: &str) -> Option<usize> {
     let inner = text.strip_prefix("=?")?;
     let (charset, rest) = inner.split_once('?')?;
     let (encoding, rest) = rest.split_once('?')?;
     let (encoded, _) = rest.split_once("?=")?;
-    let plain = |part: &str| !part.contains([' ', '\t', '\n']);
+    let plain = |part: &str| !part.contains([' ', '\t', '\n', '(', ')', '<', '>', '"', '\\']);
     (plain(charset) && encoding.len() == 1 && plain(encoded))
         .then_some(2 + charset.len() + 1 + encoding.len() + 1 + encoded.len() + 2)
 }
@@ -282,6 +283,7 @@ mod tests {
             " Maman <maman@famille.example>",
             "\"Martin, Maman\" <Maman@Famille.Example>",
             "=?utf-8?Q?Ma,man_:?= <maman@famille.example>",
+            "=?utf-8?Q?Maman_(Lyon)?= <maman@famille.example>",
             "maman@famille.example (Maman (chez elle))",
             "(x) Maman\n <maman@famille.example>\n (y)",
             "\"evil@bad.example\" <maman@famille.example>",
@@ -298,6 +300,11 @@ mod tests {
     #[test]
     fn anything_else_is_no_header_sender() {
         for value in [
+            // To another reader the parenthesis opens a comment, and the bracket an address.
+            "=?utf-8?Q?Maman_(?= <maman@famille.example>",
+            "=?utf-8?Q?Maman_(?= <maman@famille.example> ()",
+            "=?utf-8?Q?<papa@d.example>?= <maman@famille.example>",
+            "=?utf-8?Q?\"?= <maman@famille.example>",
             "",
             "Maman",
             "maman@famille.example, papa@famille.example",

@@ -43,16 +43,18 @@ pub struct Tag {
 
 /// A text that cannot be a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the tag must be 1 to 64 bytes of text, without control characters or blanks at its ends")]
+#[error("the tag must be 1 to 64 bytes of text, without control characters, =? or blanks at its ends")]
 pub struct TagError;
 
 impl Tag {
     /// A tag as a person reads it.
     ///
     /// # Errors
-    /// Where it is empty, over [`MAX_TAG`] bytes, holds control characters, or begins or ends with a blank.
+    /// Where it is empty, over [`MAX_TAG`] bytes, holds control characters or `=?`, which begins an encoded word (RFC 2047), or
+    /// begins or ends with a blank.
     pub fn new(text: &str) -> Result<Self, TagError> {
-        if text.is_empty() || text.len() > MAX_TAG || text.trim() != text || text.chars().any(char::is_control) {
+        let is_broken = text.chars().any(char::is_control) || text.contains("=?");
+        if text.is_empty() || text.len() > MAX_TAG || text.trim() != text || is_broken {
             return Err(TagError);
         }
         let ascii = text.is_ascii();
@@ -64,6 +66,11 @@ impl Tag {
     /// As a person reads it.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// Whether the tag begins with a spam mark, in any case, and so would be taken off with it.
+    pub fn begins_with(&self, mark: &str) -> bool {
+        strip_mark(self.text.as_bytes(), mark).is_some()
     }
 }
 
@@ -80,7 +87,7 @@ fn encoded_words(text: &str) -> Vec<u8> {
 pub struct SubjectEdit<'a> {
     /// The tag to put there.
     pub tag: Option<&'a Tag>,
-    /// Prefixes of an earlier filter to take off, whichever is there, in any case.
+    /// Prefixes of earlier filters to take off, all that are there, in any case.
     pub clear: &'a [String],
 }
 
@@ -95,7 +102,7 @@ pub struct SubjectEdit<'a> {
 /// ```
 pub fn edited(value: Option<&[u8]>, edit: SubjectEdit<'_>, leading: LeadingSpace) -> Option<Vec<u8>> {
     let original = value.unwrap_or_default();
-    let cleared = without_prefix(original, edit.clear);
+    let cleared = without_prefixes(original, edit.clear);
     let rest = cleared.unwrap_or(original);
     let tag = edit.tag.filter(|tag| !is_tagged(rest, tag));
     match tag {
@@ -154,12 +161,23 @@ fn starts_with_ignoring_case(text: &str, start: &str) -> bool {
     start.chars().flat_map(char::to_lowercase).all(|c| text.next() == Some(c))
 }
 
-fn without_prefix<'a>(value: &'a [u8], prefixes: &[String]) -> Option<&'a [u8]> {
-    let front = skip_blanks(value);
-    prefixes.iter().find_map(|prefix| {
-        let (start, rest) = front.split_at_checked(prefix.len())?;
-        start.eq_ignore_ascii_case(prefix.as_bytes()).then(|| skip_blanks(rest))
-    })
+/// What stands behind the prefixes; `None` where there is none.
+fn without_prefixes<'a>(value: &'a [u8], prefixes: &[String]) -> Option<&'a [u8]> {
+    let after = |front: &'a [u8]| {
+        let rest = prefixes.iter().filter(|prefix| !prefix.is_empty()).find_map(|prefix| strip_mark(front, prefix));
+        rest.map(skip_blanks_and_folds)
+    };
+    std::iter::successors(after(skip_blanks_and_folds(value)), |rest| after(rest)).last()
+}
+
+fn strip_mark<'a>(text: &'a [u8], mark: &str) -> Option<&'a [u8]> {
+    let (start, rest) = text.split_at_checked(mark.len())?;
+    start.eq_ignore_ascii_case(mark.as_bytes()).then_some(rest)
+}
+
+fn skip_blanks_and_folds(value: &[u8]) -> &[u8] {
+    let blanks = value.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')).count();
+    &value[blanks..]
 }
 
 fn skip_blanks(value: &[u8]) -> &[u8] {
@@ -273,6 +291,11 @@ mod tests {
         assert_eq!(edit(b" ***SPAM*** Hello", only).as_deref(), Some(&b" Hello"[..]));
         assert_eq!(edit(b" ***Spam***Hello", both).as_deref(), Some(&b" [PERSO] Hello"[..]));
         assert_eq!(edit(b" ***SPAM*** [PERSO] Hello", both).as_deref(), Some(&b" [PERSO] Hello"[..]));
+        // Of two filters, or of one that the message passed twice.
+        assert_eq!(edit(b" ***SPAM*** ***spam***\tHello", only).as_deref(), Some(&b" Hello"[..]));
+        // A relay may fold before the text, and a CR of its own may stand in it.
+        assert_eq!(edit(b"\n ***SPAM***\n\tHello\n world", only).as_deref(), Some(&b" Hello\n world"[..]));
+        assert_eq!(edit(b" ***SPAM***\r***SPAM*** Hello", only).as_deref(), Some(&b" Hello"[..]));
         assert_eq!(edit(b" Hello", only), None);
         assert_eq!(edit(b" Hello ***SPAM***", only), None);
     }
@@ -288,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_text_that_breaks_a_header_is_no_tag() {
-        for text in ["", " x", "x ", "a\nb", "a\0b", &"x".repeat(65)] {
+        for text in ["", " x", "x ", "a\nb", "a\0b", &"x".repeat(65), "=?utf-8?Q?x?=", "[a=?utf-8?Q?x?=]"] {
             assert_eq!(Tag::new(text), Err(TagError), "{text:?}");
         }
     }

@@ -135,6 +135,36 @@ fn a_recipient_too_long_for_any_smtp_command_is_told_452() {
     assert_eq!((limited(&local.notices), subject(sent.message())), (vec![OverLimit::RecipientLength], b"Hi".to_vec()));
 }
 
+/// What no MTA sends, but a peer may: it is nobody's mailbox, and hinders nobody else's message.
+#[test]
+fn what_no_edit_can_name_is_left_as_it_is() {
+    let folder = UserOptions { personal_actions: Some(PersonalActions::FOLDER), ..UserOptions::default() };
+    let world = || {
+        let people = world().with("bob@org.example", folder, &perso(&["a@d.example"]));
+        people.with("carol@org.example", folder, &perso(&["a@d.example"]))
+    };
+    let mut letter = envelope("<a@d.example>", &["<@relay.example\n:bob@org.example>", "<carol@org.example>"]);
+    letter.recipients[1].arguments = vec![b"NOTIFY=NEVER\r".to_vec(), b"ORCPT=rfc822;c@org.example".to_vec()];
+    let headers: [(&str, &[u8]); 2] = [("X-Perso-:", b" v=1"), ("Subject", b" Hi")];
+    let (sent, _) = send(world(), Role::Edge, Offer::POSTFIX, &letter, &message(&headers));
+    assert_eq!(code(sent.last.as_ref()), 250);
+    assert_eq!(sent.addresses(), ["@relay.example\n:bob@org.example", "carol+Perso@org.example"]);
+    let added = &sent.delivery.expect("delivered").recipients[1];
+    assert_eq!(added.arguments, [b"ORCPT=rfc822;c@org.example".to_vec()]);
+}
+
+/// A Subject that fills a whole frame leaves no room for the tag in the frame that changes it.
+#[test]
+fn an_edit_that_no_frame_can_hold_is_answered_451_or_left_out() {
+    let value = [b" ", &vec![b'x'; 65_520][..]].concat();
+    for (role, last) in [(Role::Edge, Reply::TempFail), (Role::Local, Reply::Continue)] {
+        let mut mta = Mta::new(Arc::new(world()), role, Offer::POSTFIX);
+        let sent = mta.send(&envelope("<a@d.example>", &["<alice@org.example>"]), &message(&[("Subject", &value)]));
+        assert_eq!((sent.last, sent.edits.len()), (Some(last), 0), "{role}");
+        assert!(mta.notices.iter().any(|notice| matches!(notice, Notice::Unwritable(_))), "{role}");
+    }
+}
+
 #[test]
 fn a_header_of_60_000_bytes_keeps_them_behind_the_tag() {
     for (value, visible) in [

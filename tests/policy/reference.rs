@@ -15,16 +15,16 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::world::{Entry, own_lists, policy, user};
+use super::world::{Entry, own_lists, policy, user, value};
 
-const OWN_DOMAIN: &str = "org.example";
-const FORWARDER: &str = "fwd.example";
+pub const OWN_DOMAIN: &str = "org.example";
+pub const FORWARDER: &str = "fwd.example";
 
 /// A sender as a test writes it, and what it means.
 #[derive(Debug, Clone)]
-struct Written {
+pub struct Written {
     /// As in MAIL or From.
-    path: String,
+    pub path: String,
     /// The mailboxes it stands for: the text, whether a detail may be taken off, whether only the black list may know it.
     mailboxes: Vec<(String, bool, bool)>,
 }
@@ -44,15 +44,15 @@ fn any_mailbox() -> impl Strategy<Value = String> {
     (local, domain).prop_map(|(local, domain)| format!("{local}@{domain}"))
 }
 
-fn normal(mailbox: &str) -> String {
+pub fn normal(mailbox: &str) -> String {
     mailbox.trim_end_matches('.').to_lowercase()
 }
 
-fn any_header() -> impl Strategy<Value = Written> {
+pub fn any_header() -> impl Strategy<Value = Written> {
     any_mailbox().prop_map(|mailbox| Written { mailboxes: vec![(normal(&mailbox), true, false)], path: mailbox })
 }
 
-fn any_envelope() -> impl Strategy<Value = Written> {
+pub fn any_envelope() -> impl Strategy<Value = Written> {
     let batv = any_mailbox().prop_map(|mailbox| Written {
         path: format!("prvs=0123abcdef={mailbox}"),
         mailboxes: vec![(normal(&mailbox), true, false)],
@@ -92,15 +92,20 @@ fn any_entry() -> impl Strategy<Value = Entry> {
     (list, text.prop_map(str::to_owned))
 }
 
-fn any_lists() -> impl Strategy<Value = Vec<Entry>> {
+pub fn any_lists() -> impl Strategy<Value = Vec<Entry>> {
     vec(any_entry(), 0..5)
+}
+
+/// An organisation's lists, of fewer entries than `most`: personal entries stand on users' lists alone.
+pub fn any_own_lists(most: usize) -> impl Strategy<Value = Vec<Entry>> {
+    vec(any_entry().prop_filter("white or black", |(list, _)| *list != ListKind::Personal), 0..most)
 }
 
 fn any_authentication() -> impl Strategy<Value = Authentication> {
     select(vec![Authentication::Missing, Authentication::NotRequired, Authentication::Passed(Method::Spf)])
 }
 
-fn any_options() -> impl Strategy<Value = UserOptions> {
+pub fn any_options() -> impl Strategy<Value = UserOptions> {
     let personal = option::of((0u8..8).prop_map(PersonalActions::from_bits));
     let black = option::of((0u8..4).prop_map(BlackAction::from_code));
     (personal, black, prop::bool::weighted(0.1), prop::bool::weighted(0.1)).prop_map(
@@ -115,21 +120,20 @@ fn any_options() -> impl Strategy<Value = UserOptions> {
 
 /// Everything a verdict depends on.
 #[derive(Debug, Clone)]
-struct Case {
-    enforced: Vec<Entry>,
-    user: Vec<Entry>,
-    defaults: Vec<Entry>,
-    options: UserOptions,
-    action: BlackAction,
-    envelope: Option<(Written, Authentication)>,
-    header: Option<(Written, Authentication)>,
+pub struct Case {
+    pub enforced: Vec<Entry>,
+    pub user: Vec<Entry>,
+    pub defaults: Vec<Entry>,
+    pub options: UserOptions,
+    pub action: BlackAction,
+    pub envelope: Option<(Written, Authentication)>,
+    pub header: Option<(Written, Authentication)>,
 }
 
 prop_compose! {
     fn any_case()(
-        // Personal entries stand on users' lists alone.
-        enforced in vec(any_entry().prop_filter("white or black", |(list, _)| *list != ListKind::Personal), 0..2),
-        defaults in vec(any_entry().prop_filter("white or black", |(list, _)| *list != ListKind::Personal), 0..3),
+        enforced in any_own_lists(2),
+        defaults in any_own_lists(3),
         user in any_lists(),
         options in any_options(),
         action in (0u8..4).prop_map(BlackAction::from_code),
@@ -142,7 +146,7 @@ prop_compose! {
 
 /// An entry that fits, as the model sees it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Fit {
+pub struct Fit {
     level: Level,
     list: ListKind,
     scope: Scope,
@@ -216,8 +220,29 @@ fn fits(case: &Case) -> Vec<Fit> {
     all
 }
 
+/// Whether the envelope sender is refused before the headers are known: blocked, and no white entry of the lists that could
+/// decide is specific enough to win by the header sender.
+pub fn is_refused_at_rcpt(case: &Case) -> bool {
+    let action = case.options.black_action.unwrap_or(case.action);
+    if case.options.paused || action != BlackAction::Reject {
+        return false;
+    }
+    let fits = fits(&Case { header: None, ..case.clone() });
+    let levels = [(Level::Enforced, &case.enforced), (Level::User, &case.user), (Level::Default, &case.defaults)];
+    for (level, entries) in levels {
+        let whites = entries.iter().filter(|(list, _)| *list == ListKind::White).map(|(_, text)| value(text).scope());
+        let blocking = fits.iter().filter(|f| f.level == level && f.list == ListKind::Black && !f.protected);
+        match blocking.min_by_key(|fit| fit.openness) {
+            Some(black) => return !whites.into_iter().any(|scope| level == Level::Enforced || scope <= black.scope),
+            None if whites.count() > 0 => return false,
+            None => {}
+        }
+    }
+    false
+}
+
 /// The verdict: its outcome, the white or black entry that decided, the personal entry that decided.
-fn model(case: &Case) -> (Outcome, Option<Fit>, Option<Fit>) {
+pub fn model(case: &Case) -> (Outcome, Option<Fit>, Option<Fit>) {
     if case.options.paused {
         return (Outcome::UNTOUCHED, None, None);
     }

@@ -129,10 +129,10 @@ impl Directory for World {
 }
 
 /// The MTA's side of one connection.
-pub struct Mta {
-    session: Session<World>,
+pub struct Mta<D> {
+    session: Session<D>,
     dialogue: Dialogue,
-    agreement: Agreement,
+    pub agreement: Agreement,
     pub notices: Vec<Notice>,
 }
 
@@ -161,10 +161,10 @@ impl Sent {
     }
 }
 
-impl Mta {
-    pub fn new(world: Arc<World>, role: Role, offer: Offer) -> Self {
+impl<D: Directory> Mta<D> {
+    pub fn new(directory: Arc<D>, role: Role, offer: Offer) -> Self {
         let terms = Arc::new(Terms::new(role, RecipientReplies::Needed));
-        let mut session = Session::new(world, terms, FRAME_MAX as u32);
+        let mut session = Session::new(directory, terms, FRAME_MAX as u32);
         let (mut written, mut output) = (Vec::new(), Vec::new());
         Command::Negotiate(offer).encode(&mut written);
         session.receive(&written, &mut output).expect("an offer");
@@ -217,6 +217,21 @@ impl Mta {
         self.tell(&Command::Recipient(EnvelopeAddress { address: &recipient.address, arguments: arguments.strings() }))
     }
 
+    /// A header, its value with the blank after the colon.
+    pub fn header(&mut self, name: &[u8], value: &[u8]) {
+        let value = wire_value(value, &self.agreement);
+        let reply = self.tell(&Command::Header { name, value });
+        assert!(matches!(reply, None | Some(Reply::Continue)));
+    }
+
+    /// End of message: the edits and the final reply.
+    pub fn end(&mut self) -> (Vec<Reply<'static>>, Reply<'static>) {
+        let mut edits = self.exchange(&Command::EndOfMessage(b"")).expect("always answered");
+        let last = edits.pop().expect("a final reply");
+        assert!(edits.iter().all(Reply::is_modification));
+        (edits, last)
+    }
+
     /// Sends a message whole, as Postfix does.
     pub fn send(&mut self, envelope: &Envelope, message: &Message) -> Sent {
         self.mail(&String::from_utf8_lossy(&envelope.sender));
@@ -231,14 +246,10 @@ impl Mta {
         let mut sent = Sent { recipients, edits: Vec::new(), last: None, delivery: None };
         if !left.is_empty() {
             self.tell(&Command::Data);
-            for header in &message.headers {
-                let value = wire_value(&header.value, &self.agreement);
-                self.tell(&Command::Header { name: &header.name, value });
-            }
+            message.headers.iter().for_each(|header| self.header(&header.name, &header.value));
             self.tell(&Command::EndOfHeaders);
-            sent.edits = self.exchange(&Command::EndOfMessage(b"")).expect("always answered");
-            sent.last = sent.edits.pop();
-            assert!(sent.edits.iter().all(Reply::is_modification));
+            let (edits, last) = self.end();
+            (sent.edits, sent.last) = (edits, Some(last));
             if sent.last == Some(Reply::Continue) {
                 let sender = envelope.sender.clone();
                 sent.delivery = Some(apply(&sent.edits, sender, left, message.clone(), &self.agreement));

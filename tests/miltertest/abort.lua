@@ -1,0 +1,22 @@
+-- What is aborted is forgotten, at each step of a message; the connection goes on.
+dofile("mta.lua")
+
+local conn = connect()
+local function aborted()
+  check(mt.abort(conn) == nil, "abort")
+end
+mail(conn, friend)
+aborted()
+mail(conn, friend)
+rcpt(conn, "<carla@acme.example>")
+aborted()
+mail(conn, friend)
+rcpt(conn, "<carla@acme.example>")
+headers(conn, "X-Perso", " v=1", "Subject", " Samedi")
+aborted()
+aborted()
+message(conn, friend, { "<anne@acme.example>" }, "Subject", " Dimanche")
+edited(conn, "the tag", MT_HDRCHANGE, "Subject", " [PERSO] Dimanche")
+unedited(conn, "a header of the aborted message", MT_HDRDELETE)
+unedited(conn, "a recipient of the aborted message", MT_RCPTADD, "<carla+Perso@acme.example>")
+mt.disconnect(conn)

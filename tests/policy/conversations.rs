@@ -1,0 +1,255 @@
+//! Random conversations, many messages long, in which lists and settings change between any two commands, messages are
+//! aborted and connections cut: every reply and every edit is that of the model.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+
+use perso_milter::milter::client::Recipient;
+use perso_milter::milter::client::message::bare_address;
+use perso_milter::milter::command::Command;
+use perso_milter::milter::negotiate::Offer;
+use perso_milter::milter::reply::Reply;
+use perso_milter::milter::settings::{Decided, Directory, MessageLimits, Role, Settings};
+use perso_milter::policy::address::{Address, Domain};
+use perso_milter::policy::authres::{AuthenticationMode, AuthenticationPolicy};
+use perso_milter::policy::list::{Globs, UserLists};
+use perso_milter::policy::subject::Tag;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::letters::{
+    Change, End, Headers, House, Letter, MOST, Person, Proof, USERS, any_house, any_letter, any_person,
+};
+use super::model::{Circumstances, Known};
+use super::reference::FORWARDER;
+use super::world::{Mta, OLD_MTA, World, own_lists, policy};
+
+/// Everybody's lists, as they are now.
+#[derive(Debug, Clone)]
+struct State {
+    house: House,
+    people: Vec<Person>,
+}
+
+impl State {
+    fn take(&mut self, change: &Change) {
+        match change {
+            Change::House(house) => self.house = house.clone(),
+            Change::Person(user, person) => self.people[*user] = person.clone(),
+        }
+    }
+
+    /// The same as sessions see it.
+    fn world(&self) -> World {
+        let house = &self.house;
+        let mut organisation = policy(1);
+        organisation.black.action = house.black;
+        organisation.black.late_action = house.late;
+        organisation.black.reject_text = house.refusal.to_owned();
+        organisation.personal.tag = Tag::new(house.tag).expect("a tag");
+        organisation.personal.sensitivity = house.sensitivity;
+        organisation.enforced = own_lists(&house.enforced);
+        organisation.defaults = own_lists(&house.defaults);
+        let mut world = World::of(organisation);
+        let settings = Arc::get_mut(&mut world.settings).expect("not shared yet");
+        settings.delimiter = house.folders.then_some('+');
+        settings.limits = MessageLimits { recipients: MOST, ..MessageLimits::default() };
+        settings.authentication = AuthenticationPolicy {
+            mode: if house.proof_required { AuthenticationMode::Required } else { AuthenticationMode::Off },
+            authserv_ids: vec!["mx.org.example".to_owned()],
+            hops: 1,
+            results: 1,
+            forwarders: vec![Domain::parse(FORWARDER).expect("a domain")],
+        };
+        USERS.iter().zip(&self.people).fold(world, |world, (name, person)| {
+            world.with(&format!("{name}@org.example"), person.options, &person.entries)
+        })
+    }
+}
+
+/// A directory whose content is exchanged while sessions go on.
+struct Changing(Mutex<Arc<World>>);
+
+impl Changing {
+    fn now(&self) -> Arc<World> {
+        self.0.lock().expect("no panic").clone()
+    }
+}
+
+impl Directory for Changing {
+    fn settings(&self) -> Arc<Settings> {
+        self.now().settings()
+    }
+
+    fn lists(&self, address: &Address) -> Option<UserLists> {
+        self.now().lists(address)
+    }
+
+    fn globs(&self, lists: &UserLists) -> Option<Arc<Globs>> {
+        self.now().globs(lists)
+    }
+
+    fn decided(&self, message: &Decided<'_>) {
+        self.now().decided(message);
+    }
+}
+/// An edit of the session as the model writes it.
+fn written(edit: &Reply<'_>) -> String {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    match edit {
+        Reply::AddRecipient(address) => format!("+ {}", text(address.as_bytes())),
+        Reply::AddRecipientWith { address, arguments } => {
+            format!("+ {} {}", text(address.as_bytes()), text(arguments.as_bytes()))
+        }
+        Reply::DeleteRecipient(address) => format!("- {}", text(address.as_bytes())),
+        Reply::AddHeader { name, value } => format!("h {} {}", text(name.as_bytes()), text(value.as_bytes())),
+        Reply::ChangeHeader { index, name, value } => {
+            format!("m {} {index} {}", text(name.as_bytes()), text(value.as_bytes()))
+        }
+        Reply::Quarantine(_) => "q".to_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The code and the text of a reply.
+fn told(reply: Option<&Reply<'_>>) -> (u16, String) {
+    match reply {
+        None | Some(Reply::Continue) => (250, String::new()),
+        Some(Reply::Code(code)) => (code.code(), String::from_utf8(code.text()).expect("ASCII")),
+        Some(other) => panic!("{other:?}"),
+    }
+}
+
+fn header_lines(headers: &Headers) -> Vec<(&'static str, String)> {
+    let proof = match &headers.proof {
+        Proof::None => None,
+        Proof::Spf(domain) => Some(format!(" mx.org.example; spf=pass smtp.mailfrom=x@{domain}")),
+        Proof::Dmarc(domain) => Some(format!(" mx.org.example; dmarc=pass header.from={domain}")),
+    };
+    let mut lines: Vec<_> = proof.map(|proof| ("Authentication-Results", proof)).into_iter().collect();
+    lines.push(("To", " everybody".to_owned()));
+    lines.extend(headers.from.as_ref().map(|from| ("From", format!(" {}", from.path))));
+    lines.extend(headers.subject.map(|subject| ("Subject", subject.to_owned())));
+    lines.extend((0..headers.spam).map(|_| ("X-Spam-Flag", " YES".to_owned())));
+    lines.extend((0..headers.forged).map(|_| ("X-Perso", " v=1".to_owned())));
+    lines.extend(headers.sensitivity.then(|| ("Sensitivity", " Private".to_owned())));
+    lines
+}
+
+/// One MTA, one directory that changes, and the state that the model goes by.
+struct Conversation {
+    directory: Arc<Changing>,
+    circumstances: Circumstances,
+    mta: Mta<Changing>,
+    state: State,
+    commands: usize,
+}
+
+impl Conversation {
+    fn new(state: State, circumstances: Circumstances) -> Self {
+        let directory = Arc::new(Changing(Mutex::new(Arc::new(state.world()))));
+        let mta = Mta::new(directory.clone(), circumstances.role, circumstances.offer);
+        Self { directory, circumstances, mta, state, commands: 0 }
+    }
+
+    /// Makes the changes that come before the next command; false where the message ends here.
+    fn goes_on(&mut self, letter: &Letter) -> bool {
+        for (_, change) in letter.changes.iter().filter(|(before, _)| *before == self.commands) {
+            self.state.take(change);
+            *self.directory.0.lock().expect("no panic") = Arc::new(self.state.world());
+        }
+        let ends = matches!(letter.end, End::Aborted(after) | End::Cut(after) if after == self.commands);
+        self.commands += 1;
+        !ends
+    }
+
+    /// Leads one message to its end.
+    fn message(&mut self, letter: &Letter) -> Result<(), TestCaseError> {
+        self.commands = 0;
+        self.steps(letter)?;
+        match letter.end {
+            End::Cut(_) => {
+                self.mta = Mta::new(self.directory.clone(), self.circumstances.role, self.circumstances.offer)
+            }
+            _ => prop_assert_eq!(self.mta.tell(&Command::Abort), None),
+        }
+        Ok(())
+    }
+
+    fn steps(&mut self, letter: &Letter) -> Result<(), TestCaseError> {
+        if !self.goes_on(letter) {
+            return Ok(());
+        }
+        self.mta.mail(&letter.sender.as_ref().map_or("<>".to_owned(), |sender| format!("<{}>", sender.path)));
+        let settings = self.directory.settings();
+        let mut known = Known::new(self.circumstances, letter, self.state.house.clone());
+        for addressed in &letter.recipients {
+            if !self.goes_on(letter) {
+                return Ok(());
+            }
+            let mut recipient = Recipient::new(addressed.path);
+            recipient.arguments.extend(addressed.keeps_dsn.then(|| b"NOTIFY=NEVER".to_vec()));
+            let (code, text) = told(self.mta.recipient(&recipient).as_ref());
+            prop_assert_eq!(code, known.recipient(addressed, &self.state.people), "{}", addressed.path);
+            prop_assert!(code != 550 || text.ends_with(known.house.refusal), "{}", text);
+        }
+        if known.has_nobody() {
+            return Ok(());
+        }
+        for (name, value) in header_lines(&letter.headers) {
+            if !self.goes_on(letter) {
+                return Ok(());
+            }
+            self.mta.header(name.as_bytes(), value.as_bytes());
+        }
+        if !self.goes_on(letter) {
+            return Ok(());
+        }
+        let (edits, last) = self.mta.end();
+        check_law(&known, &edits)?;
+        let (code, text) = told(Some(&last));
+        let edits: Vec<String> = edits.iter().map(written).collect();
+        prop_assert_eq!((code, edits), known.end(&settings));
+        prop_assert!(code != 550 || text.ends_with(known.house.refusal), "{}", text);
+        Ok(())
+    }
+}
+
+/// The planner's law: what is added is never deleted, and who is addressed as they should be keeps their address.
+fn check_law(known: &Known<'_>, edits: &[Reply<'_>]) -> Result<(), TestCaseError> {
+    let folded = |address: &[u8]| bare_address(address).to_ascii_lowercase();
+    let (mut added, mut deleted) = (HashSet::new(), HashSet::new());
+    for edit in edits {
+        match edit {
+            Reply::AddRecipient(address) | Reply::AddRecipientWith { address, .. } => {
+                added.insert(folded(address.as_bytes()));
+            }
+            Reply::DeleteRecipient(address) => {
+                deleted.insert(folded(address.as_bytes()));
+            }
+            _ => {}
+        }
+    }
+    prop_assert!(added.is_disjoint(&deleted), "added and deleted: {edits:?}");
+    for path in known.in_place() {
+        prop_assert!(!deleted.contains(&folded(path.as_bytes())), "{path} is deleted: {edits:?}");
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 800, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// `split = "off"`: what each mode of the split does with a message stands in `Known::end`.
+    #[test]
+    fn a_conversation_goes_as_the_model_says(
+        house in any_house(), people in vec(any_person(), USERS.len()), letters in vec(any_letter(), 1..6),
+        role in select(vec![Role::Edge, Role::Local]), offer in select(vec![Offer::POSTFIX, OLD_MTA]),
+    ) {
+        let mut conversation = Conversation::new(State { house, people }, Circumstances { role, offer });
+        for letter in &letters {
+            conversation.message(letter)?;
+        }
+    }
+}
