@@ -242,6 +242,21 @@ fn one_session_carries_several_messages() {
     assert_tagged(&relay, &mut session);
 }
 
+/// Nor where a message ends before its headers, since it waits for no answer to MAIL.
+#[test]
+fn a_message_given_up_before_its_data_leaves_the_next_alone() {
+    let relay = bob_and(&["tag"], |relay| relay.black("bob", &[STRANGER]));
+    let mut session = relay.smtp();
+    for given_up in ["RSET", "EHLO again.outside.example"] {
+        assert_eq!(session.mail(STRANGER).code, 250);
+        assert_eq!(session.rcpt(&relay.address("bob")).code, 550);
+        assert_eq!(session.rcpt(&relay.address("anne")).code, 250);
+        assert_eq!(session.command(given_up).code, 250);
+        assert_tagged(&relay, &mut session);
+    }
+    assert!(relay.mailbox("anne").is_empty());
+}
+
 #[test]
 fn while_the_milter_is_down_senders_try_again() {
     let mut relay = bob(&["tag"]);
