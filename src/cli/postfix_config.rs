@@ -4,7 +4,7 @@
 //! Postfix writes a listener as `inet:HOST:PORT` or `unix:PATH`, where Sendmail, and we, write `inet:PORT@HOST`; the path
 //! of a unix socket is given relative to the queue directory, which holds for chrooted services and for others.
 
-mod sendmail;
+pub mod sendmail;
 pub mod split;
 
 use std::io::{self, Write};

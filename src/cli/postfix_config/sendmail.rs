@@ -9,6 +9,11 @@ use super::{Section, dovecot, reachable, sieve, socket_directories, uses_folders
 use crate::config::{Config, ListenAddress, Role};
 use crate::policy::action::PersonalActions;
 
+/// Local recipients keep what follows a `+`.
+pub const KEEP_DETAIL: &str = "FEATURE(`preserve_local_plus_detail')dnl";
+/// And the capitals in it.
+pub const KEEP_CAPITALS: &str = "MODIFY_MAILER_FLAGS(`LOCAL', `+u')dnl";
+
 /// The lines above the MAILER lines of sendmail.mc, and what goes with them.
 pub fn sections(config: &Config) -> Vec<Section> {
     let section = |key, place: &str, lines| Section { key, place: place.to_owned(), lines };
@@ -32,6 +37,11 @@ pub fn sections(config: &Config) -> Vec<Section> {
 /// The line that has Sendmail call a listener, with the timeouts that suit us; `F=T` is a temporary failure while it is down.
 pub fn filter_line(address: &ListenAddress) -> String {
     format!("INPUT_MAIL_FILTER(`perso', `S={}, F=T, T=C:10s;S:30s;R:30s;E:60s')dnl", sendmail_address(address))
+}
+
+/// The line that has Sendmail take no more recipients a message than we do.
+pub fn recipients_line(config: &Config) -> String {
+    format!("define(`confMAX_RCPTS_PER_MESSAGE', `{}')dnl", config.milter.limits.recipients)
 }
 
 /// A listener as Sendmail writes it; one on every address is named by its loopback address.
@@ -63,13 +73,12 @@ fn mc(config: &Config) -> Vec<String> {
     // One is enough: two listeners of one daemon would each mark the message.
     lines.extend(filters.next());
     lines.extend(filters.map(|line| format!("dnl or: {line}")));
-    lines.push(format!("define(`confMAX_RCPTS_PER_MESSAGE', `{}')dnl", config.milter.limits.recipients));
+    lines.push(recipients_line(config));
     if let Some(delimiter) = config.recipients.delimiter.filter(|_| uses_folders(config)) {
         lines.push(format!(
             "dnl user{delimiter}Folder@domain: local recipients keep what follows the {delimiter}, and its capitals."
         ));
-        lines.push("FEATURE(`preserve_local_plus_detail')dnl".to_owned());
-        lines.push("MODIFY_MAILER_FLAGS(`LOCAL', `+u')dnl".to_owned());
+        lines.extend([KEEP_DETAIL, KEEP_CAPITALS].map(str::to_owned));
     }
     lines
 }
@@ -115,10 +124,10 @@ mod tests {
 
     #[test]
     fn each_line_is_there_where_it_is_needed() {
-        let plus = "FEATURE(`preserve_local_plus_detail')dnl".to_owned();
-        assert!(!macros("").contains(&plus));
-        assert!(macros("personal.actions = ['folder']").contains(&plus));
-        assert!(macros("black.action = 'junk'").contains(&plus));
+        let keeps = |text: &str| macros(text).contains(&KEEP_DETAIL.to_owned());
+        assert!(!keeps(""));
+        assert!(keeps("personal.actions = ['folder']"));
+        assert!(keeps("black.action = 'junk'"));
         assert!(
             macros("milter.limits.recipients = 50")
                 .contains(&"define(`confMAX_RCPTS_PER_MESSAGE', `50')dnl".to_owned())
