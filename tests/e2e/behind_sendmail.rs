@@ -177,25 +177,39 @@ fn local_folders(relay: &Relay, id: &str, name: &str) -> Vec<String> {
     mails.filter(|mail| mail.is_of(id)).map(|mail| mail.folder).collect()
 }
 
+/// What `check` says of the sendmail.cf, but for the note of what no Sendmail can do.
+fn check(relay: &Relay) -> Vec<String> {
+    let file = relay.sendmail().configuration();
+    let answer = relay.daemon.command(&["check", "--sendmail-cf", file]);
+    let lines = answer.lines().filter_map(|line| line.strip_prefix(file)).map(str::to_owned);
+    let (notes, others): (Vec<_>, Vec<_>) = lines.partition(|line| line.starts_with(": note: "));
+    assert!(notes.len() == 1 && notes[0].contains("Sendmail cannot make one copy for each recipient"), "{answer}");
+    others
+}
+
 #[test]
 fn a_local_recipient_keeps_the_folder_and_its_capitals() {
     let (relay, name) = local(|lines| lines);
     let sent = relay.send(FRIEND, &[&name], &letter(FRIEND, "Dossier"));
     assert_eq!(local_folders(&relay, sent.id(), &name), ["Perso"]);
+    assert_eq!(check(&relay), Vec::<String>::new());
 }
 
 /// Without the FEATURE Sendmail drops the folder, not the message; without the mailer's flag it writes it in small letters.
 #[test]
-fn without_the_lines_for_folders_local_mail_is_filed_elsewhere_and_not_lost() {
-    for (missing, expected) in
-        [("FEATURE(`preserve_local_plus_detail')dnl", "INBOX"), ("MODIFY_MAILER_FLAGS(`LOCAL', `+u')dnl", "perso")]
-    {
+fn without_the_lines_for_folders_local_mail_is_filed_elsewhere_and_check_says_so() {
+    for (missing, expected, finding) in [
+        ("FEATURE(`preserve_local_plus_detail')dnl", "INBOX", "mail for a folder arrives in the inbox"),
+        ("MODIFY_MAILER_FLAGS(`LOCAL', `+u')dnl", "perso", "mail for Perso arrives in perso"),
+    ] {
         let (relay, name) = local(|lines| {
             assert!(lines.contains(missing), "{lines}");
             lines.replace(missing, "")
         });
         let sent = relay.send(FRIEND, &[&name], &letter(FRIEND, "Dossier"));
         assert_eq!(local_folders(&relay, sent.id(), &name), [expected], "without {missing}");
+        let found = check(&relay);
+        assert!(found.len() == 1 && found[0].contains(finding) && found[0].ends_with(missing), "{found:?}");
     }
 }
 

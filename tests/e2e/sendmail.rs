@@ -21,8 +21,9 @@ use crate::scratch::{self, Port, Scratch, Server, poll, wait_until};
 const START: Duration = Duration::from_secs(90);
 
 pub struct Sendmail {
-    _server: Server,
+    server: Server,
     smtp: Port,
+    configuration: PathBuf,
     queue: PathBuf,
     trace: PathBuf,
     scratch: Scratch,
@@ -58,9 +59,9 @@ impl Sendmail {
         let mut command = with_a_full_name(&unpacked.join("usr/libexec/sendmail/sendmail"));
         command.arg("-D").arg(&trace).args(["-d64.10", "-bD", "-C"]).arg(&configuration);
         let server = scratch.spawn(&mut command, &directory.join("out"));
-        let mut sendmail = Self { _server: server, smtp, queue, trace, scratch };
+        let mut sendmail = Self { server, smtp, configuration, queue, trace, scratch };
         let started = poll(START, || {
-            assert!(sendmail._server.is_running(), "Sendmail ended at its start\n{}", sendmail.tail());
+            assert!(sendmail.server.is_running(), "Sendmail ended at its start\n{}", sendmail.tail());
             sendmail.smtp.accepts().then_some(())
         });
         assert!(started.is_some(), "Sendmail does not start\n{}", sendmail.tail());
@@ -69,6 +70,11 @@ impl Sendmail {
 
     pub fn smtp(&self) -> u16 {
         self.smtp.number()
+    }
+
+    /// The sendmail.cf that m4 made.
+    pub fn configuration(&self) -> &str {
+        self.configuration.to_str().expect("a path in UTF-8")
     }
 
     /// Everything said between Sendmail and its milter so far, and what was wrong with it.
