@@ -84,7 +84,7 @@
 //! - **No log line of the second pass** tells of a copy: it would say which messages were split, and so whose list has the sender.
 //! - **Settings are built whole and swapped** ([`directory`]); a message keeps those of its MAIL to its end.
 //!
-//! Comments that name MILTER.md cite the project's notes on how Postfix (3.7.11, seen live) and Sendmail (8.17, read)
+//! Comments that name MILTER.md cite the project's notes on how Postfix (3.7.11) and Sendmail (8.17.1, both seen live)
 //! behave on the wire, by heading; what matters of them stands in the comment.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

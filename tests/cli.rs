@@ -26,6 +26,8 @@ mod org;
 mod probe;
 #[path = "cli/secrecy.rs"]
 mod secrecy;
+#[path = "cli/sendmail.rs"]
+mod sendmail;
 #[path = "cli/store.rs"]
 mod store;
 #[path = "cli/usage.rs"]

@@ -2,12 +2,13 @@
 //!
 //! The file comes first ([`crate::config`]). Where it is sound, `listener` looks at the sockets, `store` at the
 //! database and its keys, `folders` at what is asked for there and not proven, `postfix` compares with the Postfix that
-//! `postconf` describes. Each finding says what to do.
+//! `postconf` describes, or `sendmail` with a sendmail.cf that names one of our listeners. Each finding says what to do.
 
 mod folders;
 mod listener;
 mod postconf;
 mod postfix;
+mod sendmail;
 mod store;
 
 use std::io::{self, Write};
@@ -20,7 +21,7 @@ use postconf::Postconf;
 /// What `check` answers when the configuration has errors.
 const ERRORS: u8 = 2;
 
-/// Checks the configuration and compares it with the running Postfix
+/// Checks the configuration and compares it with the running Postfix or Sendmail
 ///
 /// Prints every problem as file:line: key: what is wrong; what to do. Exits with 2 where one is an error.
 #[derive(Debug, clap::Args)]
@@ -34,11 +35,14 @@ pub struct Args {
     /// Compare with the Postfix configured in this directory [default: Postfix's own]
     #[arg(long, value_name = "DIR")]
     pub postconf_dir: Option<PathBuf>,
+    /// Compare with the Sendmail that this file configures [default: /etc/mail/sendmail.cf, where it calls us]
+    #[arg(long, value_name = "FILE")]
+    pub sendmail_cf: Option<PathBuf>,
     /// Look at the configuration file alone
-    #[arg(long, conflicts_with = "postconf_dir")]
+    #[arg(long, conflicts_with_all = ["postconf_dir", "sendmail_cf"])]
     pub file_only: bool,
     /// Print every key with its default, explained, and check nothing
-    #[arg(long, conflicts_with_all = ["config", "json", "postconf_dir", "file_only"])]
+    #[arg(long, conflicts_with_all = ["config", "json", "postconf_dir", "sendmail_cf", "file_only"])]
     pub print_default: bool,
 }
 
@@ -99,16 +103,25 @@ fn findings(args: &Args, loaded: &Loaded) -> Vec<Problem> {
     if args.file_only {
         return problems;
     }
-    let postconf = Postconf::read(args.postconf_dir.as_deref());
     problems.extend(listener::findings(&loaded.parsed, &listener::System::read(Path::new("/etc"))));
     problems.extend(store::findings(&loaded.parsed));
-    match postconf {
-        Ok(Some(postconf)) => {
-            let key = store::split_key(&loaded.parsed);
-            problems.extend(postfix::findings(&loaded.parsed, &postconf, key.as_ref()));
-        }
+    let sendmail = sendmail::read(args.sendmail_cf.as_deref(), &loaded.parsed.config.milter.listeners);
+    // A machine has one of the two, unless both are named.
+    let asks_postfix = args.postconf_dir.is_some() || matches!(sendmail, Ok(None));
+    match sendmail {
+        Ok(Some(cf)) => problems.extend(sendmail::findings(&loaded.parsed, &cf)),
         Ok(None) => {}
         Err(problem) => problems.push(problem),
+    }
+    if asks_postfix {
+        match Postconf::read(args.postconf_dir.as_deref()) {
+            Ok(Some(postconf)) => {
+                let key = store::split_key(&loaded.parsed);
+                problems.extend(postfix::findings(&loaded.parsed, &postconf, key.as_ref()));
+            }
+            Ok(None) => {}
+            Err(problem) => problems.push(problem),
+        }
     }
     problems
 }

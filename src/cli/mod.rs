@@ -56,7 +56,7 @@ enum Command {
         #[arg(long, value_enum)]
         only: Option<Part>,
     },
-    /// Say every problem of the configuration, the store and the Postfix beside it
+    /// Say every problem of the configuration, the store, and the Postfix or Sendmail beside it
     Check(check::Args),
     /// Play example messages through the real daemon on a temporary store, then stay up
     Demo(demo::Args),

@@ -1,8 +1,10 @@
-//! `perso-milter postfix-config`: the lines for Postfix and Dovecot that fit the configuration.
+//! `perso-milter postfix-config`: the lines for Postfix and Dovecot that fit the configuration; with `--sendmail` those for
+//! Sendmail.
 //!
 //! Postfix writes a listener as `inet:HOST:PORT` or `unix:PATH`, where Sendmail, and we, write `inet:PORT@HOST`; the path
 //! of a unix socket is given relative to the queue directory, which holds for chrooted services and for others.
 
+pub mod sendmail;
 pub mod split;
 
 use std::io::{self, Write};
@@ -27,6 +29,9 @@ pub struct Args {
     /// What folders need as well, before an action uses one: the mail store must file before that can be proven
     #[arg(long)]
     pub folders: bool,
+    /// Print what Sendmail needs, in place of Postfix
+    #[arg(long, conflicts_with_all = ["queue", "configuration"])]
+    pub sendmail: bool,
     /// Where Postfix has its files
     #[command(flatten)]
     pub directories: Directories,
@@ -59,12 +64,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.folders {
         config.personal.actions = config.personal.actions | PersonalActions::FOLDER;
     }
-    // The tables name secrets of this store, which is created where there is none yet.
-    let key = match config.split_mode() {
-        SplitMode::Off => None,
-        SplitMode::Mixed | SplitMode::Edits => Some(split_key(&open_store(&config)?.keys().match_key)),
-    };
-    let sections = sections(&config, key.as_ref(), &args.directories);
+    let sections = if args.sendmail { sendmail::sections(&config) } else { postfix_sections(&config, args)? };
     let mut out = io::stdout().lock();
     if args.json {
         let lines = |section: &Section| {
@@ -80,11 +80,20 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What Postfix needs. The tables of the split name secrets of the store, which is created where there is none yet.
+fn postfix_sections(config: &Config, args: &Args) -> anyhow::Result<Vec<Section>> {
+    let key = match config.split_mode() {
+        SplitMode::Off => None,
+        SplitMode::Mixed | SplitMode::Edits => Some(split_key(&open_store(config)?.keys().match_key)),
+    };
+    Ok(sections(config, key.as_ref(), &args.directories))
+}
+
 /// Lines that go to one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
     /// The name for programs: `commands`, `main.cf`, `master.cf`, `split main.cf`, `split marker`, `split received`,
-    /// `split master.cf`, `dovecot`, `sieve`.
+    /// `split master.cf`, `sendmail.mc`, `dovecot`, `sieve`.
     pub key: &'static str,
     /// Where the lines go, for people.
     pub place: String,
@@ -109,7 +118,8 @@ pub fn sections(config: &Config, split: Option<&SplitKey>, directories: &Directo
         }
     };
     let file = |name: &str| directories.configuration.join(name).display().to_string();
-    add("commands", "as root, once".to_owned(), directories_of_sockets(config));
+    let commands = socket_directories(config).into_iter().flat_map(make_directory).collect();
+    add("commands", "as root, once".to_owned(), commands);
     add("main.cf", file("main.cf"), main_cf(config, &directories.queue));
     add("master.cf", format!("{}: under submission and submissions", file("master.cf")), master_cf(config));
     if let Some(key) = split {
@@ -173,7 +183,8 @@ fn reachable<'a>(host: Option<&'a str>, every: &str, loopback: &'a str) -> &'a s
     host.filter(|host| *host != every).unwrap_or(loopback)
 }
 
-fn directories_of_sockets(config: &Config) -> Vec<String> {
+/// The directories of the unix sockets.
+fn socket_directories(config: &Config) -> Vec<&Path> {
     let mut folders: Vec<&Path> = Vec::new();
     for listener in &config.milter.listeners {
         if let ListenAddress::Unix { path } = &listener.address
@@ -183,7 +194,7 @@ fn directories_of_sockets(config: &Config) -> Vec<String> {
             folders.push(folder);
         }
     }
-    folders.into_iter().flat_map(make_directory).collect()
+    folders
 }
 
 /// The commands that make a socket's directory: Postfix's group may enter it, and the sockets in it belong to that group.

@@ -55,7 +55,7 @@ impl<D: Directory + Send + Sync + 'static> Conversations for Sessions<D> {
     fn open(&self, connection: ConnectionInfo) -> Connection<D> {
         debug!(connection = connection.number, peer = %connection.peer, "connection opened");
         let session = Session::new(self.directory.clone(), self.terms(connection.listener).clone(), self.max_frame);
-        Connection { session, info: connection, messages: 0, is_parted: false }
+        Connection { session, info: connection, is_parted: false }
     }
 }
 
@@ -63,20 +63,19 @@ impl<D: Directory + Send + Sync + 'static> Conversations for Sessions<D> {
 pub struct Connection<D> {
     session: Session<D>,
     info: ConnectionInfo,
-    messages: u32,
     /// The log says already why this connection ends.
     is_parted: bool,
 }
 
 impl<D: Directory> Connection<D> {
-    fn log(&mut self, notice: Notice) {
+    fn log(&self, notice: Notice) {
         let connection = self.info.number;
         match notice {
             Notice::Message { queue_id, recipients } => {
-                self.messages = self.messages.wrapping_add(1);
                 info!(connection, queue_id = queue_id.as_deref().unwrap_or("-"), recipients, "message");
             }
-            Notice::Copy => self.messages = self.messages.wrapping_add(1),
+            // A line for each copy would tell which messages are split.
+            Notice::Copy => {}
             Notice::Unmarked { queue_id } => {
                 let queue_id = queue_id.as_deref().unwrap_or("-");
                 error!(
@@ -139,8 +138,8 @@ impl<D: Directory> Conversation for Connection<D> {
     }
 
     fn phase(&self) -> Phase {
-        if self.session.in_message() {
-            Phase::Message(self.messages)
+        if let Some(number) = self.session.message() {
+            Phase::Message(number)
         } else if self.session.phase() == session::Phase::Greeting {
             Phase::Negotiating
         } else if self.session.is_at_rest() {

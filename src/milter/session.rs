@@ -34,7 +34,8 @@ pub enum Phase {
 
 impl Phase {
     /// The phase that a command leads to, or `None` where it may not come now. What may come at any time after the
-    /// negotiation (macros, HELO, an unknown command) changes nothing; ABORT is idempotent.
+    /// negotiation (macros, HELO, an unknown command) changes nothing; ABORT is idempotent. MAIL may follow MAIL: Sendmail,
+    /// told that MAIL gets no reply, sends no ABORT for a message that ends before its headers (seen on 8.17.1).
     pub fn after(self, byte: u8) -> Option<Self> {
         use Phase::{Envelope, Greeting, Headers, Idle};
         match (self, byte) {
@@ -45,7 +46,7 @@ impl Phase {
             (_, command::ABORT) => Some(Idle),
             (_, command::MACRO | command::HELO | command::UNKNOWN) => Some(self),
             (Idle, command::CONNECT) => Some(Idle),
-            (Idle, command::MAIL) => Some(Envelope),
+            (Idle | Envelope, command::MAIL) => Some(Envelope),
             (Envelope, command::RCPT | command::DATA) => Some(Envelope),
             (Envelope | Headers, command::HEADER | command::EOH | command::BODY) => Some(Headers),
             (Envelope | Headers, command::BODYEOB) => Some(Idle),
@@ -189,6 +190,8 @@ struct Conversation {
     authenticated: bool,
     queue_id: Option<String>,
     transaction: Option<Box<Transaction>>,
+    /// How many messages began, modulo 2^32.
+    begun: u32,
     notices: Vec<Notice>,
 }
 
@@ -202,6 +205,7 @@ impl<D: Directory> Session<D> {
             authenticated: false,
             queue_id: None,
             transaction: None,
+            begun: 0,
             notices: Vec::new(),
         };
         Self { directory, terms, decoder: FrameDecoder::new(max_frame), conversation }
@@ -225,9 +229,9 @@ impl<D: Directory> Session<D> {
         self.conversation.phase
     }
 
-    /// Whether a message is under way.
-    pub fn in_message(&self) -> bool {
-        self.conversation.transaction.is_some()
+    /// The number, on this connection and modulo 2^32, of the message that is under way.
+    pub fn message(&self) -> Option<u32> {
+        self.conversation.transaction.as_ref().map(|_| self.conversation.begun)
     }
 
     /// Whether the MTA has negotiated, and no frame is cut.
@@ -237,7 +241,7 @@ impl<D: Directory> Session<D> {
 
     /// Whether the conversation stands within a frame or a message, where no MTA parts from us.
     pub fn is_cut_short(&self) -> bool {
-        self.in_message() || self.decoder.has_partial()
+        self.message().is_some() || self.decoder.has_partial()
     }
 
     /// What there is to log since the last call.
@@ -357,6 +361,7 @@ impl Conversation {
         let circumstances = self.circumstances(&settings, role);
         self.transaction =
             Some(Box::new(Transaction::new(directory, settings, role.pass(), circumstances, envelope.address)));
+        self.begun = self.begun.wrapping_add(1);
     }
 
     fn circumstances(&self, settings: &Settings, role: Role) -> Circumstances {
@@ -603,6 +608,7 @@ mod tests {
                 Envelope,
                 &[
                     (b'D', Envelope),
+                    (b'M', Envelope),
                     (b'H', Envelope),
                     (b'U', Envelope),
                     (b'R', Envelope),
@@ -669,14 +675,29 @@ mod tests {
         let mut output = Vec::new();
         let start = bytes(&[Command::Negotiate(Offer::POSTFIX), Command::Mail(envelope("<x@d.example>"))]);
         session.receive(&start, &mut output).expect("in order");
-        assert!(session.in_message());
+        assert_eq!(session.message(), Some(1));
         session
             .receive(&bytes(&[Command::Recipient(envelope("<alice@org.example>")), Command::Abort]), &mut output)
             .expect("in order");
-        assert!(!session.in_message() && session.is_at_rest());
+        assert!(session.message().is_none() && session.is_at_rest());
         output.clear();
         session.receive(&bytes(&message(&["<alice@org.example>"])), &mut output).expect("in order");
         assert_eq!(summary(&replies(&output)), "cmc");
+    }
+
+    #[test]
+    fn a_second_mail_is_a_message_of_its_own() {
+        let mut session = session();
+        let first = [Command::Mail(envelope("<x@d.example>")), Command::Recipient(envelope("<bob@org.example>"))];
+        let mut commands = vec![Command::Negotiate(Offer::POSTFIX)];
+        commands.extend_from_slice(&first);
+        commands.extend(message(&["<alice@org.example>"]));
+        let mut output = Vec::new();
+        session.receive(&bytes(&commands), &mut output).expect("in order");
+        assert_eq!(summary(&replies(&output)), "ccmc");
+        assert_eq!(session.take_notices(), [Notice::Message { queue_id: None, recipients: 1 }]);
+        session.receive(&bytes(&first), &mut output).expect("in order");
+        assert_eq!(session.message(), Some(3));
     }
 
     #[test]
@@ -687,7 +708,10 @@ mod tests {
             (&[negotiated[0], Command::Recipient(envelope("<a@d.example>"))], b'R'),
             (&[negotiated[0], Command::EndOfMessage(b"")], b'E'),
             (&[negotiated[0], negotiated[0]], b'O'),
-            (&[negotiated[0], Command::Mail(envelope("<>")), Command::Mail(envelope("<>"))], b'M'),
+            (
+                &[negotiated[0], Command::Mail(envelope("<>")), Command::EndOfHeaders, Command::Mail(envelope("<>"))],
+                b'M',
+            ),
         ];
         for (commands, byte) in cases {
             let error = session().receive(&bytes(commands), &mut Vec::new());

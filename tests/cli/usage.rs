@@ -110,6 +110,8 @@ fn what_is_no_command_is_refused_with_the_usage() {
         vec!["explain", "message.eml"],
         vec!["run", "--only", "everything"],
         vec!["check", "--file-only", "--postconf-dir", "/"],
+        vec!["check", "--file-only", "--sendmail-cf", "/"],
+        vec!["postfix-config", "--sendmail", "--config-directory", "/"],
         vec!["org", "list", "--frobnicate"],
     ] {
         let stderr = place.run(&arguments).misused();

@@ -20,7 +20,7 @@ pub struct Mail {
 }
 
 impl Mail {
-    /// Whether it is a copy of the message that had a queue id of Postfix.
+    /// Whether it is a copy of the message that had this queue id at the MTA.
     pub fn is_of(&self, id: &str) -> bool {
         let mark = format!("id {id}");
         self.message.values("Received").iter().any(|value| contains(value, mark.as_bytes()))

@@ -1,13 +1,14 @@
-//! End to end: a real Postfix hands messages to the built `perso-milter`, a real Dovecot receives them, and the
-//! tests read what a person would see, the SMTP replies and the bytes in the mailbox.
+//! End to end: a real Postfix, or a real Sendmail, hands messages to the built `perso-milter`, a real Dovecot receives
+//! them, and the tests read what a person would see, the SMTP replies and the bytes in the mailbox.
 //!
-//! Needs root, since Debian's Postfix does, and the packages postfix, dovecot-imapd and dovecot-lmtpd; `tests/run`
-//! installs them. Nothing of the machine's own mail system is touched: configuration, queue, mailboxes and logs live
-//! in one scratch directory under /tmp, ports are on loopback and reserved first, and every process is stopped by its
-//! own id.
+//! Needs root, since Debian's Postfix does, the packages postfix, dovecot-imapd, dovecot-lmtpd and m4, and Sendmail, unpacked;
+//! `tests/run` sees to them. Nothing of the machine's own mail system is touched: configuration, queue, mailboxes and logs
+//! live in scratch directories under /tmp and /run, ports are on loopback and reserved first, and every process is stopped
+//! by its own id.
 //!
 //! ```text
-//! smtp.rs ──> Postfix (postfix.rs) ──milter──> perso-milter (milter.rs)
+//! smtp.rs ──> Postfix (postfix.rs)   ──milter──> perso-milter (milter.rs)
+//!             Sendmail (sendmail.rs)
 //!                 │ LMTP
 //!                 ▼
 //!             Dovecot (dovecot.rs) ──IMAP──> mailbox.rs
@@ -26,10 +27,12 @@ mod milter;
 mod postfix;
 mod relay;
 mod scratch;
+mod sendmail;
 mod site;
 mod smtp;
 
 mod authentication;
+mod behind_sendmail;
 mod black;
 mod changes;
 mod faults;

@@ -84,11 +84,12 @@ impl Message {
         Self(text)
     }
 
-    /// Without what Postfix and Dovecot write above every message they deliver: Return-Path, Delivered-To, one
+    /// Without what the MTA and Dovecot write above every message they deliver: Return-Path, Delivered-To, one
     /// Received each.
     pub fn without_trace(&self) -> Self {
+        const MTAS: [&[u8]; 2] = [b"by mx.example.org (Postfix", b"by mx.example.org (8.17"];
         let mut dovecot = false;
-        let mut postfix = false;
+        let mut mta = false;
         let mut path = false;
         self.filtered(|field| {
             let own = if is_named(field, "Return-Path") {
@@ -97,8 +98,8 @@ impl Message {
                 !dovecot
             } else if is_named(field, "Received") && contains(field, b"with LMTP") {
                 !std::mem::replace(&mut dovecot, true)
-            } else if is_named(field, "Received") && contains(field, b"by mx.example.org (Postfix") {
-                !std::mem::replace(&mut postfix, true)
+            } else if is_named(field, "Received") && MTAS.iter().any(|by| contains(field, by)) {
+                !std::mem::replace(&mut mta, true)
             } else {
                 false
             };

@@ -1,12 +1,19 @@
-//! What a scenario starts from: one daemon on a lane of the shared Postfix, with users and lists, and the questions a
-//! test asks of it.
+//! What a scenario starts from: one daemon on a lane of the shared Postfix or behind a Sendmail of its own, with users and
+//! lists, and the questions a test asks of it.
 //!
 //! Names without `@` are users of the test's own mail domain: `bob` is `bob@t3.example.org`.
 
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::PathBuf;
+
+use serde_json::Value;
+
 use crate::mailbox::{self, Mail};
 use crate::message::Message;
-use crate::milter::{Daemon, Settings, Socket};
+use crate::milter::{Daemon, Settings, Socket, account};
 use crate::scratch::Signal;
+use crate::sendmail::Sendmail;
 use crate::site::{Lane, Site};
 use crate::smtp::{Sent, Smtp};
 
@@ -36,8 +43,17 @@ pub fn letter(from: &str, subject: &str) -> Message {
     ))
 }
 
+/// What hands messages to the daemon.
+enum Mta {
+    /// The lane of the shared Postfix.
+    Postfix,
+    /// A Sendmail for this test alone.
+    Sendmail(Sendmail),
+}
+
 pub struct Relay {
     pub daemon: Daemon,
+    mta: Mta,
     pub lane: Lane,
 }
 
@@ -45,20 +61,56 @@ impl Relay {
     /// A daemon with one organisation for the lane's domain, whose folders are proven; nothing runs yet.
     pub fn with(settings: Settings) -> Self {
         let folders = settings.folders();
-        let relay = Self::unproven(settings);
-        relay.daemon.prove("acme", &folders);
-        relay
+        Self::unproven(settings).proven(&folders)
     }
 
     /// The same before any folder is proven.
     pub fn unproven(settings: Settings) -> Self {
         let lane = Site::shared().lane();
-        let directory = lane.site.scratch.directory(&lane.domain);
-        let daemon = Daemon::new(directory, settings, Socket::Inet { port: lane.milter(), role: "edge" });
-        let relay = Self { daemon, lane };
+        let daemon = Daemon::new(directory(&lane), settings, tcp(&lane));
+        Self::new(lane, daemon, Mta::Postfix)
+    }
+
+    /// The same behind a Sendmail that has the lines which `postfix-config --sendmail` prints.
+    pub fn behind_sendmail(settings: Settings) -> Self {
+        Self::behind_sendmail_with(settings, |_, lines| lines)
+    }
+
+    /// The same; `change` is given the lane's domain and those lines of sendmail.mc.
+    pub fn behind_sendmail_with(settings: Settings, change: impl FnOnce(&str, String) -> String) -> Self {
+        let lane = Site::shared().lane();
+        let folders = settings.folders();
+        let daemon = Daemon::new(directory(&lane), settings, tcp(&lane));
+        let lines = change(&lane.domain, sendmail_mc(&daemon));
+        let sendmail = Sendmail::start(Sendmail::scratch(), lane.site.dovecot.lmtp(), &lines);
+        Self::new(lane, daemon, Mta::Sendmail(sendmail)).proven(&folders)
+    }
+
+    /// Behind a Sendmail by a unix socket of an account without rights, in the directory that `postfix-config` says to make;
+    /// no folder is proven.
+    pub fn behind_sendmail_by_unix_socket(settings: Settings) -> Self {
+        let lane = Site::shared().lane();
+        let scratch = Sendmail::scratch();
+        let account = account("nobody", "postfix");
+        let folder = scratch.directory("milter");
+        chown(&folder, Some(account.uid), Some(account.gid)).expect("root may");
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o750)).expect("root may");
+        let socket = Socket::Unix(folder.join("milter.sock"));
+        let daemon = Daemon::new(directory(&lane), settings, socket).run_as(account);
+        let sendmail = Sendmail::start(scratch, lane.site.dovecot.lmtp(), &sendmail_mc(&daemon));
+        Self::new(lane, daemon, Mta::Sendmail(sendmail))
+    }
+
+    fn new(lane: Lane, daemon: Daemon, mta: Mta) -> Self {
+        let relay = Self { daemon, mta, lane };
         let domain = relay.lane.domain.clone();
         relay.daemon.command(&["org", "add", "acme", "--domain", &domain]);
         relay
+    }
+
+    fn proven(self, folders: &[String]) -> Self {
+        self.daemon.prove("acme", folders);
+        self
     }
 
     /// Adds a user.
@@ -118,9 +170,20 @@ impl Relay {
         }
     }
 
-    /// Opens an SMTP session to this test's Postfix.
+    /// Opens an SMTP session to this test's MTA.
     pub fn smtp(&self) -> Smtp {
-        Smtp::connect(self.lane.smtp())
+        Smtp::connect(match &self.mta {
+            Mta::Postfix => self.lane.smtp(),
+            Mta::Sendmail(sendmail) => sendmail.smtp(),
+        })
+    }
+
+    /// The Sendmail of a relay behind one.
+    pub fn sendmail(&self) -> &Sendmail {
+        match &self.mta {
+            Mta::Sendmail(sendmail) => sendmail,
+            Mta::Postfix => panic!("this relay is behind Postfix"),
+        }
     }
 
     /// Sends a message in a session of its own.
@@ -139,9 +202,12 @@ impl Relay {
         self.copies_of(sent.id(), name)
     }
 
-    /// The same by Postfix's queue id.
+    /// The same by the MTA's queue id.
     pub fn copies_of(&self, id: &str, name: &str) -> Vec<Mail> {
-        self.lane.site.postfix.settle(id);
+        match &self.mta {
+            Mta::Postfix => self.lane.site.postfix.settle(id),
+            Mta::Sendmail(sendmail) => sendmail.settle(id),
+        }
         let mut mails = self.mailbox(name);
         mails.retain(|mail| mail.is_of(id));
         mails
@@ -153,7 +219,10 @@ impl Relay {
     /// When there is none or more than one.
     pub fn copy(&self, sent: &Sent, name: &str) -> (String, Message) {
         let mut copies = self.copies(sent, name);
-        let log = || self.lane.site.postfix.log_of(sent.id()).join("\n");
+        let log = || match &self.mta {
+            Mta::Postfix => self.lane.site.postfix.log_of(sent.id()).join("\n"),
+            Mta::Sendmail(sendmail) => sendmail.tail(),
+        };
         assert_eq!(copies.len(), 1, "copies for {name}: {copies:#?}\n{}", log());
         let Mail { folder, message } = copies.remove(0);
         (folder, message.without_trace())
@@ -175,4 +244,24 @@ impl Relay {
         assert_eq!(found, folder, "the folder of {name}");
         assert_eq!(&message, expected, "the copy of {name}");
     }
+}
+
+/// Where the daemon of a lane has its files.
+fn directory(lane: &Lane) -> PathBuf {
+    lane.site.scratch.directory(&lane.domain)
+}
+
+/// Where the daemon of a lane listens.
+fn tcp(lane: &Lane) -> Socket {
+    Socket::Inet { port: lane.milter(), role: "edge" }
+}
+
+/// The lines of sendmail.mc that fit the daemon.
+fn sendmail_mc(daemon: &Daemon) -> String {
+    let printed = daemon.command(&["postfix-config", "--sendmail", "--json"]);
+    let printed: Value = serde_json::from_str(&printed).expect("JSON");
+    let sections = printed["sections"].as_array().expect("a list").iter();
+    let lines = sections.filter(|section| section["key"] == "sendmail.mc").map(|section| section["lines"].clone());
+    let lines: Vec<Vec<String>> = lines.map(|lines| serde_json::from_value(lines).expect("lines")).collect();
+    lines.concat().join("\n") + "\n"
 }

@@ -62,8 +62,8 @@ pub fn run(command: &mut Command) -> String {
     stdout
 }
 
-/// A directory of our own directly under /tmp (socket paths must stay short), which the accounts of Postfix and
-/// Dovecot can enter.
+/// A directory of our own, directly under /tmp (socket paths must stay short) where nothing else is asked for, which the
+/// accounts of Postfix and Dovecot can enter.
 ///
 /// Dropping it removes it. A test process that ends without dropping (a static, Ctrl-C, a crash) is covered by the
 /// guard, a shell that reads the ids of the running servers from a pipe and, once the pipe closes, stops those that
@@ -97,8 +97,13 @@ for pid in $servers; do kill -KILL -- "-$pid"; done
 
 impl Scratch {
     pub fn new() -> Self {
+        Self::under("/tmp")
+    }
+
+    /// In another directory.
+    pub fn under(parent: &str) -> Self {
         let path =
-            tempfile::Builder::new().prefix("perso-e2e-").tempdir_in("/tmp").expect("a directory under /tmp").keep();
+            tempfile::Builder::new().prefix("perso-e2e-").tempdir_in(parent).expect("root may write there").keep();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("our own directory");
         let mut guard = Command::new("sh")
             .args(["-c", GUARD, "guard"])

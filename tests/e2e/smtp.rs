@@ -17,9 +17,10 @@ impl Reply {
         (200..400).contains(&self.code)
     }
 
-    /// The queue id of Postfix's `250 2.0.0 Ok: queued as ID`.
+    /// The queue id of Postfix's `250 2.0.0 Ok: queued as ID` or of Sendmail's `250 2.0.0 ID Message accepted for delivery`.
     pub fn queue_id(&self) -> Option<&str> {
-        self.text.split("queued as ").nth(1)
+        let sendmail = || self.text.strip_suffix(" Message accepted for delivery")?.strip_prefix("2.0.0 ");
+        self.text.split("queued as ").nth(1).or_else(sendmail)
     }
 }
 
@@ -56,7 +57,7 @@ pub struct Smtp(BufReader<TcpStream>);
 impl Smtp {
     /// Connects, and says EHLO.
     pub fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("Postfix listens");
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the MTA listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout that is not zero");
         stream.set_nodelay(true).expect("an option of TCP");
         let mut session = Self(BufReader::new(stream));
@@ -70,7 +71,7 @@ impl Smtp {
     /// Sends one command line, without its line end, and returns the reply.
     pub fn command(&mut self, line: &str) -> Reply {
         // One write: a line in two would wait for a delayed acknowledgement.
-        self.write(format!("{line}\r\n").as_bytes()).expect("Postfix reads");
+        self.write(format!("{line}\r\n").as_bytes()).expect("the MTA reads");
         self.reply().unwrap_or_else(|error| panic!("{line}: {error}"))
     }
 
@@ -99,7 +100,7 @@ impl Smtp {
             bytes.extend_from_slice(b"\r\n");
         }
         bytes.extend_from_slice(b".\r\n");
-        self.write(&bytes).expect("Postfix reads");
+        self.write(&bytes).expect("the MTA reads");
         self.reply().expect("a reply to the message")
     }
 

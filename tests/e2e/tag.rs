@@ -36,7 +36,7 @@ fn a_strangers_message_is_left_alone() {
 }
 
 /// Raw values of the Subject field, from after the colon, and what is delivered.
-const SUBJECTS: &[(&[u8], &[u8])] = &[
+pub const SUBJECTS: &[(&[u8], &[u8])] = &[
     (b" Un", b" [PERSO] Un"),
     (b" =?utf-8?q?caf=C3=A9?=", b" [PERSO] =?utf-8?q?caf=C3=A9?="),
     (b" =?UTF-8?B?w6l0w6k=?=\r\n =?UTF-8?B?IDIwMjY=?=", b" [PERSO] =?UTF-8?B?w6l0w6k=?=\r\n =?UTF-8?B?IDIwMjY=?="),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -58,6 +58,12 @@ impl System {
             _ => mode & bit != 0,
         }
     }
+}
+
+/// Whether one of the addresses that `theirs` stands for, a host and a port, is that of a TCP listener.
+pub(super) fn is_reached(listener: &ListenAddress, theirs: impl ToSocketAddrs) -> bool {
+    let (Ok(Some(ours)), Ok(mut theirs)) = (listener.socket_address(), theirs.to_socket_addrs()) else { return false };
+    theirs.any(|theirs| theirs.port() == ours.port() && (theirs.ip() == ours.ip() || ours.ip().is_unspecified()))
 }
 
 /// Every finding about the listeners.

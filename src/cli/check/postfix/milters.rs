@@ -3,10 +3,10 @@
 //! Format: a list of `inet:HOST:PORT`, `unix:PATH` or `{ADDRESS, name=value, …}`, separated by commas and blanks. A unix
 //! path is taken from the queue directory: a relative one always, an absolute one where the service is chrooted.
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
 use super::{Check, master};
+use crate::cli::check::listener::is_reached;
 use crate::cli::postfix_config::{milter_entry, uses_folders};
 use crate::config::{ListenAddress, Problem, Role, Severity};
 use crate::policy::authres::AuthenticationMode;
@@ -187,14 +187,7 @@ impl Caller<'_> {
                 };
                 absolute == *path
             }
-            ("inet", ListenAddress::Inet { .. } | ListenAddress::Inet6 { .. }) => {
-                let Ok(Some(ours)) = listener.socket_address() else { return false };
-                let theirs = rest.to_socket_addrs().map_or_else(|_| Vec::new(), Iterator::collect::<Vec<SocketAddr>>);
-                let same = |theirs: &SocketAddr| {
-                    theirs.port() == ours.port() && (theirs.ip() == ours.ip() || ours.ip().is_unspecified())
-                };
-                theirs.iter().any(same)
-            }
+            ("inet", ListenAddress::Inet { .. } | ListenAddress::Inet6 { .. }) => is_reached(listener, rest),
             _ => false,
         }
     }
