@@ -9,7 +9,7 @@ use crate::mailbox::{self, Mail};
 use crate::message::{Message, contains, is_named};
 use crate::milter::{Daemon, Settings, Socket};
 use crate::postfix::{Entrance, Postfix};
-use crate::scratch::{Port, Scratch, wait_until};
+use crate::scratch::{Port, Scratch, Signal, wait_until};
 use crate::site::Site;
 use crate::smtp::{Sent, Smtp};
 
@@ -21,10 +21,10 @@ pub struct Plan {
     /// The ports of the edge, of the second listener, and of the second smtpd.
     smtp: Port,
     edge: Port,
-    _split: Port,
+    split: Port,
     copies: Port,
-    scratch: Scratch,
     pub daemon: Daemon,
+    scratch: Scratch,
     pub domain: String,
     main: String,
     before: Vec<String>,
@@ -32,6 +32,8 @@ pub struct Plan {
     /// Lines of `postfix-config` that the scenario leaves out, by what they begin with.
     left_out: Vec<&'static str>,
     edge_options: &'static str,
+    /// What stands before the second listener, as Postfix sees it.
+    before_split: Option<u16>,
 }
 
 impl Plan {
@@ -46,9 +48,23 @@ impl Plan {
         let socket = Socket::Inet { port: edge.number(), role: "edge" };
         let daemon = Daemon::new(scratch.directory("milter"), settings, socket);
         daemon.command(&["org", "add", "acme", "--domain", &domain]);
-        let (main, before, after, left_out) = Default::default();
+        let (main, before, after, left_out, before_split) = Default::default();
         let edge_options = "";
-        Self { smtp, edge, _split: split, copies, scratch, daemon, domain, main, before, after, left_out, edge_options }
+        Self {
+            smtp,
+            edge,
+            split,
+            copies,
+            scratch,
+            daemon,
+            domain,
+            main,
+            before,
+            after,
+            left_out,
+            edge_options,
+            before_split,
+        }
     }
 
     /// Serves a domain more.
@@ -105,6 +121,17 @@ impl Plan {
         self
     }
 
+    /// Makes Postfix look for the second listener at another port.
+    pub fn split_seen_at(mut self, port: u16) -> Self {
+        self.before_split = Some(port);
+        self
+    }
+
+    /// The port of the second listener.
+    pub fn split_listener(&self) -> u16 {
+        self.split.number()
+    }
+
     /// Leaves out the lines of `postfix-config` that begin so: what a postmaster may forget.
     pub fn without(mut self, line: &'static str) -> Self {
         self.left_out.push(line);
@@ -134,7 +161,12 @@ impl Plan {
             fs::write(directory.join(file), lines(key)).expect("our own directory");
         }
         // Options of the edge come first: they belong to the service above them.
-        let master = format!("{}{}", self.edge_options, lines("split master.cf"));
+        let mut master = format!("{}{}", self.edge_options, lines("split master.cf"));
+        if let Some(port) = self.before_split {
+            let listener = |port: u16| format!("inet:127.0.0.1:{port}");
+            assert!(master.contains(&listener(self.split.number())), "{master}");
+            master = master.replace(&listener(self.split.number()), &listener(port));
+        }
         let main = format!("{}{}\n{}", lines("main.cf"), self.main, lines("split main.cf"));
         let ours = format!("inet:127.0.0.1:{}", self.edge.number());
         let milters: Vec<&str> = self
@@ -169,6 +201,11 @@ pub struct Road {
 impl Road {
     pub fn smtp(&self) -> Smtp {
         Smtp::connect(self.plan.smtp.number())
+    }
+
+    /// The port of the edge.
+    pub fn first(&self) -> u16 {
+        self.plan.smtp.number()
     }
 
     /// The port of the second smtpd.
@@ -231,6 +268,19 @@ impl Road {
     pub fn start_daemon(&mut self) {
         let Plan { daemon, scratch, .. } = &mut self.plan;
         daemon.start(scratch);
+    }
+
+    /// Ends the daemon at once and starts it again.
+    pub fn crash_daemon(&mut self) {
+        self.plan.daemon.signal(Signal::Kill);
+        self.plan.daemon.wait();
+        self.start_daemon();
+    }
+
+    /// Ends Postfix at once and starts it again.
+    pub fn crash_postfix(&mut self) {
+        self.postfix.crash(&self.plan.scratch);
+        wait_until("both smtpd", || (self.plan.smtp.accepts() && self.plan.copies.accepts()).then_some(()));
     }
 }
 
