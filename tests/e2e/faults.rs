@@ -12,5 +12,6 @@ mod sink;
 mod accept;
 mod changes;
 mod restarts;
+mod slow_peers;
 mod ten_thousand;
 mod without;

@@ -194,6 +194,11 @@ impl Daemon {
         self.server.as_mut().is_some_and(Server::is_running)
     }
 
+    /// Bytes of the running daemon in memory.
+    pub fn resident(&self) -> usize {
+        self.server.as_ref().expect("the daemon was started").resident()
+    }
+
     /// What the daemon has logged so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.log_file()).unwrap_or_default()).into_owned()

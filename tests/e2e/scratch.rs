@@ -212,6 +212,13 @@ impl Server {
         wait_until("all processes of a server to end", || (!has_live_process(&group)).then_some(()));
     }
 
+    /// Bytes of the process in memory (`/proc/PID/status`, `VmRSS`, in KiB).
+    pub fn resident(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a running process");
+        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
+    }
+
     /// The exit status once the process has ended, within `patience`.
     pub fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
         poll(patience, || self.child.try_wait().expect("our own child"))
