@@ -13,5 +13,6 @@ mod accept;
 mod changes;
 mod restarts;
 mod slow_peers;
+mod store;
 mod ten_thousand;
 mod without;

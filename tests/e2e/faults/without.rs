@@ -1,4 +1,4 @@
-//! What the relay does without: its sealing key, a healthy database.
+//! What the relay does without: its sealing key, a healthy database, a log.
 
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -78,6 +78,16 @@ fn a_deleted_database_stops_no_mail() {
         // The two companions are not always there.
         let _ = fs::remove_file(path);
     }
+    for _ in 0..3 {
+        assert_serves(&relay);
+    }
+    assert!(relay.daemon.is_running());
+}
+
+#[test]
+fn a_log_that_takes_no_line_stops_no_mail() {
+    let mut relay = bob();
+    relay.daemon.start_without_log(&relay.lane.site.scratch);
     for _ in 0..3 {
         assert_serves(&relay);
     }

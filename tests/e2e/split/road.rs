@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::mailbox::{self, Mail};
 use crate::message::{Message, contains, is_named};
-use crate::milter::{Daemon, Settings, Socket};
+use crate::milter::{Account, Daemon, Settings, Socket};
 use crate::postfix::{Entrance, Postfix};
 use crate::scratch::{Port, Scratch, Signal, wait_until};
 use crate::site::Site;
@@ -119,6 +119,11 @@ impl Plan {
     pub fn edge_open(mut self) -> Self {
         self.edge_options = "  -o smtpd_sender_restrictions=\n  -o mynetworks=127.0.0.0/8\n";
         self
+    }
+
+    /// Runs the daemon under an account without rights.
+    pub fn run_as(self, account: Account) -> Self {
+        Self { daemon: self.daemon.run_as(account), ..self }
     }
 
     /// Makes Postfix look for the second listener at another port.
