@@ -5,6 +5,8 @@
 mod alone;
 #[path = "protocol/bad_input.rs"]
 mod bad_input;
+#[path = "protocol/clock.rs"]
+mod clock;
 #[path = "protocol/conversations.rs"]
 mod conversations;
 #[path = "protocol/harness.rs"]

@@ -158,6 +158,9 @@ fn log_daemon(config: &Config) {
 /// One line an event, on standard error, where systemd and a terminal both find it. A second call changes nothing.
 fn log_to_stderr(config: &Config, level: tracing::Level) {
     let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    // A line that cannot be written (a full disk, a pipe that nobody reads) is lost. It would be told of on standard error,
+    // by a macro that panics where that cannot be written to, and the panic would end the connection that logged.
+    let builder = builder.log_internal_errors(false);
     let set = match config.log.format {
         LogFormat::Text => builder.with_ansi(false).try_init(),
         LogFormat::Json => builder.json().try_init(),

@@ -16,7 +16,8 @@
 //!
 //! scratch.rs holds directories, ports and processes; site.rs the one Postfix and Dovecot that the tests share;
 //! relay.rs what a test starts from: a daemon with its own configuration, store and mail domain. The scenarios come
-//! after them in the list below.
+//! after them in the list below. split/road.rs is a relay with a split, and faults/course.rs what runs through it while
+//! something breaks.
 //!
 //! `PERSO_E2E_KEEP=1` leaves the scratch directories in place.
 

@@ -186,7 +186,16 @@ impl Daemon {
 
     /// Starts the daemon with further arguments to `run`.
     pub fn start_with(&mut self, scratch: &Scratch, arguments: &[&str]) {
-        let mut server = scratch.spawn(self.run_command().args(arguments), &self.log_file());
+        self.start_logging(scratch, arguments, &self.log_file());
+    }
+
+    /// Starts the daemon where no line of its log can be written.
+    pub fn start_without_log(&mut self, scratch: &Scratch) {
+        self.start_logging(scratch, &[], Path::new("/dev/full"));
+    }
+
+    fn start_logging(&mut self, scratch: &Scratch, arguments: &[&str], log: &Path) {
+        let mut server = scratch.spawn(self.run_command().args(arguments), log);
         wait_until("perso-milter to serve", || {
             assert!(server.is_running(), "perso-milter ended at its start\n{}", self.tail());
             self.socket.serves().then_some(())
@@ -220,6 +229,11 @@ impl Daemon {
 
     pub fn is_running(&mut self) -> bool {
         self.server.as_mut().is_some_and(Server::is_running)
+    }
+
+    /// Bytes of the running daemon in memory.
+    pub fn resident(&self) -> usize {
+        self.server.as_ref().expect("the daemon was started").resident()
     }
 
     /// What the daemon has logged so far.

@@ -10,6 +10,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -31,7 +32,7 @@ pub struct Entrance<'a> {
 }
 
 pub struct Postfix {
-    _server: Server,
+    server: Server,
     configuration: PathBuf,
     queue: PathBuf,
     log: PathBuf,
@@ -47,7 +48,7 @@ impl Postfix {
     pub fn start_with(scratch: &Scratch, entrances: &[Entrance], lmtp: &Port, lines: &str, master: &str) -> Self {
         needs_postfix();
         let configuration = scratch.directory("postfix");
-        let queue = scratch.directory("queue");
+        let queue = scratch.directory_in_memory("queue");
         let data = scratch.directory("data");
         scratch::run(Command::new("chown").arg("postfix:").arg(&data));
         fs::write(configuration.join("domains"), DOMAINS).expect("our own directory");
@@ -59,15 +60,25 @@ impl Postfix {
         scratch::run(Command::new("postfix").arg("-c").arg(&configuration).arg("check"));
 
         let log = scratch.path().join("mail.log");
-        let master = PathBuf::from(postconf("daemon_directory")).join("master");
-        let server = scratch
-            .spawn(Command::new(master).arg("-d").arg("-c").arg(&configuration), &scratch.path().join("postfix.out"));
-        let postfix = Self { _server: server, configuration, queue, log };
+        let server = spawn(scratch, &configuration);
+        let postfix = Self { server, configuration, queue, log };
         wait_until(&format!("Postfix to start\n{}", postfix.tail()), || {
             // It opens all its sockets before it serves any.
             entrances.last().is_none_or(|entrance| entrance.port.accepts()).then_some(())
         });
         postfix
+    }
+
+    /// Ends every process of it at once, as a crash of the machine does, and starts it again.
+    pub fn crash(&mut self, scratch: &Scratch) {
+        self.server.crash();
+        self.server = spawn(scratch, &self.configuration);
+    }
+
+    /// Whether no message is in the queue, held ones apart. A file that was not finished when its writer ended is none:
+    /// its sender was never told that it was taken.
+    pub fn is_idle(&self) -> bool {
+        ["maildrop", "incoming", "active", "deferred"].iter().all(|queue| is_empty(&self.queue.join(queue)))
     }
 
     /// Replaces main.cf lines by their name and has Postfix read its configuration again.
@@ -165,6 +176,22 @@ impl Drop for Postfix {
             eprintln!("{}", self.tail());
         }
     }
+}
+
+fn spawn(scratch: &Scratch, configuration: &Path) -> Server {
+    let master = PathBuf::from(postconf("daemon_directory")).join("master");
+    scratch.spawn(Command::new(master).arg("-d").arg("-c").arg(configuration), &scratch.path().join("postfix.out"))
+}
+
+/// Whether a directory of the queue holds no message, at whatever depth. Files come and go meanwhile; a finished one is
+/// executable.
+fn is_empty(directory: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(directory) else { return true };
+    entries.flatten().all(|entry| match entry.metadata() {
+        Ok(facts) if facts.is_dir() => is_empty(&entry.path()),
+        Ok(facts) => facts.mode() & 0o100 == 0,
+        Err(_) => false,
+    })
 }
 
 fn main_cf(scratch: &Path, lmtp: u16) -> String {

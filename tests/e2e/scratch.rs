@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -18,6 +18,9 @@ use socket2::{Domain, Socket, Type};
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 const POLL: Duration = Duration::from_millis(10);
+
+/// A file system in memory, on every Linux.
+const MEMORY: &str = "/dev/shm";
 
 /// Asks `ready` until it answers, for at most [`PATIENCE`].
 ///
@@ -39,6 +42,12 @@ pub fn poll<T>(patience: Duration, mut ready: impl FnMut() -> Option<T>) -> Opti
         }
         thread::sleep(POLL);
     }
+}
+
+/// Writes a line to standard error past the harness, which keeps the output of a passing test back: for figures.
+pub fn show(line: &str) {
+    // Nobody may be there to read it.
+    let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Locks a mutex that a failed test may have poisoned: one failure must not spread to the others.
@@ -74,15 +83,17 @@ pub struct Scratch {
     register: Register,
 }
 
-/// Where the guard learns of servers: `+ PID` and `- PID` lines.
+/// Where the guard learns of servers, `+ PID` and `- PID` lines, and of directories elsewhere, `= PATH`.
 type Register = Arc<Mutex<Option<ChildStdin>>>;
 
 const GUARD: &str = r#"
 servers=' '
+elsewhere=
 while read -r sign pid; do
     case $sign in
         +) servers="$servers$pid " ;;
         -) servers="${servers%% $pid *} ${servers#* $pid }" ;;
+        =) elsewhere="$elsewhere $pid" ;;
     esac
 done
 running() { for pid in $servers; do kill -0 "$pid" && return; done; return 1; }
@@ -92,7 +103,7 @@ for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     sleep 0.1
 done
 for pid in $servers; do kill -KILL -- "-$pid"; done
-[ -n "$PERSO_E2E_KEEP" ] || rm -rf "$1"
+[ -n "$PERSO_E2E_KEEP" ] || rm -rf "$1" $elsewhere
 "#;
 
 impl Scratch {
@@ -126,6 +137,17 @@ impl Scratch {
     pub fn directory(&self, name: &str) -> PathBuf {
         let path = self.path.join(name);
         fs::create_dir_all(&path).expect("our own directory");
+        path
+    }
+
+    /// The same in memory, where this machine has [`MEMORY`]: for what is written through to the disk all the time.
+    pub fn directory_in_memory(&self, name: &str) -> PathBuf {
+        let place = tempfile::Builder::new().prefix("perso-e2e-").tempdir_in(MEMORY);
+        let Ok(place) = place.map(tempfile::TempDir::keep) else { return self.directory(name) };
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).expect("our own directory");
+        tell(&self.register, &format!("= {}", place.display()));
+        let path = self.path.join(name);
+        symlink(place, &path).expect("our own directory");
         path
     }
 
@@ -187,6 +209,21 @@ impl Server {
         self.kill(signal, 1);
     }
 
+    /// Ends the process and all that it started, at once. On return none of them holds a socket or a lock any more.
+    pub fn crash(&mut self) {
+        self.kill(Signal::Kill, -1);
+        let _ = self.child.wait();
+        let group = self.child.id().to_string();
+        wait_until("all processes of a server to end", || (!has_live_process(&group)).then_some(()));
+    }
+
+    /// Bytes of the process in memory (`/proc/PID/status`, `VmRSS`, in KiB).
+    pub fn resident(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a running process");
+        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
+    }
+
     /// The exit status once the process has ended, within `patience`.
     pub fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
         poll(patience, || self.child.try_wait().expect("our own child"))
@@ -217,6 +254,18 @@ impl Drop for Server {
         }
         tell(&self.register, &format!("- {}", self.child.id()));
     }
+}
+
+/// Whether a process group has a process that is more than a zombie (proc(5), `/proc/PID/stat`).
+fn has_live_process(group: &str) -> bool {
+    let processes = fs::read_dir("/proc").expect("Linux").flatten();
+    // Processes come and go meanwhile.
+    let stats = processes.filter_map(|process| fs::read_to_string(process.path().join("stat")).ok());
+    stats.into_iter().any(|stat| {
+        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let (state, _parent, own) = (fields.next(), fields.next(), fields.next());
+        state != Some("Z") && own == Some(group)
+    })
 }
 
 /// A loopback port that nobody else gets.

@@ -17,6 +17,10 @@ impl Reply {
         (200..400).contains(&self.code)
     }
 
+    fn expect(&self, code: u16) -> io::Result<()> {
+        if self.code == code { Ok(()) } else { Err(io::Error::other(format!("{self:?}"))) }
+    }
+
     /// The queue id of Postfix's `250 2.0.0 Ok: queued as ID` or of Sendmail's `250 2.0.0 ID Message accepted for delivery`.
     pub fn queue_id(&self) -> Option<&str> {
         let sendmail = || self.text.strip_suffix(" Message accepted for delivery")?.strip_prefix("2.0.0 ");
@@ -57,15 +61,19 @@ pub struct Smtp(BufReader<TcpStream>);
 impl Smtp {
     /// Connects, and says EHLO.
     pub fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("the MTA listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout that is not zero");
-        stream.set_nodelay(true).expect("an option of TCP");
+        Self::open(port).unwrap_or_else(|error| panic!("the MTA does not serve: {error}"))
+    }
+
+    /// The same where the MTA may be away.
+    pub fn open(port: u16) -> io::Result<Self> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
         let mut session = Self(BufReader::new(stream));
-        let greeting = session.reply().expect("a greeting");
-        assert_eq!(greeting.code, 220, "{greeting:?}");
-        let reply = session.command("EHLO client.outside.example");
-        assert_eq!(reply.code, 250, "{reply:?}");
-        session
+        session.reply().and_then(|greeting| greeting.expect(220))?;
+        session.write(b"EHLO client.outside.example\r\n")?;
+        session.reply().and_then(|reply| reply.expect(250))?;
+        Ok(session)
     }
 
     /// Sends one command line, without its line end, and returns the reply.
@@ -88,20 +96,36 @@ impl Smtp {
         }
     }
 
-    /// The message after an accepted DATA, its line ends made CRLF, dots at line starts doubled, and the final dot.
+    /// The message after an accepted DATA, as [`on_the_wire`].
     pub fn message(&mut self, message: &[u8]) -> Reply {
-        let mut bytes = Vec::with_capacity(message.len() + 64);
-        for line in message.split_inclusive(|&byte| byte == b'\n') {
-            if line.starts_with(b".") {
-                bytes.push(b'.');
-            }
-            let text = line.strip_suffix(b"\n").unwrap_or(line);
-            bytes.extend_from_slice(text.strip_suffix(b"\r").unwrap_or(text));
-            bytes.extend_from_slice(b"\r\n");
-        }
-        bytes.extend_from_slice(b".\r\n");
-        self.write(&bytes).expect("the MTA reads");
+        self.write(&on_the_wire(message)).expect("the MTA reads");
         self.reply().expect("a reply to the message")
+    }
+
+    /// One whole transaction in two writes (RFC 2920), where Postfix may end at any point. Without a recipient that was
+    /// accepted DATA is refused with 554, whatever became of the recipients.
+    ///
+    /// # Errors
+    /// The connection's. The message may or may not have been taken.
+    pub fn send_pipelined(&mut self, from: &str, recipients: &[String], message: &[u8]) -> io::Result<Sent> {
+        let mut commands = format!("MAIL FROM:<{from}> BODY=8BITMIME\r\n");
+        recipients.iter().for_each(|recipient| commands.push_str(&format!("RCPT TO:<{recipient}>\r\n")));
+        self.write(format!("{commands}DATA\r\n").as_bytes())?;
+        let mail = self.reply()?;
+        let rcpts = recipients.iter().map(|_| self.reply()).collect::<io::Result<Vec<_>>>()?;
+        let data = self.reply()?;
+        let end = match data.code {
+            354 => {
+                self.write(&on_the_wire(message))?;
+                Some(self.reply()?)
+            }
+            _ => None,
+        };
+        if end.is_none() {
+            self.write(b"RSET\r\n")?;
+            self.reply()?;
+        }
+        Ok(Sent { mail, rcpts, data: Some(data), end })
     }
 
     /// One whole transaction; it ends with RSET where no message could be sent.
@@ -141,6 +165,21 @@ impl Smtp {
             return Ok(Reply { code, text: line.get(4..).unwrap_or_default().to_owned() });
         }
     }
+}
+
+/// A message as DATA takes it: line ends made CRLF, dots at line starts doubled, and the final dot.
+fn on_the_wire(message: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(message.len() + 64);
+    for line in message.split_inclusive(|&byte| byte == b'\n') {
+        if line.starts_with(b".") {
+            bytes.push(b'.');
+        }
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        bytes.extend_from_slice(text.strip_suffix(b"\r").unwrap_or(text));
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b".\r\n");
+    bytes
 }
 
 impl Drop for Smtp {

@@ -10,4 +10,4 @@ mod neighbours;
 #[path = "split/other_milter.rs"]
 mod other_milter;
 #[path = "split/road.rs"]
-mod road;
+pub mod road;

@@ -156,7 +156,7 @@ fn frame_by_frame(house: &House, stream: &[u8]) -> Vec<u8> {
         };
         assert_eq!(Some(session.phase()), before.after(frame.command));
         assert_eq!(next == Next::Quit, frame.command == command::QUIT);
-        assert_eq!(session.in_message(), matches!(session.phase(), Phase::Envelope | Phase::Headers));
+        assert_eq!(session.message().is_some(), matches!(session.phase(), Phase::Envelope | Phase::Headers));
         // An edit of a header that fills a whole frame has no room for what it adds.
         let too_long = |error: &ReplyError| matches!(error, ReplyError::TooLong(_));
         let unwritable = |notice: &Notice| matches!(notice, Notice::Unwritable(error) if !too_long(error));

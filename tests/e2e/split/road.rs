@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use crate::mailbox::{self, Mail};
 use crate::message::{Message, contains, is_named};
-use crate::milter::{Daemon, Settings, Socket};
+use crate::milter::{Account, Daemon, Settings, Socket};
 use crate::postfix::{Entrance, Postfix};
-use crate::scratch::{Port, Scratch, wait_until};
+use crate::scratch::{Port, Scratch, Signal, wait_until};
 use crate::site::Site;
 use crate::smtp::{Sent, Smtp};
 
@@ -22,10 +22,10 @@ pub struct Plan {
     /// The ports of the edge, of the second listener, and of the second smtpd.
     smtp: Port,
     edge: Port,
-    _split: Port,
+    split: Port,
     copies: Port,
-    scratch: Scratch,
     pub daemon: Daemon,
+    scratch: Scratch,
     pub domain: String,
     main: String,
     before: Vec<String>,
@@ -33,6 +33,8 @@ pub struct Plan {
     /// Lines of `postfix-config` that the scenario leaves out, by what they begin with.
     left_out: Vec<&'static str>,
     edge_options: &'static str,
+    /// What stands before the second listener, as Postfix sees it.
+    before_split: Option<u16>,
 }
 
 impl Plan {
@@ -49,9 +51,23 @@ impl Plan {
         let daemon = Daemon::new(scratch.directory("milter"), settings, socket);
         daemon.command(&["org", "add", "acme", "--domain", &domain]);
         daemon.prove("acme", &folders);
-        let (main, before, after, left_out) = Default::default();
+        let (main, before, after, left_out, before_split) = Default::default();
         let edge_options = "";
-        Self { smtp, edge, _split: split, copies, scratch, daemon, domain, main, before, after, left_out, edge_options }
+        Self {
+            smtp,
+            edge,
+            split,
+            copies,
+            scratch,
+            daemon,
+            domain,
+            main,
+            before,
+            after,
+            left_out,
+            edge_options,
+            before_split,
+        }
     }
 
     /// Serves a domain more.
@@ -108,6 +124,22 @@ impl Plan {
         self
     }
 
+    /// Runs the daemon under an account without rights.
+    pub fn run_as(self, account: Account) -> Self {
+        Self { daemon: self.daemon.run_as(account), ..self }
+    }
+
+    /// Makes Postfix look for the second listener at another port.
+    pub fn split_seen_at(mut self, port: u16) -> Self {
+        self.before_split = Some(port);
+        self
+    }
+
+    /// The port of the second listener.
+    pub fn split_listener(&self) -> u16 {
+        self.split.number()
+    }
+
     /// Leaves out the lines of `postfix-config` that begin so: what a postmaster may forget.
     pub fn without(mut self, line: &'static str) -> Self {
         self.left_out.push(line);
@@ -138,7 +170,12 @@ impl Plan {
             fs::set_permissions(directory.join(file), fs::Permissions::from_mode(0o600)).expect("our own file");
         }
         // Options of the edge come first: they belong to the service above them.
-        let master = format!("{}{}", self.edge_options, lines("split master.cf"));
+        let mut master = format!("{}{}", self.edge_options, lines("split master.cf"));
+        if let Some(port) = self.before_split {
+            let listener = |port: u16| format!("inet:127.0.0.1:{port}");
+            assert!(master.contains(&listener(self.split.number())), "{master}");
+            master = master.replace(&listener(self.split.number()), &listener(port));
+        }
         let main = format!("{}{}\n{}", lines("main.cf"), self.main, lines("split main.cf"));
         let ours = format!("inet:127.0.0.1:{}", self.edge.number());
         let milters: Vec<&str> = self
@@ -175,6 +212,11 @@ pub struct Road {
 impl Road {
     pub fn smtp(&self) -> Smtp {
         Smtp::connect(self.plan.smtp.number())
+    }
+
+    /// The port of the edge.
+    pub fn first(&self) -> u16 {
+        self.plan.smtp.number()
     }
 
     /// The port of the second smtpd.
@@ -237,6 +279,19 @@ impl Road {
     pub fn start_daemon(&mut self) {
         let Plan { daemon, scratch, .. } = &mut self.plan;
         daemon.start(scratch);
+    }
+
+    /// Ends the daemon at once and starts it again.
+    pub fn crash_daemon(&mut self) {
+        self.plan.daemon.signal(Signal::Kill);
+        self.plan.daemon.wait();
+        self.start_daemon();
+    }
+
+    /// Ends Postfix at once and starts it again.
+    pub fn crash_postfix(&mut self) {
+        self.postfix.crash(&self.plan.scratch);
+        wait_until("both smtpd", || (self.plan.smtp.accepts() && self.plan.copies.accepts()).then_some(()));
     }
 }
 
