@@ -81,7 +81,9 @@ impl fmt::Display for Problem {
         if !self.key.is_empty() {
             write!(f, "{}: ", self.key)?;
         }
-        write!(f, "{}; {}", self.what, self.remedy)
+        // A file may hold anything, and one line is one problem.
+        let what = self.what.replace(char::is_control, "\u{fffd}");
+        write!(f, "{what}; {}", self.remedy)
     }
 }
 
