@@ -137,5 +137,5 @@ fn the_systemd_unit_fits_the_defaults() {
     let files: usize = value("LimitNOFILE").parse().expect("a number");
     assert!(files > limits.connections + 100);
     assert_eq!(value("WorkingDirectory"), format!("/var/lib/{}", value("StateDirectory")));
-    assert_eq!(value("ExecReload"), "/bin/kill -HUP $MAINPID");
+    assert_eq!(value("ExecReload"), "/bin/sh -c 'kill -HUP $MAINPID'");
 }
