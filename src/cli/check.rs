@@ -15,7 +15,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::config::{self, DEFAULT_FILE, Loaded, Problem, Severity};
+use crate::config::{self, Config, DEFAULT_FILE, Loaded, Problem, Severity};
+use crate::policy::authres::AuthenticationMode;
 use postconf::Postconf;
 
 /// What `check` answers when the configuration has errors.
@@ -124,6 +125,26 @@ fn findings(args: &Args, loaded: &Loaded) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// What to say where a milter is called after ours and folders are used, and what to do.
+const STANDS_AFTER: (&str, &str) = (
+    "a milter stands after ours: a recipient that it refuses is delivered to their folder all the same",
+    "put ours last; only what signs outgoing mail may follow",
+);
+
+/// The same where ours is called first. Whose results are believed must be the one who writes them last, or removes those
+/// of others.
+fn nobody_verifies(config: &Config) -> Option<(String, &'static str)> {
+    let authentication = &config.authentication;
+    let name = authentication.authserv_ids.first()?;
+    let is_believed = authentication.mode() != AuthenticationMode::Off && config.networks.trusted_relays.is_empty();
+    let what = format!(
+        "no milter stands before ours: whoever writes {name} into an Authentication-Results header is believed"
+    );
+    let remedy =
+        "put the milter that verifies senders before ours, or name the relay that does in networks.trusted_relays";
+    is_believed.then_some((what, remedy))
 }
 
 #[cfg(test)]

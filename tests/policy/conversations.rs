@@ -137,20 +137,31 @@ fn header_lines(headers: &Headers) -> Vec<(&'static str, String)> {
     lines
 }
 
+/// When an MTA sends ABORT.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Aborts {
+    /// After every message, as Postfix does.
+    Always,
+    /// For a message that is given up within its headers, as Sendmail does.
+    WithinHeaders,
+}
+
 /// One MTA, one directory that changes, and the state that the model goes by.
 struct Conversation {
     directory: Arc<Changing>,
     circumstances: Circumstances,
+    aborts: Aborts,
     mta: Mta<Changing>,
     state: State,
     commands: usize,
+    in_headers: bool,
 }
 
 impl Conversation {
-    fn new(state: State, circumstances: Circumstances) -> Self {
+    fn new(state: State, circumstances: Circumstances, aborts: Aborts) -> Self {
         let directory = Arc::new(Changing(Mutex::new(Arc::new(state.world()))));
         let mta = Mta::new(directory.clone(), circumstances.role, circumstances.offer);
-        Self { directory, circumstances, mta, state, commands: 0 }
+        Self { directory, circumstances, aborts, mta, state, commands: 0, in_headers: false }
     }
 
     /// Makes the changes that come before the next command; false where the message ends here.
@@ -166,13 +177,12 @@ impl Conversation {
 
     /// Leads one message to its end.
     fn message(&mut self, letter: &Letter) -> Result<(), TestCaseError> {
-        self.commands = 0;
+        (self.commands, self.in_headers) = (0, false);
         self.steps(letter)?;
-        match letter.end {
-            End::Cut(_) => {
-                self.mta = Mta::new(self.directory.clone(), self.circumstances.role, self.circumstances.offer)
-            }
-            _ => prop_assert_eq!(self.mta.tell(&Command::Abort), None),
+        if matches!(letter.end, End::Cut(_)) {
+            self.mta = Mta::new(self.directory.clone(), self.circumstances.role, self.circumstances.offer);
+        } else if self.aborts == Aborts::Always || self.in_headers {
+            prop_assert_eq!(self.mta.tell(&Command::Abort), None);
         }
         Ok(())
     }
@@ -202,11 +212,13 @@ impl Conversation {
                 return Ok(());
             }
             self.mta.header(name.as_bytes(), value.as_bytes());
+            self.in_headers = true;
         }
         if !self.goes_on(letter) {
             return Ok(());
         }
         let (edits, last) = self.mta.end();
+        self.in_headers = false;
         check_law(&known, &edits)?;
         let (code, text) = told(Some(&last));
         let edits: Vec<String> = edits.iter().map(written).collect();
@@ -246,8 +258,9 @@ proptest! {
     fn a_conversation_goes_as_the_model_says(
         house in any_house(), people in vec(any_person(), USERS.len()), letters in vec(any_letter(), 1..6),
         role in select(vec![Role::Edge, Role::Local]), offer in select(vec![Offer::POSTFIX, OLD_MTA]),
+        aborts in select(vec![Aborts::Always, Aborts::WithinHeaders]),
     ) {
-        let mut conversation = Conversation::new(State { house, people }, Circumstances { role, offer });
+        let mut conversation = Conversation::new(State { house, people }, Circumstances { role, offer }, aborts);
         for letter in &letters {
             conversation.message(letter)?;
         }

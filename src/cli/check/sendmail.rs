@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::listener::is_reached;
+use super::{STANDS_AFTER, nobody_verifies};
 use crate::cli::postfix_config::sendmail::{KEEP_CAPITALS, KEEP_DETAIL, filter_line, recipients_line};
 use crate::cli::postfix_config::uses_folders;
 use crate::config::{Config, KeyLines, ListenAddress, Listener, Parsed, Place, Problem, Role, Severity, SplitMode};
@@ -131,10 +132,14 @@ impl<'a> Check<'a> {
             }
         }
         let called = self.cf.called();
+        if called.first() == Some(&ours.name)
+            && let Some((what, remedy)) = nobody_verifies(self.config)
+        {
+            self.warning(None, "InputMailFilters", what, remedy);
+        }
         if uses_folders(self.config) && called.contains(&ours.name) && called.last() != Some(&ours.name) {
-            let what =
-                "a milter stands after ours: a recipient that it refuses is delivered to their folder all the same";
-            self.warning(None, "InputMailFilters", what, "put ours last; only what signs outgoing mail may follow");
+            let (what, remedy) = STANDS_AFTER;
+            self.warning(None, "InputMailFilters", what, remedy);
         }
     }
 

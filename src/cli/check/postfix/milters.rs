@@ -7,9 +7,9 @@ use std::path::Path;
 
 use super::{Check, master};
 use crate::cli::check::listener::is_reached;
+use crate::cli::check::{STANDS_AFTER, nobody_verifies};
 use crate::cli::postfix_config::{milter_entry, uses_folders};
 use crate::config::{ListenAddress, Problem, Role, Severity};
-use crate::policy::authres::AuthenticationMode;
 
 /// Timeouts below these cut messages off on a busy machine; in seconds.
 const LEAST_TIMEOUTS: [(&str, u64); 3] =
@@ -47,27 +47,17 @@ impl Check<'_> {
             None => self.not_called(parameter, &addresses, queue, value),
             Some(entry) => {
                 self.options(parameter, entry);
-                if parameter == "smtpd_milters" && entries.first() == Some(entry) {
-                    self.nobody_verifies();
+                if parameter == "smtpd_milters"
+                    && entries.first() == Some(entry)
+                    && let Some((what, remedy)) = nobody_verifies(self.config)
+                {
+                    self.warning(parameter, what, remedy);
                 }
                 if uses_folders(self.config) && entries.last() != Some(entry) {
-                    let what = "a milter stands after ours: a recipient that it refuses is delivered to their folder all the same";
-                    self.warning(parameter, what, "put ours last; only what signs outgoing mail may follow");
+                    let (what, remedy) = STANDS_AFTER;
+                    self.warning(parameter, what, remedy);
                 }
             }
-        }
-    }
-
-    /// Whose results are believed must be the one who writes them last, or removes those of others.
-    fn nobody_verifies(&mut self) {
-        let authentication = &self.config.authentication;
-        let Some(name) = authentication.authserv_ids.first() else { return };
-        if authentication.mode() != AuthenticationMode::Off && self.config.networks.trusted_relays.is_empty() {
-            let what = format!(
-                "no milter stands before ours: whoever writes {name} into an Authentication-Results header is believed"
-            );
-            let remedy = "put the milter that verifies senders before ours, or name the relay that does in networks.trusted_relays";
-            self.warning("smtpd_milters", what, remedy);
         }
     }
 

@@ -21,7 +21,8 @@ fn found(config: &str, line: usize, changed: &str) -> Vec<String> {
         0 => lines.push(changed),
         _ => lines[line - 1] = changed,
     }
-    let config = format!("{config}\nauthentication.mode = 'off'\n");
+    let mode = if config.contains("authentication.mode") { "" } else { "authentication.mode = 'off'" };
+    let config = format!("{config}\n{mode}\n");
     let parsed = parse("perso-milter.toml", &config).unwrap_or_else(|error| panic!("{error}"));
     let found = findings(&parsed, &Cf::parse("sendmail.cf", &lines.join("\n")));
     let (notes, found): (Vec<_>, Vec<_>) = found.into_iter().partition(|problem| problem.severity == Severity::Note);
@@ -30,6 +31,7 @@ fn found(config: &str, line: usize, changed: &str) -> Vec<String> {
 }
 
 const FOLDERS: &str = "personal.actions = ['folder']";
+const VERIFIED: &str = "authentication.authserv_ids = ['mx.example.org']\nauthentication.mode = 'required'";
 
 #[test]
 fn a_sound_sendmail_gives_no_finding() {
@@ -64,6 +66,12 @@ fn each_deviation_is_one_finding() {
             2,
             "",
             "sendmail.cf:4: warning: Xperso: it is defined and not called: no mail is seen; write INPUT_MAIL_FILTER",
+        ),
+        (
+            VERIFIED,
+            0,
+            "",
+            "sendmail.cf: warning: InputMailFilters: no milter stands before ours: whoever writes mx.example.org",
         ),
         (
             FOLDERS,
