@@ -31,6 +31,7 @@ fn daemon(scratch: &Scratch) -> (Daemon, u16) {
     let settings = Settings::new().set("personal.actions", vec!["folder"]);
     let daemon = Daemon::new(scratch.directory("milter"), settings, Socket::Inet { port: milter, role: "edge" });
     daemon.command(&["org", "add", "acme", "--domain", DOMAIN]);
+    daemon.prove("acme", &["Perso".to_owned()]);
     (daemon, milter)
 }
 
