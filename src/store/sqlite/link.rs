@@ -226,8 +226,12 @@ pub fn migrations() -> refinery::Runner {
 /// The schema of the file; `None` for an empty one.
 fn check_schema(conn: &Connection, path: &Path) -> Db<Option<i32>> {
     let count = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0));
+    // In this order: another process may make the store between the two questions.
+    if count(sql::ANY_TABLE)? == 0 {
+        return Ok(None);
+    }
     if count(sql::SCHEMA_TABLE)? == 0 {
-        return if count(sql::ANY_TABLE)? == 0 { Ok(None) } else { Err(no_store(path).into()) };
+        return Err(no_store(path).into());
     }
     let found: Option<i32> = conn.query_row(sql::SCHEMA_VERSION, [], |row| row.get(0))?;
     match found {
