@@ -113,7 +113,8 @@ fn a_chrooted_smtpd_reaches_the_unix_socket() {
     let dovecot = &Site::shared().dovecot;
     let smtp = Port::reserve();
     let entrances = [Entrance { port: &smtp, milters: String::new() }];
-    let postfix = Postfix::start(&scratch, &entrances, dovecot.lmtp(), "");
+    let milters = "smtpd_milters = unix:perso-milter/milter.sock\n";
+    let postfix = Postfix::start(&scratch, &entrances, dovecot.lmtp(), milters);
 
     let account = account("nobody", "postfix");
     let directory = postfix.queue().join("perso-milter");
@@ -124,7 +125,6 @@ fn a_chrooted_smtpd_reaches_the_unix_socket() {
     daemon = daemon.run_as(account);
     start(&mut daemon, &scratch);
     assert_eq!(mode_and_group(&path), (0o660, account.gid));
-    postfix.set(&["smtpd_milters=unix:perso-milter/milter.sock"]);
 
     let message = letter(FRIEND, "Un");
     let sent = Smtp::connect(smtp.number()).send(FRIEND, &[BOB], message.bytes());
