@@ -38,7 +38,7 @@ pub use value::{AuthservId, DaemonName, Delimiter, GroupName, SocketMode, SplitA
 /// `config/perso-milter.toml`: every key with its default, explained.
 pub const DEFAULT_FILE: &str = include_str!("../../config/perso-milter.toml");
 
-/// All that a postmaster can set. A value that exists is valid: there is no other way to one than [`parse`], [`load`]
+/// All that a postmaster can set. A value that exists is valid: there is no other way to one than [`parse`], [`load()`]
 /// and `Default`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Config {

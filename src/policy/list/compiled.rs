@@ -71,7 +71,8 @@ pub struct UserLists(Arc<[u64]>);
 impl UserLists {
     /// Compiles the lists of a user.
     ///
-    /// Entries of one list beyond 2^20 - 1 are left out; the store refuses them far earlier ([`MAX_ENTRIES`]).
+    /// Entries of one list beyond 2^20 - 1 are left out; the store refuses them far earlier
+    /// ([`MAX_ENTRIES`](super::MAX_ENTRIES)).
     pub fn build(
         user: u64,
         organisation: u32,

@@ -13,7 +13,8 @@ pub struct Globs([Option<RegexSet>; 3]);
 const MAX_GLOB_SIZE: usize = 1 << 20;
 
 impl Globs {
-    /// Compiles patterns as [`EntryValue::Glob`] holds them. `*` stands for any text, `?` for one character.
+    /// Compiles patterns as [`EntryValue::Glob`](super::EntryValue::Glob) holds them. `*` stands for any text, `?` for one
+    /// character.
     ///
     /// # Errors
     /// Where the patterns of a list together are too large.
