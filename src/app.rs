@@ -12,6 +12,8 @@ use tracing::{error, info, warn};
 
 use background::{Background, Signals};
 
+pub use background::LostLines;
+
 use crate::cache::{Cache, Follower};
 use crate::config::{Config, Loaded, Parsed, Source};
 use crate::directory::{Defaults, RelayDirectory};
@@ -32,6 +34,7 @@ pub struct Daemon {
     follower: Follower,
     signals: Signals,
     shutdown: Shutdown,
+    lost: LostLines,
 }
 
 impl Daemon {
@@ -57,7 +60,8 @@ impl Daemon {
         warn_of_folders(&*store, &directory);
         info!(version = env!("CARGO_PKG_VERSION"), configuration = %source, "ready");
         let shutdown = Shutdown::new();
-        Ok(Self { source, config, listeners, store, directory, cache, follower, signals, shutdown })
+        let lost = LostLines::default();
+        Ok(Self { source, config, listeners, store, directory, cache, follower, signals, shutdown, lost })
     }
 
     /// Where the daemon listens, in the order of the configuration, with the ports that the system chose.
@@ -95,6 +99,8 @@ impl Daemon {
             cache: self.cache,
             follower: self.follower,
             shutdown: self.shutdown.clone(),
+            lost: self.lost,
+            lost_before: 0,
         };
         let background = background.start(self.signals)?;
         notify(&[sd_notify::NotifyState::Ready]);
@@ -214,7 +220,7 @@ pub enum Part {
 ///
 /// # Errors
 /// Why it does not start.
-pub fn run(loaded: Loaded, only: Option<Part>) -> anyhow::Result<()> {
+pub fn run(loaded: Loaded, only: Option<Part>, lost: &LostLines) -> anyhow::Result<()> {
     if only == Some(Part::Console) {
         bail!("this version of perso-milter has no console; leave out --only, or say --only relay");
     }
@@ -222,6 +228,6 @@ pub fn run(loaded: Loaded, only: Option<Part>) -> anyhow::Result<()> {
         Some(Part::Relay) => SealAccess::Never,
         _ => SealAccess::IfReadable,
     };
-    Daemon::start(loaded, seal)?.serve()?;
+    Daemon { lost: lost.clone(), ..Daemon::start(loaded, seal)? }.serve()?;
     Ok(())
 }

@@ -66,6 +66,10 @@ pub struct Background {
     pub follower: Follower,
     /// Ends the daemon.
     pub shutdown: Shutdown,
+    /// Lines of the log that were lost.
+    pub lost: LostLines,
+    /// How many of them the log has told of.
+    pub lost_before: usize,
 }
 
 impl Background {
@@ -94,7 +98,10 @@ impl Background {
                     _ = interrupt.recv() => break,
                     () = shutdown.triggered() => break,
                     _ = hangup.recv() => self.reload(),
-                    _ = watch.tick() => self.watch_follower(),
+                    _ = watch.tick() => {
+                        self.watch_follower();
+                        self.watch_log();
+                    }
                 }
             }
         });
@@ -135,6 +142,16 @@ impl Background {
         notify(&[sd_notify::NotifyState::Ready]);
     }
 
+    /// What nobody was told of by the lines themselves.
+    fn watch_log(&mut self) {
+        let lost = (self.lost.0)();
+        let lines = lost.saturating_sub(self.lost_before);
+        if lines > 0 {
+            self.lost_before = lost;
+            warn!(lines, "lines of the log were lost: what reads standard error is slower than they come");
+        }
+    }
+
     /// A follower that is gone leaves lists that never change again; another takes its place.
     fn watch_follower(&mut self) {
         if self.follower.is_running() {
@@ -145,6 +162,24 @@ impl Background {
             Ok(follower) => self.follower = follower,
             Err(error) => error!(%error, "the store cannot be followed; the last good lists serve on"),
         }
+    }
+}
+
+/// How many lines of the log were lost, since whatever takes them is slower than they come.
+#[derive(Clone)]
+pub struct LostLines(Arc<dyn Fn() -> usize + Send + Sync>);
+
+impl LostLines {
+    /// As `count` tells.
+    pub fn new(count: impl Fn() -> usize + Send + Sync + 'static) -> Self {
+        Self(Arc::new(count))
+    }
+}
+
+/// Of a log that loses none.
+impl Default for LostLines {
+    fn default() -> Self {
+        Self::new(|| 0)
     }
 }
 

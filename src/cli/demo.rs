@@ -12,7 +12,7 @@ use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 
 use super::lists::ListsFile;
-use super::log_to_stderr;
+use super::log::log_to_stderr;
 use super::postfix_config::milter_entry;
 use crate::app::{Daemon, open_store};
 use crate::config::{Config, Loaded, Source, parse};

@@ -14,6 +14,7 @@ pub mod entry;
 pub mod explain;
 pub mod import;
 pub mod lists;
+mod log;
 pub mod org;
 pub mod postfix_config;
 pub mod probe;
@@ -24,9 +25,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use log::{DaemonLog, log_to_stderr};
 
 use crate::app::{self, Part};
-use crate::config::{Config, LoadError, Loaded, LogFormat, load};
+use crate::config::{Config, LoadError, Loaded, load};
 use crate::directory::{Defaults, policy};
 use crate::policy::list::FingerprintKey;
 use crate::policy::organisation::OrgPolicy;
@@ -127,8 +129,8 @@ pub fn run(cli: Cli) -> ExitCode {
 
 fn run_daemon(config: &ConfigOption, only: Option<Part>) -> anyhow::Result<ExitCode> {
     let loaded = config.load()?;
-    log_daemon(&loaded.parsed.config);
-    app::run(loaded, only)?;
+    let log = DaemonLog::start(&loaded.parsed.config);
+    app::run(loaded, only, &log.lost)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -149,23 +151,6 @@ fn failed(error: &anyhow::Error) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn log_daemon(config: &Config) {
-    log_to_stderr(config, config.log.level.into());
-}
-
-/// One line an event, on standard error, where systemd and a terminal both find it. A second call changes nothing.
-fn log_to_stderr(config: &Config, level: tracing::Level) {
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
-    // A line that cannot be written (a full disk, a pipe that nobody reads) is lost. It would be told of on standard error,
-    // by a macro that panics where that cannot be written to, and the panic would end the connection that logged.
-    let builder = builder.log_internal_errors(false);
-    let set = match config.log.format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-        LogFormat::Json => builder.json().try_init(),
-    };
-    drop(set);
 }
 
 /// Who types: the name under which a change is journalled and a grant is looked for. It is the account of the process;

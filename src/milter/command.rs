@@ -352,7 +352,7 @@ pub(super) fn push_string(out: &mut Vec<u8>, string: &[u8]) {
 
 /// What stands before and after the first NUL.
 pub(super) fn split_nul(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = bytes.iter().position(|&byte| byte == 0)?;
+    let end = memchr::memchr(0, bytes)?;
     Some((&bytes[..end], &bytes[end + 1..]))
 }
 

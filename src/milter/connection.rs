@@ -67,45 +67,38 @@ pub struct Connection<D> {
     is_parted: bool,
 }
 
-impl<D: Directory> Connection<D> {
-    fn log(&self, notice: Notice) {
-        let connection = self.info.number;
-        match notice {
-            Notice::Message { queue_id, recipients } => {
-                info!(connection, queue_id = queue_id.as_deref().unwrap_or("-"), recipients, "message");
-            }
-            // A line for each copy would tell which messages are split.
-            Notice::Copy => {}
-            Notice::Unmarked { queue_id } => {
-                let queue_id = queue_id.as_deref().unwrap_or("-");
-                error!(
-                    connection,
-                    queue_id,
-                    "a message in the role split that the edge of this store has not split: passed by nobody's list; only mail that carries our marker may come there"
-                );
-            }
-            Notice::SecondRecipient => {
-                error!(
-                    connection,
-                    "a second recipient in the role split: answered with a temporary failure; Postfix needs perso-split_destination_recipient_limit = 1"
-                );
-            }
-            Notice::OverLimit { queue_id, limit, refused: false } => {
-                let queue_id = queue_id.as_deref().unwrap_or("-");
-                warn!(connection, queue_id, limit = limit_name(limit), "over a limit: passed unedited");
-            }
-            Notice::OverLimit { queue_id, limit, refused: true } => {
-                let queue_id = queue_id.as_deref().unwrap_or("-");
-                warn!(
-                    connection,
-                    queue_id,
-                    limit = limit_name(limit),
-                    "over a limit: answered with a temporary failure"
-                );
-            }
-            Notice::Unwritable(error) => {
-                error!(connection, %error, "an edit could not be written: a temporary failure, or unedited where nothing may be refused");
-            }
+/// One line for what happened on a connection, if it is for the log.
+fn log(connection: u64, notice: &Notice) {
+    match notice {
+        Notice::Message { queue_id, recipients } => {
+            info!(connection, queue_id = queue_id.as_deref().unwrap_or("-"), recipients, "message");
+        }
+        // A line for each copy would tell which messages are split.
+        Notice::Copy => {}
+        Notice::Unmarked { queue_id } => {
+            let queue_id = queue_id.as_deref().unwrap_or("-");
+            error!(
+                connection,
+                queue_id,
+                "a message in the role split that the edge of this store has not split: passed by nobody's list; only mail that carries our marker may come there"
+            );
+        }
+        Notice::SecondRecipient => {
+            error!(
+                connection,
+                "a second recipient in the role split: answered with a temporary failure; Postfix needs perso-split_destination_recipient_limit = 1"
+            );
+        }
+        Notice::OverLimit { queue_id, limit, refused: false } => {
+            let (queue_id, limit) = (queue_id.as_deref().unwrap_or("-"), limit_name(*limit));
+            warn!(connection, queue_id, limit, "over a limit: passed unedited");
+        }
+        Notice::OverLimit { queue_id, limit, refused: true } => {
+            let (queue_id, limit) = (queue_id.as_deref().unwrap_or("-"), limit_name(*limit));
+            warn!(connection, queue_id, limit, "over a limit: answered with a temporary failure");
+        }
+        Notice::Unwritable(error) => {
+            error!(connection, %error, "an edit could not be written: a temporary failure, or unedited where nothing may be refused");
         }
     }
 }
@@ -123,9 +116,7 @@ fn limit_name(limit: OverLimit) -> &'static str {
 impl<D: Directory> Conversation for Connection<D> {
     fn receive(&mut self, input: &[u8], output: &mut Vec<u8>) -> Flow {
         let result = self.session.receive(input, output);
-        for notice in self.session.take_notices() {
-            self.log(notice);
-        }
+        self.session.notices().for_each(|notice| log(self.info.number, &notice));
         match result {
             Ok(Next::Continue) => Flow::Continue,
             Ok(Next::Quit) => Flow::Close,

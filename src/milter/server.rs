@@ -9,6 +9,7 @@
 
 mod accept;
 mod connection;
+mod stream;
 mod thread;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 pub use super::listen::Listener;
+use stream::Socket;
 
 /// One connection of an MTA, as the protocol sees it: bytes in, bytes out. It lives on one thread.
 pub trait Conversation {
@@ -300,12 +302,6 @@ impl<C> Shared<C> {
 
 /// A connection on its way to its thread. It counts in that thread's load.
 struct Handed {
-    socket: HandedSocket,
+    socket: Socket,
     info: ConnectionInfo,
-}
-
-/// A socket that no runtime watches, not blocking.
-enum HandedSocket {
-    Unix(std::os::unix::net::UnixStream),
-    Tcp(std::net::TcpStream),
 }

@@ -7,6 +7,9 @@
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::vec::Drain;
+
+use arrayvec::ArrayString;
 
 use super::command::{Command, CommandError, EnvelopeAddress, Macros, Peer};
 use super::frame::{Frame, FrameDecoder, FrameError};
@@ -81,20 +84,23 @@ pub enum Next {
     Quit,
 }
 
+/// The MTA's queue id, as far as it is short: Postfix's have 20 characters at most, Sendmail's 14. It costs no memory of its own.
+pub type QueueId = ArrayString<48>;
+
 /// Something an operator may want to know of; it says nothing of anybody's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// A message ended.
     Message {
         /// The MTA's queue id, where it told us.
-        queue_id: Option<String>,
+        queue_id: Option<QueueId>,
         /// Recipients that the MTA asked about and we accepted.
         recipients: usize,
     },
     /// A message was answered 451 or a recipient 452: it is over a limit. Where nothing may be refused it passed unedited.
     OverLimit {
         /// The MTA's queue id, where it told us.
-        queue_id: Option<String>,
+        queue_id: Option<QueueId>,
         /// Which.
         limit: OverLimit,
         /// Whether it was refused for now.
@@ -105,7 +111,7 @@ pub enum Notice {
     /// A message came to the second pass that the first has not sent there; nobody's list is asked.
     Unmarked {
         /// The MTA's queue id, where it told us.
-        queue_id: Option<String>,
+        queue_id: Option<QueueId>,
     },
     /// A second recipient came to the second pass, where the MTA must send one copy each; answered 451.
     SecondRecipient,
@@ -188,7 +194,7 @@ struct Conversation {
     agreement: Option<Agreement>,
     client: Client,
     authenticated: bool,
-    queue_id: Option<String>,
+    queue_id: Option<QueueId>,
     transaction: Option<Box<Transaction>>,
     /// How many messages began, modulo 2^32.
     begun: u32,
@@ -244,9 +250,9 @@ impl<D: Directory> Session<D> {
         self.message().is_some() || self.decoder.has_partial()
     }
 
-    /// What there is to log since the last call.
-    pub fn take_notices(&mut self) -> Vec<Notice> {
-        std::mem::take(&mut self.conversation.notices)
+    /// Takes what there is to log since the last call.
+    pub fn notices(&mut self) -> Drain<'_, Notice> {
+        self.conversation.notices.drain(..)
     }
 }
 
@@ -339,7 +345,7 @@ impl Conversation {
             match name {
                 b"daemon_name" => self.client.daemon_name = Some(text(value).into()),
                 b"auth_authen" if macros.event == command::MAIL => self.authenticated = !value.is_empty(),
-                b"i" => self.queue_id = Some(text(value)),
+                b"i" => self.queue_id = Some(queue_id(value)),
                 _ => {}
             }
         }
@@ -403,7 +409,7 @@ impl Conversation {
             RecipientAnswer::OverLimit { limit, first } => {
                 // The end of the message says it where the MTA waits for no answer here.
                 if first && answered {
-                    self.notices.push(Notice::OverLimit { queue_id: self.queue_id.clone(), limit, refused: true });
+                    self.notices.push(Notice::OverLimit { queue_id: self.queue_id, limit, refused: true });
                 }
                 let text = if limit == OverLimit::Recipients { "Too many recipients" } else { "Recipient too long" };
                 code(452, "4.5.3", text)
@@ -415,7 +421,7 @@ impl Conversation {
         let Some(transaction) = self.transaction.take() else { return };
         let recipients = transaction.recipients();
         if transaction.lacks_marker() {
-            self.notices.push(Notice::Unmarked { queue_id: self.queue_id.clone() });
+            self.notices.push(Notice::Unmarked { queue_id: self.queue_id });
         }
         let start = output.len();
         let last = match transaction.finish(directory) {
@@ -434,11 +440,11 @@ impl Conversation {
             }
             MessageAnswer::Reject(text) => code(550, "5.7.1", &text),
             MessageAnswer::TempFail(limit) => {
-                self.notices.push(Notice::OverLimit { queue_id: self.queue_id.clone(), limit, refused: true });
+                self.notices.push(Notice::OverLimit { queue_id: self.queue_id, limit, refused: true });
                 code(451, "4.3.2", "Message is over a limit of this relay")
             }
             MessageAnswer::Unedited(limit) => {
-                self.notices.push(Notice::OverLimit { queue_id: self.queue_id.clone(), limit, refused: false });
+                self.notices.push(Notice::OverLimit { queue_id: self.queue_id, limit, refused: false });
                 Reply::Continue
             }
         };
@@ -461,6 +467,15 @@ impl Conversation {
         self.agreement = None;
         self.client = Client::default();
     }
+}
+
+/// The queue id as it may stand in a log line.
+fn queue_id(value: &[u8]) -> QueueId {
+    let mut id = QueueId::new();
+    for byte in value.iter().take(id.capacity()) {
+        id.push(if byte.is_ascii_graphic() { char::from(*byte) } else { '?' });
+    }
+    id
 }
 
 /// A reply code with a text from the configuration; a text that no SMTP reply can hold falls back to the plain refusal.
@@ -695,7 +710,7 @@ mod tests {
         let mut output = Vec::new();
         session.receive(&bytes(&commands), &mut output).expect("in order");
         assert_eq!(summary(&replies(&output)), "ccmc");
-        assert_eq!(session.take_notices(), [Notice::Message { queue_id: None, recipients: 1 }]);
+        assert_eq!(session.notices().collect::<Vec<_>>(), [Notice::Message { queue_id: None, recipients: 1 }]);
         session.receive(&bytes(&first), &mut output).expect("in order");
         assert_eq!(session.message(), Some(3));
     }
@@ -759,7 +774,7 @@ mod tests {
         session.receive(&bytes(&commands), &mut output).expect("in order");
         let Some(Reply::Code(answer)) = replies(&output).pop() else { panic!("no code") };
         assert_eq!(answer.code(), 451);
-        assert!(matches!(session.take_notices()[0], Notice::OverLimit { .. }));
+        assert!(matches!(session.notices().next(), Some(Notice::OverLimit { .. })));
     }
 
     #[test]
@@ -771,7 +786,7 @@ mod tests {
         let mut output = Vec::new();
         session.receive(&bytes(&commands), &mut output).expect("in order");
         assert_eq!(summary(&replies(&output)), "cyc");
-        assert_eq!(session.take_notices()[0], Notice::SecondRecipient);
+        assert_eq!(session.notices().next(), Some(Notice::SecondRecipient));
     }
 
     #[test]
@@ -786,7 +801,7 @@ mod tests {
         session.receive(&bytes(&commands), &mut output).expect("in order");
         let replies = summary(&replies(&output));
         assert_eq!(replies, "c".repeat(replies.len()));
-        assert!(matches!(session.take_notices()[0], Notice::OverLimit { refused: false, .. }));
+        assert!(matches!(session.notices().next(), Some(Notice::OverLimit { refused: false, .. })));
     }
 
     #[test]

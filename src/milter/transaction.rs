@@ -1,5 +1,6 @@
 //! One message, from MAIL to end of message: what is known of it, and the answer.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 
 use super::facts::{Depth, HeaderFacts, HeaderLimit};
@@ -7,7 +8,10 @@ use super::settings::{Decided, DecidedRecipient, Directory, Pass, Settings};
 use crate::mark;
 use crate::policy::action::{OutboundAction, PersonalActions, SplitMode};
 use crate::policy::address::Address;
-use crate::policy::decide::{Lists, Message, Reason, Verdict, decide, decide_at_rcpt, decide_outbound};
+use crate::policy::authres::Authentication;
+use crate::policy::decide::{
+    Identity, Known, Lists, Message, Proof, Reason, Verdict, decide, decide_at_rcpt, decide_outbound,
+};
 use crate::policy::identity::Sender;
 use crate::policy::list::{Globs, UserLists};
 use crate::policy::organisation::OrgPolicy;
@@ -382,17 +386,12 @@ impl Transaction {
     fn verdicts(&self, marker: Option<&Marker>) -> Vec<Verdict> {
         let policy = &self.settings.authentication;
         let header = self.facts.header_sender().map(Sender::header);
-        let (envelope_authentication, header_authentication) = self.facts.evidence().judge(
-            policy,
-            self.sender.as_ref().map(Sender::address),
-            header.as_ref().map(Sender::address),
-        );
-        let message = Message {
-            envelope: self.sender.as_ref(),
-            envelope_authentication,
-            header: header.as_ref(),
-            header_authentication,
-        };
+        let proof = LazyProof(LazyCell::new(|| {
+            let (envelope, header) = (self.sender.as_ref().map(Sender::address), header.as_ref().map(Sender::address));
+            let (envelope, header) = self.facts.evidence().judge(policy, envelope, header);
+            Known { envelope, header }
+        }));
+        let message = Message { envelope: self.sender.as_ref(), header: header.as_ref(), proof: &proof };
         let verdict = |recipient: &Accepted| match &recipient.user {
             Some(user) if self.is_own_copy(user, recipient.belied, marker) => {
                 decide(&user.policy, user.lists(), &message)
@@ -461,6 +460,15 @@ impl Transaction {
             headers.push(self.own_header(mark::SENSITIVITY.0, mark::SENSITIVITY.1));
         }
         headers
+    }
+}
+
+/// Proof that is worked out once somebody asks.
+struct LazyProof<F: FnOnce() -> Known>(LazyCell<Known, F>);
+
+impl<F: FnOnce() -> Known> Proof for LazyProof<F> {
+    fn of(&self, identity: Identity) -> Authentication {
+        self.0.of(identity)
     }
 }
 

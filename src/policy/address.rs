@@ -13,6 +13,8 @@ use idna::AsciiDenyList;
 
 /// Longest domain taken, in bytes of its A-label form (RFC 1035, 3.1).
 pub const MAX_DOMAIN: usize = 253;
+/// Longest label of a domain, in bytes (RFC 1035, 3.1).
+const MAX_LABEL: usize = 63;
 /// Longest local part taken, in bytes. RFC 5321 says 64; VERP and SRS go beyond it in practice.
 pub const MAX_LOCAL: usize = 256;
 
@@ -169,18 +171,27 @@ impl fmt::Debug for Domain {
 
 fn normal_domain(text: &str) -> Result<Cow<'_, str>, AddressError> {
     let text = text.strip_suffix('.').unwrap_or(text);
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'_');
-    let domain = if text.bytes().all(plain) && !text.contains("xn--") {
-        Cow::Borrowed(text)
-    } else {
-        let ascii = idna::domain_to_ascii_cow(text.as_bytes(), DENIED).map_err(|_| AddressError::Domain)?;
-        Cow::Owned(ascii.trim_end_matches('.').to_owned())
-    };
-    let labels_fit = domain.split('.').all(|label| (1..=63).contains(&label.len()));
-    if domain.len() > MAX_DOMAIN || !labels_fit {
+    if is_normal_domain(text) {
+        return Ok(Cow::Borrowed(text));
+    }
+    // One trailing dot is off already.
+    if text.ends_with('.') {
         return Err(AddressError::Domain);
     }
-    Ok(domain)
+    let ascii = idna::domain_to_ascii_cow(text.as_bytes(), DENIED).map_err(|_| AddressError::Domain)?;
+    // Other full stops than the ASCII one become it.
+    let domain = ascii.strip_suffix('.').unwrap_or(&ascii).to_owned();
+    let labels_fit = domain.split('.').all(|label| (1..=MAX_LABEL).contains(&label.len()));
+    if domain.len() > MAX_DOMAIN || !labels_fit { Err(AddressError::Domain) } else { Ok(Cow::Owned(domain)) }
+}
+
+/// Whether a domain is in normal form for certain: in ASCII, lower case, within the limits, and without an A-label, which
+/// would have to be looked into.
+fn is_normal_domain(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
+    let fits = |label: &[u8]| (1..=MAX_LABEL).contains(&label.len()) && !label.starts_with(b"xn--");
+    text.len() <= MAX_DOMAIN
+        && text.as_bytes().split(|&b| b == b'.').all(|label| fits(label) && label.iter().all(|&b| plain(b)))
 }
 
 fn normal_local(text: &str) -> Result<Cow<'_, str>, AddressError> {
@@ -190,11 +201,14 @@ fn normal_local(text: &str) -> Result<Cow<'_, str>, AddressError> {
         Some(_) => return Err(AddressError::Local),
         None => text,
     };
-    if text.is_empty() || text.len() > MAX_LOCAL || !text.chars().all(is_atom_or_dot) {
+    if text.is_empty() || text.len() > MAX_LOCAL {
         return Err(AddressError::Local);
     }
-    if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
+    if text.bytes().all(|b| is_atom_or_dot_byte(b) && !b.is_ascii_uppercase()) {
         return Ok(Cow::Borrowed(text));
+    }
+    if !text.chars().all(is_atom_or_dot) {
+        return Err(AddressError::Local);
     }
     let lower = text.to_lowercase();
     // Lower case can be longer than the original ('İ'); the bound holds for what is kept.
@@ -203,11 +217,19 @@ fn normal_local(text: &str) -> Result<Cow<'_, str>, AddressError> {
 
 /// `atext` of RFC 5322, 3.2.3, the dot, and (RFC 6531) any non-ASCII letter or sign that is neither control nor blank.
 fn is_atom_or_dot(c: char) -> bool {
-    if c.is_ascii() {
-        c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c)
-    } else {
-        !c.is_control() && !c.is_whitespace() && !is_invisible(c)
+    match u8::try_from(c) {
+        Ok(byte) if byte.is_ascii() => is_atom_or_dot_byte(byte),
+        _ => !c.is_control() && !c.is_whitespace() && !is_invisible(c),
     }
+}
+
+/// The same of ASCII; no other byte is one.
+fn is_atom_or_dot_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'/' | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~'
+        )
 }
 
 /// Characters that are drawn as nothing, turn the reading direction, or stand for what was not readable: they make two
@@ -250,6 +272,8 @@ mod tests {
             "<a@d.example>",
             "a@[192.0.2.1]",
             "a@d..example",
+            "a@d.example..",
+            "a@D.example..",
             "\"a b\"@d.example",
             "\"a\\\"b\"@d.example",
             "a@d.example\0",

@@ -1,5 +1,4 @@
 //! Authentication-Results (RFC 8601): which sender identities our own verifier vouches for.
-
 //!
 //! Believed is only what our own verifier wrote: its authserv-id, no more than `hops` Received lines above it, and
 //! of those headers the topmost `results`. A verifier inserts its header above all that came with the message, so a
@@ -10,6 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::address::{Address, Domain};
+use super::text::lossy;
 
 /// When a match counts without proof of who sent the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -96,15 +96,19 @@ impl Authentication {
     }
 }
 
-/// What our own verifiers wrote on one message.
-#[derive(Debug, Default)]
+/// What our own verifiers wrote on one message. It is understood once somebody asks: most messages match no entry that
+/// needs proof.
+#[derive(Default)]
 pub struct Evidence {
-    passes: Vec<Pass>,
-    headers: usize,
+    /// The values of the headers that are believed, one behind the other, and where each ends.
+    text: Vec<u8>,
+    ends: Vec<usize>,
 }
 
 /// Most passes kept of one message; a message with more signatures is proved by these or not at all.
 const MAX_PASSES: usize = 32;
+/// Room for the tokens of a usual header: three methods, each with its result and a few properties.
+const USUAL_TOKENS: usize = 64;
 
 /// A method that passed and the domain it passed for.
 #[derive(Debug)]
@@ -115,23 +119,18 @@ struct Pass {
 
 impl Evidence {
     /// Reads one Authentication-Results header, from the top of the message down. `received_above` counts the Received
-    /// lines shown to the milter before it. A header that is not ours, too deep or malformed is passed over.
+    /// lines shown to the milter before it. A header that is not ours, or too deep, is passed over.
     pub fn add(&mut self, policy: &AuthenticationPolicy, value: &[u8], received_above: usize) {
-        if received_above > policy.hops || self.headers >= policy.results {
+        if received_above > policy.hops || self.ends.len() >= policy.results {
             return;
         }
-        let text = String::from_utf8_lossy(value);
         let is_ours = |id: &str| policy.authserv_ids.iter().any(|own| own.eq_ignore_ascii_case(id));
-        if !authserv_id(&text).is_some_and(|id| is_ours(&id)) {
-            return;
+        if authserv_id(&lossy(value)).is_some_and(|id| is_ours(&id)) {
+            // Counted before it is understood: a sender who gets something unreadable into our verifier's header (a HELO
+            // with a parenthesis in a comment) must not have the next header, a forged one, believed in its place.
+            self.text.extend_from_slice(value);
+            self.ends.push(self.text.len());
         }
-        // Counted before it is understood: a sender who gets something unreadable into our verifier's header (a HELO
-        // with a parenthesis in a comment) must not have the next header, a forged one, believed in its place.
-        self.headers += 1;
-        let Some(tokens) = tokenize(&text) else { return };
-        let parts = tokens.split(|token| *token == Token::Semicolon).skip(1);
-        let room = MAX_PASSES.saturating_sub(self.passes.len());
-        self.passes.extend(parts.filter_map(pass_of).take(room));
     }
 
     /// What vouches for the envelope sender and for the header sender.
@@ -143,28 +142,51 @@ impl Evidence {
     ) -> (Authentication, Authentication) {
         let without = match policy.mode {
             AuthenticationMode::Off => Authentication::NotRequired,
-            AuthenticationMode::WhenAvailable if self.headers == 0 => Authentication::NotRequired,
+            AuthenticationMode::WhenAvailable if self.ends.is_empty() => Authentication::NotRequired,
             _ => Authentication::Missing,
         };
+        let passes = self.passes();
         let passed = |method: Option<Method>| method.map_or(without, Authentication::Passed);
         (
-            passed(envelope.and_then(|address| self.envelope_method(address))),
-            passed(header.and_then(|address| self.header_method(address))),
+            passed(envelope.and_then(|address| envelope_method(&passes, address))),
+            passed(header.and_then(|address| header_method(&passes, address))),
         )
     }
 
-    fn envelope_method(&self, address: &Address) -> Option<Method> {
-        let own = |pass: &&Pass| pass.method == Method::Spf && pass.domain.as_str() == address.domain();
-        self.passes.iter().find(own).map(|pass| pass.method)
+    /// Every pass of every believed header; one that cannot be understood has none.
+    fn passes(&self) -> Vec<Pass> {
+        let mut passes = Vec::new();
+        let mut start = 0;
+        for &end in &self.ends {
+            let text = lossy(&self.text[start..end]);
+            start = end;
+            let Some(tokens) = tokenize(&text) else { continue };
+            let parts = tokens.split(|token| *token == Token::Semicolon).skip(1);
+            let room = MAX_PASSES.saturating_sub(passes.len());
+            passes.extend(parts.filter_map(pass_of).take(room));
+        }
+        passes
     }
+}
 
-    fn header_method(&self, address: &Address) -> Option<Method> {
-        let vouches = |pass: &&Pass| match pass.method {
-            Method::Dmarc => pass.domain.as_str() == address.domain(),
-            Method::Dkim | Method::Spf => is_aligned(pass.domain.as_str(), address.domain()),
-        };
-        self.passes.iter().filter(vouches).map(|pass| pass.method).min_by_key(|method| *method as u8)
+/// What a verifier wrote names senders.
+impl fmt::Debug for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Evidence({} headers)", self.ends.len())
     }
+}
+
+fn envelope_method(passes: &[Pass], address: &Address) -> Option<Method> {
+    let own = |pass: &&Pass| pass.method == Method::Spf && pass.domain.as_str() == address.domain();
+    passes.iter().find(own).map(|pass| pass.method)
+}
+
+fn header_method(passes: &[Pass], address: &Address) -> Option<Method> {
+    let vouches = |pass: &&Pass| match pass.method {
+        Method::Dmarc => pass.domain.as_str() == address.domain(),
+        Method::Dkim | Method::Spf => is_aligned(pass.domain.as_str(), address.domain()),
+    };
+    passes.iter().filter(vouches).map(|pass| pass.method).min_by_key(|method| *method as u8)
 }
 
 /// The authserv-id at the front of a header's value.
@@ -193,28 +215,29 @@ fn pass_of(part: &[Token<'_>]) -> Option<Pass> {
     if version != "1" {
         return None;
     }
-    let names: &[&str] = match method.to_ascii_lowercase().as_str() {
+    // `single_word` gives it in lower case.
+    let names: &[&str] = match method {
         "dmarc" => &["header.from"],
         "dkim" => &["header.d", "header.i"],
         "spf" => &["smtp.mailfrom"],
         _ => return None,
     };
     // Between two '=' stand a value and the name of the next property: `pass header.d`.
-    let mut values: Vec<(String, Cow<'_, str>)> = Vec::new();
-    let mut name = String::from("result");
+    let mut values: Vec<(Cow<'_, str>, &str)> = Vec::with_capacity(8);
+    let mut name = Cow::Borrowed("result");
     for piece in pairs {
-        let words: Vec<&Cow<'_, str>> = piece.iter().filter_map(Token::word).collect();
-        let (value, rest) = words.split_first()?;
+        let mut words = piece.iter().filter_map(Token::word);
+        let value = words.next()?;
         // No name of a property holds an @: a part of an address has come apart from its value.
-        if rest.iter().any(|word| word.contains('@')) {
+        if words.clone().any(|word| word.contains('@')) {
             return None;
         }
-        values.push((std::mem::take(&mut name), (*value).clone()));
-        name = joined(rest);
+        values.push((name, value));
+        name = joined(words);
     }
     let value_of = |wanted: &str| {
-        let is_wanted = |name: &str| name.split(' ').next_back() == Some(wanted);
-        let mut all = values.iter().filter(|(name, _)| is_wanted(name)).map(|(_, value)| value);
+        let is_wanted = |name: &str| name.rsplit(' ').next() == Some(wanted);
+        let mut all = values.iter().filter(|(name, _)| is_wanted(name)).map(|(_, value)| *value);
         let first = all.next()?;
         // A property given twice with two values says nothing.
         all.all(|other| other == first).then_some(first)
@@ -223,7 +246,7 @@ fn pass_of(part: &[Token<'_>]) -> Option<Pass> {
         return None;
     }
     let value = names.iter().find_map(|name| value_of(name))?;
-    let domain = value.rsplit_once('@').map_or(&**value, |(_, domain)| domain).trim_end_matches('>');
+    let domain = value.rsplit_once('@').map_or(value, |(_, domain)| domain).trim_end_matches('>');
     let method = match names[0] {
         "header.from" => Method::Dmarc,
         "header.d" => Method::Dkim,
@@ -232,18 +255,21 @@ fn pass_of(part: &[Token<'_>]) -> Option<Pass> {
     Some(Pass { method, domain: Domain::parse(domain).ok()? })
 }
 
-/// `dkim / 1` and `dkim/1` are one word; `None` where other words stand beside it.
-fn single_word(tokens: &[Token<'_>]) -> Option<String> {
-    let words: Vec<&Cow<'_, str>> = tokens.iter().filter_map(Token::word).collect();
-    let text = joined(&words);
+/// `dkim / 1` and `dkim/1` are one word, in lower case; `None` where other words stand beside it.
+fn single_word<'a>(tokens: &'a [Token<'_>]) -> Option<Cow<'a, str>> {
+    let text = joined(tokens.iter().filter_map(Token::word));
     (!text.is_empty() && !text.contains(' ')).then_some(text)
 }
 
 /// Words in lower case, a blank between them, none around `.` and `/`, where white space and comments may stand.
-fn joined(words: &[&Cow<'_, str>]) -> String {
-    let mut text = String::new();
+fn joined<'a>(mut words: impl Iterator<Item = &'a str>) -> Cow<'a, str> {
+    let mut text = match words.next() {
+        Some(word) if word.bytes().any(|byte| byte.is_ascii_uppercase()) => Cow::Owned(word.to_ascii_lowercase()),
+        word => Cow::Borrowed(word.unwrap_or_default()),
+    };
     for word in words {
         let glued = text.is_empty() || text.ends_with(['.', '/']) || word.starts_with(['.', '/']);
+        let text = text.to_mut();
         if !glued {
             text.push(' ');
         }
@@ -260,7 +286,7 @@ enum Token<'a> {
 }
 
 impl<'a> Token<'a> {
-    fn word(&self) -> Option<&Cow<'a, str>> {
+    fn word(&self) -> Option<&str> {
         match self {
             Self::Word(word) => Some(word),
             _ => None,
@@ -271,21 +297,21 @@ impl<'a> Token<'a> {
 /// Words, semicolons and equals signs; comments and white space are left out (RFC 8601, 2.2). `None` where a comment or
 /// a quoted string does not end.
 fn tokenize(text: &str) -> Option<Vec<Token<'_>>> {
-    let mut tokens = Vec::new();
+    let mut tokens = Vec::with_capacity(USUAL_TOKENS);
     let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        match c {
-            ' ' | '\t' | '\n' | '\r' => rest = &rest[1..],
-            '(' => rest = after_comment(rest)?,
-            ';' | '=' => {
-                tokens.push(if c == ';' { Token::Semicolon } else { Token::Equals });
+    while let Some(&byte) = rest.as_bytes().first() {
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\r' => rest = &rest[1..],
+            b'(' => rest = after_comment(rest)?,
+            b';' | b'=' => {
+                tokens.push(if byte == b';' { Token::Semicolon } else { Token::Equals });
                 rest = &rest[1..];
             }
             _ => {
                 let is_value = tokens.last() == Some(&Token::Equals);
-                let end = word_length(rest, is_value)?;
-                tokens.push(Token::Word(unquoted(&rest[..end])));
-                rest = &rest[end..];
+                let (word, after) = rest.split_at(word_length(rest, is_value)?);
+                tokens.push(Token::Word(unquoted(word)));
+                rest = after;
             }
         }
     }
@@ -297,12 +323,12 @@ fn tokenize(text: &str) -> Option<Vec<Token<'_>>> {
 /// 8601 asks for. `None` where a quoted string does not end.
 fn word_length(text: &str, is_value: bool) -> Option<usize> {
     let mut at = 0;
-    while let Some(c) = text[at..].chars().next() {
-        match c {
-            ' ' | '\t' | '\n' | '\r' | '(' | ';' => break,
-            '=' if !is_value => break,
-            '"' => at = text.len() - quoted_string(&text[at..])?.1.len(),
-            _ => at += c.len_utf8(),
+    while let Some(byte) = text.as_bytes().get(at) {
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\r' | b'(' | b';' => break,
+            b'=' if !is_value => break,
+            b'"' => at = text.len() - quoted_string(&text[at..])?.1.len(),
+            _ => at += 1,
         }
     }
     Some(at)
@@ -311,8 +337,9 @@ fn word_length(text: &str, is_value: bool) -> Option<usize> {
 /// A word that is a quoted string and nothing else, without its quotes; any other word as it is, so that what stands in
 /// the quotes of a local part is never taken for a domain.
 fn unquoted(word: &str) -> Cow<'_, str> {
-    match quoted_string(word) {
-        Some((content, "")) if word.starts_with('"') => content.into(),
+    let content = word.starts_with('"').then(|| quoted_string(word)).flatten();
+    match content {
+        Some((content, "")) => content.into(),
         _ => word.into(),
     }
 }
@@ -320,13 +347,13 @@ fn unquoted(word: &str) -> Cow<'_, str> {
 fn after_comment(text: &str) -> Option<&str> {
     let mut depth = 0usize;
     let mut escaped = false;
-    for (index, c) in text.char_indices() {
-        match c {
+    for (index, byte) in text.bytes().enumerate() {
+        match byte {
             _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '(' => depth += 1,
-            ')' if depth == 1 => return Some(&text[index + 1..]),
-            ')' => depth -= 1,
+            b'\\' => escaped = true,
+            b'(' => depth += 1,
+            b')' if depth == 1 => return Some(&text[index + 1..]),
+            b')' => depth -= 1,
             _ => {}
         }
     }
@@ -446,7 +473,7 @@ mod tests {
         let policy = policy(AuthenticationMode::Required);
         let mut evidence = Evidence::default();
         evidence.add(&policy, pass.as_bytes(), 2);
-        assert_eq!(evidence.headers, 0);
+        assert!(evidence.ends.is_empty());
     }
 
     #[test]

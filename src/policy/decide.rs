@@ -152,17 +152,39 @@ impl Verdict {
         Self { reason: Reason { addressed: Addressed::Shared, ..Self::UNTOUCHED.reason }, ..Self::UNTOUCHED };
 }
 
-/// The senders of a message and what vouches for each.
+/// What vouches for the senders of a message. Asked where an entry matches, which is seldom.
+pub trait Proof {
+    /// What vouches for the sender of this identity.
+    fn of(&self, identity: Identity) -> Authentication;
+}
+
+/// Proof that is known beforehand.
 #[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// What vouches for the envelope sender.
+    pub envelope: Authentication,
+    /// What vouches for the header sender.
+    pub header: Authentication,
+}
+
+impl Proof for Known {
+    fn of(&self, identity: Identity) -> Authentication {
+        match identity {
+            Identity::Envelope => self.envelope,
+            Identity::Header | Identity::Recipient => self.header,
+        }
+    }
+}
+
+/// The senders of a message and what vouches for each.
+#[derive(Clone, Copy)]
 pub struct Message<'a> {
     /// The envelope sender; `None` for the null sender and for what is no clean address.
     pub envelope: Option<&'a Sender>,
-    /// What vouches for it.
-    pub envelope_authentication: Authentication,
     /// The header sender, where there is exactly one.
     pub header: Option<&'a Sender>,
-    /// What vouches for it.
-    pub header_authentication: Authentication,
+    /// What vouches for them.
+    pub proof: &'a dyn Proof,
 }
 
 /// The lists of one user beside their glob patterns.
@@ -216,9 +238,8 @@ pub fn decide_at_rcpt(organisation: &OrgPolicy, lists: Lists<'_>, envelope: &Sen
     let message = Message {
         envelope: Some(envelope),
         // Only the black list is read here, and it asks for no proof.
-        envelope_authentication: Authentication::Missing,
         header: None,
-        header_authentication: Authentication::Missing,
+        proof: &Known { envelope: Authentication::Missing, header: Authentication::Missing },
     };
     let levels = [
         (organisation.enforced.lists(), Level::Enforced),
@@ -249,9 +270,8 @@ pub fn decide_outbound(organisation: &OrgPolicy, lists: Lists<'_>, recipient: &A
     let correspondent = Sender::header(recipient.clone());
     let message = Message {
         envelope: None,
-        envelope_authentication: Authentication::Missing,
         header: Some(&correspondent),
-        header_authentication: Authentication::NotRequired,
+        proof: &Known { envelope: Authentication::Missing, header: Authentication::NotRequired },
     };
     let rule = search(organisation, lists, Level::User, &message).get(ListKind::Personal)?;
     Some(Match { identity: Identity::Recipient, ..rule })
@@ -304,14 +324,18 @@ fn search(organisation: &OrgPolicy, lists: Lists<'_>, level: Level, message: &Me
     if lists.compiled.is_empty() {
         return found;
     }
-    let identities = [
-        (Identity::Envelope, message.envelope, message.envelope_authentication),
-        (Identity::Header, message.header, message.header_authentication),
-    ];
+    let identities = [(Identity::Envelope, message.envelope), (Identity::Header, message.header)];
     let key = lists.compiled.key();
-    for (identity, sender, authentication) in identities {
+    for (identity, sender) in identities {
         let Some(sender) = sender else { continue };
-        let rule = |list, scope, rank| Match { level, list, scope, rank, identity, authentication };
+        let rule = |list, scope, rank| Match {
+            level,
+            list,
+            scope,
+            rank,
+            identity,
+            authentication: message.proof.of(identity),
+        };
         for Candidate { scope, text, address, rank, black_only } in sender.candidates() {
             let short = key.fingerprint(scope, text).short();
             for list in ListKind::ALL {
@@ -406,9 +430,8 @@ mod tests {
         let sender = sender(from);
         let message = Message {
             envelope: Some(&sender),
-            envelope_authentication: authentication,
             header: Some(&sender),
-            header_authentication: authentication,
+            proof: &Known { envelope: authentication, header: authentication },
         };
         decide(organisation, Lists { compiled: lists, globs: None }, &message)
     }
@@ -500,9 +523,8 @@ mod tests {
         let decided = |entries: &[(ListKind, &str)], envelope, header| {
             let message = Message {
                 envelope: Some(envelope),
-                envelope_authentication: PASSED,
                 header: Some(header),
-                header_authentication: PASSED,
+                proof: &Known { envelope: PASSED, header: PASSED },
             };
             summary(&decide(&organisation(), Lists { compiled: &user(1, entries), globs: None }, &message))
         };
@@ -528,9 +550,8 @@ mod tests {
         let (envelope, header) = (sender(own), sender("x@bad.example"));
         let message = Message {
             envelope: Some(&envelope),
-            envelope_authentication: PASSED,
             header: Some(&header),
-            header_authentication: PASSED,
+            proof: &Known { envelope: PASSED, header: PASSED },
         };
         let verdict = decide(&organisation(), Lists { compiled: &lists, globs: None }, &message);
         assert_eq!(summary(&verdict), "blocked:reject black:ProtectedSender");
@@ -594,9 +615,8 @@ mod tests {
                 let header = Sender::header(Address::parse("friend@other.example").expect("valid"));
                 let message = Message {
                     envelope: Some(&from),
-                    envelope_authentication: PASSED,
                     header: Some(&header),
-                    header_authentication: PASSED,
+                    proof: &Known { envelope: PASSED, header: PASSED },
                 };
                 let late = decide(&organisation(), Lists { compiled: &lists, globs: None }, &message);
                 assert_eq!(late.outcome, Outcome::Blocked(BlackAction::Reject));
@@ -613,9 +633,8 @@ mod tests {
         let sender = sender("abc@x.d.example");
         let message = Message {
             envelope: Some(&sender),
-            envelope_authentication: PASSED,
             header: None,
-            header_authentication: Authentication::Missing,
+            proof: &Known { envelope: PASSED, header: Authentication::Missing },
         };
         let verdict = decide(&organisation(), Lists { compiled: &lists, globs: Some(&globs) }, &message);
         assert_eq!(summary(&verdict), "blocked:reject personal:Blocked");

@@ -7,6 +7,7 @@
 
 use super::address::{Address, Domain};
 use super::list::Scope;
+use super::text::lossy;
 
 /// The delimiter between a sender's address and its detail: what `a+b@d` and `a@d` have in common.
 const SENDER_DELIMITER: char = '+';
@@ -155,7 +156,7 @@ pub fn header_sender(value: &[u8]) -> Option<Address> {
         return None;
     }
     // A display name may hold bytes of any old charset; what replaces them is allowed in no address.
-    let text = &*String::from_utf8_lossy(value);
+    let text = &*lossy(value);
     if text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')) {
         return None;
     }
@@ -200,7 +201,8 @@ impl<'a> Scanner<'a> {
     /// `None` where a comment is not closed.
     fn skip_blanks_and_comments(&mut self) -> Option<()> {
         loop {
-            self.rest = self.rest.trim_start_matches([' ', '\t', '\n']);
+            let blanks = self.rest.bytes().take_while(|&byte| is_blank(byte)).count();
+            self.rest = &self.rest[blanks..];
             if !self.rest.starts_with('(') {
                 return Some(());
             }
@@ -229,11 +231,20 @@ impl<'a> Scanner<'a> {
     /// What stands up to the next blank or special. An encoded word (RFC 2047) is one word, commas and colons included.
     fn word(&mut self) -> &'a str {
         let end = encoded_word_length(self.rest)
-            .or_else(|| self.rest.find([' ', '\t', '\n', '(', ')', '<', '>', ',', ';', ':', '"', '\\', '[', ']']));
+            .or_else(|| self.rest.bytes().position(|byte| is_blank(byte) || is_special(byte)));
         let (word, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
         word
     }
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n')
+}
+
+/// What ends a word: the specials of RFC 5322, 3.2.3, but for `@` and the dot.
+fn is_special(byte: u8) -> bool {
+    matches!(byte, b'(' | b')' | b'<' | b'>' | b',' | b';' | b':' | b'"' | b'\\' | b'[' | b']')
 }
 
 fn comment_length(text: &str) -> Option<usize> {

@@ -160,7 +160,7 @@ fn frame_by_frame(house: &House, stream: &[u8]) -> Vec<u8> {
         // An edit of a header that fills a whole frame has no room for what it adds.
         let too_long = |error: &ReplyError| matches!(error, ReplyError::TooLong(_));
         let unwritable = |notice: &Notice| matches!(notice, Notice::Unwritable(error) if !too_long(error));
-        assert!(!session.take_notices().iter().any(unwritable), "an edit that cannot be written");
+        assert!(!session.notices().any(|notice| unwritable(&notice)), "an edit that cannot be written");
         heard.check(frame, &output[start..]);
         if next == Next::Quit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });

@@ -5,7 +5,7 @@ use perso_milter::policy::action::{BlackAction, PersonalActions};
 use perso_milter::policy::address::{Address, Domain};
 use perso_milter::policy::authres::{Authentication, Method};
 use perso_milter::policy::decide::{
-    Because, Identity, Level, Lists, Message, Outcome, Verdict, decide, decide_at_rcpt,
+    Because, Identity, Known, Level, Lists, Message, Outcome, Verdict, decide, decide_at_rcpt,
 };
 use perso_milter::policy::identity::Sender;
 use perso_milter::policy::list::{ListKind, Scope, UserOptions};
@@ -292,9 +292,8 @@ fn decided(case: &Case) -> Verdict {
     };
     let message = Message {
         envelope: envelope.as_ref(),
-        envelope_authentication: authentication(&case.envelope),
         header: header.as_ref(),
-        header_authentication: authentication(&case.header),
+        proof: &Known { envelope: authentication(&case.envelope), header: authentication(&case.header) },
     };
     decide(&organisation, Lists { compiled: &compiled, globs: globs.as_deref() }, &message)
 }
@@ -365,9 +364,8 @@ fn a_very_deep_domain_still_matches_its_upper_part() {
     let sender = Sender::header(Address::parse(&deep).unwrap());
     let message = Message {
         envelope: None,
-        envelope_authentication: Authentication::Missing,
         header: Some(&sender),
-        header_authentication: Authentication::NotRequired,
+        proof: &Known { envelope: Authentication::Missing, header: Authentication::NotRequired },
     };
     let verdict = decide(&policy(1), Lists { compiled: &compiled, globs: None }, &message);
     assert_eq!(verdict.outcome, Outcome::Deliver { personal: PersonalActions::TAG, clear_spam: false });

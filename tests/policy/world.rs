@@ -190,7 +190,7 @@ impl<D: Directory> Mta<D> {
         let macros = [Macro::new(b"i", b"4ABC"), Macro::new(b"daemon_name", b"smtpd")];
         let due = self.dialogue.write(command, &macros, &mut written);
         self.session.receive(&written, &mut output).expect("what an MTA writes is taken");
-        self.notices.extend(self.session.take_notices());
+        self.notices.extend(self.session.notices());
         let replies: Vec<_> = frames(&output)
             .iter()
             .map(|(byte, payload)| {

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::listen::{ListenerSocket, SocketFile};
-use super::connection::Stream;
+use super::stream::Socket;
 use super::thread::Thread;
 use super::{ConnectionInfo, Conversations, Handed, Listener, PeerAddress};
 
@@ -53,7 +53,7 @@ impl<C: Conversations> Acceptor<C> {
     async fn accept(&self, index: usize, listener: &Watched) {
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => self.place(index, stream, peer),
+                Ok((socket, peer)) => self.place(index, socket, peer),
                 Err(error) if is_exhausted(&error) => {
                     self.exhausted.log(|times| {
                         tracing::error!(%error, times, "cannot accept: raise the limit of open files (LimitNOFILE)");
@@ -67,7 +67,7 @@ impl<C: Conversations> Acceptor<C> {
     }
 
     /// Gives a connection to a thread, or closes it if there are too many.
-    fn place(&self, listener: usize, stream: Stream, peer: PeerAddress) {
+    fn place(&self, listener: usize, socket: Socket, peer: PeerAddress) {
         let shared = &self.thread.shared;
         let loads = 0..shared.loads.len();
         let open: usize = loads.clone().map(|thread| shared.load(thread)).sum();
@@ -85,14 +85,12 @@ impl<C: Conversations> Acceptor<C> {
         let idlest = loads.min_by_key(|&thread| shared.load(thread)).unwrap_or(own);
         if shared.load(idlest) + 2 > shared.load(own) {
             shared.loads[own].fetch_add(1, Ordering::Relaxed);
-            self.thread.open(stream, info);
+            self.thread.take(Handed { socket, info });
             return;
         }
         shared.loads[idlest].fetch_add(1, Ordering::Relaxed);
-        let handed = stream.into_handed(info);
         // A thread that ended, which only a shutdown or its panic does, closes the connection by dropping it.
-        let sent = handed.map(|handed| self.senders[idlest].send(handed).is_ok());
-        if !sent.unwrap_or(false) {
+        if self.senders[idlest].send(Handed { socket, info }).is_err() {
             shared.loads[idlest].fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -123,16 +121,16 @@ impl Watched {
     }
 
     /// The next connection, without Nagle's delay.
-    async fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
+    async fn accept(&self) -> io::Result<(Socket, PeerAddress)> {
         match &self.socket {
             WatchedSocket::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok((Stream::Unix(stream), PeerAddress::Unix))
+                Ok((Socket::Unix(stream.into_std()?), PeerAddress::Unix))
             }
             WatchedSocket::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 stream.set_nodelay(true)?;
-                Ok((Stream::Tcp(stream), PeerAddress::Tcp(address)))
+                Ok((Socket::Tcp(stream.into_std()?), PeerAddress::Tcp(address)))
             }
         }
     }

@@ -4,16 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
-
+use super::stream::Stream;
 use super::thread::Place;
-use super::{Closed, ConnectionInfo, Conversation, Conversations, Flow, Handed, HandedSocket, Limits, Phase};
+use super::{Closed, ConnectionInfo, Conversation, Conversations, Flow, Limits, Phase};
 
 /// The most that the shared answer buffer keeps for the next answer.
 const OUTPUT_KEPT: usize = 64 * 1024;
@@ -162,6 +159,7 @@ impl<C: Conversations> Connection<C> {
                 }
             }
             self.unsent = Vec::new();
+            self.stream.written();
             self.handle.stalled_since.set(None);
         }
         if self.closing {
@@ -177,17 +175,15 @@ impl<C: Conversations> Connection<C> {
     fn poll_exchange(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Closed>> {
         let thread = &self.place.thread;
         let mut buffer = thread.input.borrow_mut();
-        let mut read = ReadBuf::new(&mut buffer);
-        if let Err(error) = ready!(self.stream.poll_read(context, &mut read)) {
-            return Poll::Ready(Err(Closed::Failed(error.kind())));
-        }
-        if read.filled().is_empty() {
-            return Poll::Ready(Err(Closed::ByPeer));
-        }
+        let input = match ready!(self.stream.poll_read(context, &mut buffer)) {
+            Ok(0) => return Poll::Ready(Err(Closed::ByPeer)),
+            Ok(read) => &buffer[..read],
+            Err(error) => return Poll::Ready(Err(Closed::Failed(error.kind()))),
+        };
         let mut output = thread.output.borrow_mut();
         output.clear();
         let answered = guarded(|| {
-            let flow = self.conversation.receive(read.filled(), &mut output);
+            let flow = self.conversation.receive(input, &mut output);
             (flow, self.conversation.phase())
         });
         let Some((flow, phase)) = answered else {
@@ -198,6 +194,8 @@ impl<C: Conversations> Connection<C> {
         let limit = thread.shared.limits.answer_bytes;
         let result = if output.len() > limit {
             Err(Closed::AnswerBytes)
+        } else if output.is_empty() {
+            Ok(())
         } else {
             match self.stream.write_now(&output) {
                 Ok(written) if written == output.len() => Ok(()),
@@ -219,70 +217,4 @@ impl<C: Conversations> Connection<C> {
 fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
     // What a panic may leave inconsistent is the conversation, which is asked for nothing more but its farewell.
     catch_unwind(AssertUnwindSafe(call)).ok()
-}
-
-/// The socket, whatever its kind.
-pub(super) enum Stream {
-    Unix(UnixStream),
-    Tcp(TcpStream),
-}
-
-impl Stream {
-    /// Frees the socket from this thread's runtime.
-    pub(super) fn into_handed(self, info: ConnectionInfo) -> io::Result<Handed> {
-        let socket = match self {
-            Self::Unix(stream) => HandedSocket::Unix(stream.into_std()?),
-            Self::Tcp(stream) => HandedSocket::Tcp(stream.into_std()?),
-        };
-        Ok(Handed { socket, info })
-    }
-
-    /// Binds a socket to this thread's runtime.
-    pub(super) fn from_handed(socket: HandedSocket) -> io::Result<Self> {
-        Ok(match socket {
-            HandedSocket::Unix(stream) => Self::Unix(UnixStream::from_std(stream)?),
-            HandedSocket::Tcp(stream) => Self::Tcp(TcpStream::from_std(stream)?),
-        })
-    }
-
-    fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Tcp(stream) => {
-                let result = ready!(Pin::new(&mut *stream).poll_read(context, buffer));
-                acknowledge_at_once(stream);
-                Poll::Ready(result)
-            }
-        }
-    }
-
-    fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
-    }
-
-    /// Writes as much as goes at once, possibly nothing.
-    fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.is_empty() {
-            return Ok(0);
-        }
-        let result = match self {
-            Self::Unix(stream) => stream.try_write(bytes),
-            Self::Tcp(stream) => stream.try_write(bytes),
-        };
-        match result {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            result => result,
-        }
-    }
-}
-
-/// Postfix writes a message in two parts and sets no TCP_NODELAY: its second waits for the acknowledgement of the
-/// first, which the kernel would delay by 44 ms (MILTER.md, "Round trips"). The kernel forgets the option, hence after each read.
-fn acknowledge_at_once(stream: &TcpStream) {
-    // Without it mail is slower and no less right.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    let _ = socket2::SockRef::from(stream).set_tcp_quickack(true);
 }

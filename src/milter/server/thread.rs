@@ -15,7 +15,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::time::MissedTickBehavior;
 
 use super::accept::{Acceptor, Watched};
-use super::connection::{Connection, Handle, Stream};
+use super::connection::{Connection, Handle};
+use super::stream::Stream;
 use super::{Closed, ConnectionInfo, Conversations, Handed, Listener, Report, Shared};
 
 /// What one read takes at most: a burst of several messages from Postfix.
@@ -94,8 +95,8 @@ fn start_accepting<C: Conversations>(thread: &Rc<Thread<C>>, front: Front) -> io
 }
 
 impl<C: Conversations> Thread<C> {
-    /// Starts to serve a connection that counts in this thread's load already.
-    pub(super) fn open(self: &Rc<Self>, stream: Stream, info: ConnectionInfo) {
+    /// Starts to serve a connection.
+    fn open(self: &Rc<Self>, stream: Stream, info: ConnectionInfo) {
         let handle = Rc::new(Handle::new(self.now.get()));
         let mut handles = self.handles.borrow_mut();
         handles.insert(info.number, Rc::clone(&handle));
@@ -103,9 +104,9 @@ impl<C: Conversations> Thread<C> {
         tokio::task::spawn_local(Connection::serve(stream, info, handle, place));
     }
 
-    /// Takes a connection that the first thread accepted.
-    fn take(self: &Rc<Self>, handed: Handed) {
-        match Stream::from_handed(handed.socket) {
+    /// Takes a connection that the first thread accepted; it counts in this thread's load already.
+    pub(super) fn take(self: &Rc<Self>, handed: Handed) {
+        match Stream::new(handed.socket) {
             Ok(stream) => self.open(stream, handed.info),
             Err(error) => {
                 tracing::error!(connection = handed.info.number, %error, "cannot watch a connection");
