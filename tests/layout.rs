@@ -43,6 +43,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("metrics", &["policy", "store", "milter::settings"]),
     ("directory", &["policy", "mark", "split", "store", "cache", "metrics", "milter::network", "milter::settings"]),
     ("explain", &["policy", "milter::client::message", "milter::settings", "milter::transaction"]),
+    // The MTA's side once more, and the store that it is measured on.
+    (
+        "bench",
+        &[
+            "policy",
+            "store",
+            "milter::wire",
+            "milter::frame",
+            "milter::command",
+            "milter::reply",
+            "milter::negotiate",
+            "milter::listen",
+            "milter::client",
+        ],
+    ),
     ("app", &["cache", "config", "directory", "metrics", "milter", "policy", "store"]),
     ("cli", &["*"]),
     ("main", &["cli"]),
@@ -70,11 +85,13 @@ const POLICY_LIBRARIES: &[&str] =
     &["idna", "psl", "siphasher", "regex", "mail_parser", "mail_builder", "thiserror", "proptest"];
 
 /// Where a socket may stand.
-const SOCKET_FILES: &[&str] = &["milter/server.rs", "milter/server/", "milter/listen.rs", "milter/client.rs"];
+const SOCKET_FILES: &[&str] =
+    &["milter/server.rs", "milter/server/", "milter/listen.rs", "milter/client.rs", "bench/socket.rs"];
 
 /// Where one may stand besides: `check` tries whether an address is free and who answers there, `probe` asks from which
-/// address mail would come. Neither serves anybody.
-const PROBES: &[&str] = &["cli/check/listener.rs", "cli/check/postfix/milters.rs", "cli/probe/send.rs"];
+/// address mail would come, `bench` who listens. None serves anybody.
+const PROBES: &[&str] =
+    &["cli/check/listener.rs", "cli/check/postfix/milters.rs", "cli/probe/send.rs", "bench/process.rs"];
 
 /// What is a socket. An address is none.
 const SOCKETS: &[&str] = &[

@@ -8,6 +8,7 @@ macro_rules! say {
     }};
 }
 
+pub mod bench;
 pub mod check;
 pub mod demo;
 pub mod entry;
@@ -74,6 +75,8 @@ enum Command {
     Entry(entry::Args),
     /// Prove that the mail store files into a folder, before folder or junk may be switched on
     Probe(probe::Args),
+    /// Load a milter as an MTA does, and measure it
+    Bench(bench::Args),
 }
 
 /// The id of the option `-c`, the same in every command.
@@ -123,6 +126,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::User(args) => user::run(args),
         Command::Entry(args) => entry::run(args),
         Command::Probe(args) => probe::run(args),
+        Command::Bench(args) => bench::run(&args),
     };
     result.unwrap_or_else(|error| failed(&error))
 }

@@ -139,6 +139,11 @@ impl Client {
         self.dialogue.agreement()
     }
 
+    /// How the milter wants to be spoken to.
+    pub fn dialogue(&self) -> &Dialogue {
+        &self.dialogue
+    }
+
     /// Sets a macro, by name without braces, for the events that follow; an empty value unsets it.
     pub fn set_macro(&mut self, name: &[u8], value: &[u8]) {
         self.macros.retain(|known| known.name != name);

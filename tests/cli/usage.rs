@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::harness::{Answer, Place, STORE_COMMANDS, answer, program};
 
 /// Every command. The test below finds those that are missing here.
-const COMMANDS: [&str; 38] = [
+const COMMANDS: [&str; 39] = [
     "",
     "run",
     "check",
@@ -46,6 +46,7 @@ const COMMANDS: [&str; 38] = [
     "probe confirm",
     "probe list",
     "probe forget",
+    "bench",
     "help",
 ];
 

@@ -32,7 +32,7 @@ pub enum Due {
 }
 
 /// The MTA's side of one connection, after the negotiation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialogue {
     agreement: Agreement,
     /// The macros the milter asked for, by stage, instead of the usual ones.

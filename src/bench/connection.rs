@@ -1,0 +1,461 @@
+//! One connection's conversation on the MTA's side, without a socket: what is to be written next, what a reply means, and
+//! whether the message fared as it had to.
+//!
+//! Nothing here allocates for a message whose answer is right.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use super::blocks::{SUBJECT, Script, Step, Then};
+use super::workload::{Kind, Planned, write_user};
+use crate::milter::client::ClientError;
+use crate::milter::client::dialogue::Dialogue;
+use crate::milter::command::Command;
+use crate::milter::frame::{Frame, FrameDecoder};
+use crate::milter::negotiate::{Answer, Event, Offer};
+use crate::milter::reply::Reply;
+use crate::milter::wire::{FRAME_MAX, command};
+
+/// What all connections of a run have in common.
+#[derive(Debug)]
+pub struct Talk {
+    /// What the milter agreed to when it was asked first.
+    pub dialogue: Dialogue,
+    /// What is written.
+    pub script: Script,
+    /// The recipients.
+    pub names: Names,
+    /// What stands before a personal message's Subject.
+    pub tag: Vec<u8>,
+    /// What is looked at in an answer.
+    pub check: Check,
+}
+
+/// The recipients' addresses.
+#[derive(Debug)]
+pub enum Names {
+    /// Those of the seeded users.
+    Seeded,
+    /// Those that the operator named.
+    Listed(Vec<String>),
+}
+
+impl Names {
+    fn write(&self, recipient: u32, output: &mut Vec<u8>) {
+        match self {
+            Self::Seeded => write_user(recipient, output),
+            Self::Listed(all) => {
+                let address = all.get(recipient as usize).map_or("", String::as_str);
+                output.extend_from_slice(address.as_bytes());
+            }
+        }
+    }
+}
+
+/// What is looked at in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Check {
+    /// That it is well-formed and in its place, and that the message fares as the workload has it
+    Outcome,
+    /// That it is well-formed and in its place: for milters that decide otherwise
+    Protocol,
+}
+
+/// Why a connection is of no further use. All of it is the milter's doing.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// What no MTA takes, or the socket.
+    #[error(transparent)]
+    Milter(#[from] ClientError),
+    /// It wants to be spoken to in another way than before.
+    #[error("the milter answers the negotiation otherwise than before")]
+    OtherAnswer,
+    /// No reply within the time.
+    #[error("the milter did not reply within {0:?}")]
+    Time(std::time::Duration),
+    /// No connection.
+    #[error("the milter cannot be reached: {0}")]
+    Connect(std::io::Error),
+}
+
+/// What a call of [`Conversation::write`] leaves to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// More, in a write of its own.
+    Write,
+    /// A reply is awaited.
+    Await,
+}
+
+/// What was heard from the milter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// Nothing that was waited for is whole yet.
+    Nothing,
+    /// The negotiation is over.
+    Negotiated,
+    /// The reply to this event, and the message goes on.
+    Reply(Event),
+    /// The message is over, by the reply to this event.
+    Over(Event, Fared),
+}
+
+/// How a message fared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fared {
+    /// What was said last.
+    pub verdict: Verdict,
+    /// Its Subject.
+    pub subject: Subject,
+    /// Recipients that were refused or put off, and deleted ones less those that were added.
+    pub lost: i32,
+}
+
+/// What is done with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on its way.
+    Accepted,
+    /// Nobody gets it, and the sender is told nothing.
+    Discarded,
+    /// 5xx for the message, or for all its recipients.
+    Refused,
+    /// 4xx.
+    PutOff,
+    /// It waits in the hold queue.
+    Held,
+}
+
+/// What became of a Subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// It was left alone.
+    Untouched,
+    /// The tag stands before it, and nothing else changed.
+    Tagged,
+    /// Any other change.
+    Changed,
+}
+
+impl Fared {
+    const UNKNOWN: Self = Self { verdict: Verdict::Accepted, subject: Subject::Untouched, lost: 0 };
+
+    /// Whether this is how a message of a kind has to fare.
+    fn is_right(&self, kind: Kind) -> bool {
+        let delivered = self.verdict == Verdict::Accepted && self.lost <= 0;
+        match kind {
+            Kind::Plain | Kind::Mixed => delivered && self.subject == Subject::Untouched,
+            Kind::Personal => delivered && self.subject == Subject::Tagged,
+            Kind::Blocked => self.verdict == Verdict::Refused,
+        }
+    }
+
+    /// What was expected and what came, unless that is the same.
+    pub fn mismatch(&self, kind: Kind, check: Check) -> Option<String> {
+        if check == Check::Protocol || self.is_right(kind) {
+            return None;
+        }
+        let expected = match kind {
+            Kind::Plain => "a stranger's message: accepted, the Subject untouched",
+            Kind::Mixed => "a message that is personal to one of its recipients: accepted, the Subject untouched",
+            Kind::Personal => "a personal message: accepted, the tag before the Subject",
+            Kind::Blocked => "a blocked sender's message: refused",
+        };
+        Some(format!("expected {expected}; got {self}"))
+    }
+}
+
+impl fmt::Display for Fared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.verdict {
+            Verdict::Accepted => "accepted",
+            Verdict::Discarded => "discarded",
+            Verdict::Refused => "refused",
+            Verdict::PutOff => "put off (4xx)",
+            Verdict::Held => "held",
+        })?;
+        f.write_str(match self.subject {
+            Subject::Untouched => ", the Subject untouched",
+            Subject::Tagged => ", the tag before the Subject",
+            Subject::Changed => ", the Subject changed in another way",
+        })?;
+        if self.lost > 0 { write!(f, ", {} recipients lost", self.lost) } else { Ok(()) }
+    }
+}
+
+/// Where a message stands: what is written next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Opening(usize),
+    Mail,
+    Recipient(usize),
+    Content(usize),
+    Over,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    Nothing,
+    Negotiation,
+    Reply(Event),
+}
+
+/// One connection to the milter.
+#[derive(Debug)]
+pub struct Conversation {
+    decoder: FrameDecoder,
+    state: State,
+}
+
+#[derive(Debug)]
+struct State {
+    awaited: Awaited,
+    place: Place,
+    /// Messages begun on this connection.
+    begun: u64,
+    /// The sender of the message at hand.
+    sender: Vec<u8>,
+    /// Room for a recipient's address.
+    recipient: Vec<u8>,
+    accepted: usize,
+    fared: Fared,
+    settled: bool,
+}
+
+impl Default for Conversation {
+    fn default() -> Self {
+        let state = State {
+            awaited: Awaited::Nothing,
+            place: Place::Mail,
+            begun: 0,
+            sender: Vec::new(),
+            recipient: Vec::new(),
+            accepted: 0,
+            fared: Fared::UNKNOWN,
+            settled: false,
+        };
+        Self { decoder: FrameDecoder::new(FRAME_MAX as u32), state }
+    }
+}
+
+impl Conversation {
+    /// Begins a new connection: writes the offer and awaits its answer.
+    pub fn open(&mut self, output: &mut Vec<u8>) {
+        *self = Self::default();
+        self.state.awaited = Awaited::Negotiation;
+        Command::Negotiate(Offer::POSTFIX).encode(output);
+    }
+
+    /// Messages begun on this connection.
+    pub fn begun(&self) -> u64 {
+        self.state.begun
+    }
+
+    /// Whether the milter decided about all messages of this connection at once, so that it shows nothing more.
+    pub fn is_settled(&self) -> bool {
+        self.state.settled
+    }
+
+    /// Begins a message; what is left of the one before is forgotten first, as Postfix does.
+    pub fn begin(&mut self, planned: &Planned<'_>, output: &mut Vec<u8>) {
+        let state = &mut self.state;
+        state.place = if state.begun == 0 { Place::Opening(0) } else { Place::Mail };
+        if state.begun > 0 {
+            Command::Abort.encode(output);
+        }
+        state.begun += 1;
+        state.sender.clear();
+        planned.sender.write(&mut state.sender);
+        state.accepted = 0;
+        state.fared = Fared::UNKNOWN;
+    }
+
+    /// Parts from the milter.
+    pub fn close(&self, output: &mut Vec<u8>) {
+        if self.state.begun > 0 {
+            Command::Abort.encode(output);
+        }
+        Command::Quit.encode(output);
+    }
+
+    /// Appends what goes out next, up to the end of a write.
+    pub fn write(&mut self, talk: &Talk, planned: &Planned<'_>, output: &mut Vec<u8>) -> Turn {
+        let (script, state) = (&talk.script, &mut self.state);
+        while state.place != Place::Over {
+            let place = state.place;
+            state.place = after(place, planned.recipients.len(), script);
+            let Some(step) = step(place, script) else { continue };
+            if let Place::Recipient(index) = place {
+                state.recipient.clear();
+                talk.names.write(planned.recipients[index], &mut state.recipient);
+                step.block.write(&state.recipient, output);
+            } else {
+                step.block.write(&state.sender, output);
+            }
+            match step.then {
+                Then::GoOn if is_handed_over(state.place, script) => return Turn::Write,
+                Then::GoOn => {}
+                Then::Write => return Turn::Write,
+                Then::Await => {
+                    state.awaited = Awaited::Reply(step.event);
+                    break;
+                }
+            }
+        }
+        Turn::Await
+    }
+
+    /// Takes the bytes of one read.
+    ///
+    /// # Errors
+    /// [`Fault`]: the connection is to be closed.
+    pub fn receive(&mut self, talk: &Talk, input: &[u8]) -> Result<Heard, Fault> {
+        let state = &mut self.state;
+        let mut heard = Heard::Nothing;
+        let fed = self.decoder.feed(input, |frame| match state.frame(talk, frame) {
+            Ok(Heard::Nothing) => ControlFlow::Continue(()),
+            Ok(what) => {
+                heard = what;
+                ControlFlow::Continue(())
+            }
+            Err(fault) => ControlFlow::Break(fault),
+        });
+        match fed.map_err(ClientError::from)? {
+            ControlFlow::Continue(()) => Ok(heard),
+            ControlFlow::Break(fault) => Err(fault),
+        }
+    }
+}
+
+impl State {
+    fn frame(&mut self, talk: &Talk, frame: Frame<'_>) -> Result<Heard, Fault> {
+        match self.awaited {
+            Awaited::Nothing => Err(ClientError::Surplus(frame.command).into()),
+            Awaited::Negotiation => self.negotiated(talk, frame),
+            Awaited::Reply(event) => {
+                let reply = Reply::parse(frame).map_err(ClientError::from)?;
+                if reply == Reply::Progress {
+                    return Ok(Heard::Nothing);
+                }
+                if reply.is_modification() {
+                    return self.modified(talk, event, &reply);
+                }
+                self.awaited = Awaited::Nothing;
+                self.replied(talk, event, &reply)
+            }
+        }
+    }
+
+    fn negotiated(&mut self, talk: &Talk, frame: Frame<'_>) -> Result<Heard, Fault> {
+        if frame.command != command::OPTNEG {
+            return Err(ClientError::Unexpected(frame.command).into());
+        }
+        let answer = Answer::parse(frame.payload, &Offer::POSTFIX).map_err(ClientError::from)?;
+        if Dialogue::new(answer) != talk.dialogue {
+            return Err(Fault::OtherAnswer);
+        }
+        self.awaited = Awaited::Nothing;
+        Ok(Heard::Negotiated)
+    }
+
+    fn modified(&mut self, talk: &Talk, event: Event, reply: &Reply<'_>) -> Result<Heard, Fault> {
+        if event != Event::EndOfMessage {
+            return Err(ClientError::Unexpected(reply.byte()).into());
+        }
+        let needs = reply.needs();
+        if !talk.script.agreement.may(needs) {
+            return Err(ClientError::NotAgreed(needs).into());
+        }
+        match reply {
+            Reply::ChangeHeader { name, value, .. }
+            | Reply::AddHeader { name, value }
+            | Reply::InsertHeader { name, value, .. }
+                if name.as_bytes().eq_ignore_ascii_case(b"Subject") =>
+            {
+                let text = value.as_bytes().trim_ascii_start();
+                let is_tagged = text.strip_prefix(&talk.tag[..]) == Some(SUBJECT);
+                let once = is_tagged && self.fared.subject == Subject::Untouched;
+                self.fared.subject = if once { Subject::Tagged } else { Subject::Changed };
+            }
+            Reply::AddRecipient(_) | Reply::AddRecipientWith { .. } => self.fared.lost -= 1,
+            Reply::DeleteRecipient(_) => self.fared.lost += 1,
+            Reply::Quarantine(_) => self.fared.verdict = Verdict::Held,
+            _ => {}
+        }
+        Ok(Heard::Nothing)
+    }
+
+    fn replied(&mut self, talk: &Talk, event: Event, reply: &Reply<'_>) -> Result<Heard, Fault> {
+        let verdict = match reply {
+            Reply::Continue => None,
+            Reply::Skip if event == Event::Body => {
+                self.place = Place::Content(talk.script.content.len() - 1); // the end of the message is always there
+                None
+            }
+            Reply::Accept => Some(Verdict::Accepted),
+            Reply::Discard => Some(Verdict::Discarded),
+            Reply::Reject => Some(Verdict::Refused),
+            Reply::Code(code) if code.code() >= 500 => Some(Verdict::Refused),
+            Reply::TempFail | Reply::Code(_) => Some(Verdict::PutOff),
+            Reply::Shutdown => {
+                self.settled = true;
+                return Ok(self.over(event, Verdict::PutOff));
+            }
+            other => return Err(ClientError::Unexpected(other.byte()).into()),
+        };
+        match (event, verdict) {
+            (Event::EndOfMessage, None) => Ok(Heard::Over(event, self.fared)),
+            (Event::EndOfMessage, Some(Verdict::Accepted)) => Ok(Heard::Over(event, self.fared)),
+            (Event::Recipient, None) => {
+                self.accepted += 1;
+                Ok(Heard::Reply(event))
+            }
+            (Event::Recipient, Some(verdict @ (Verdict::Refused | Verdict::PutOff))) => {
+                self.fared.lost += 1;
+                let is_last = !matches!(self.place, Place::Recipient(_));
+                Ok(if is_last && self.accepted == 0 { self.over(event, verdict) } else { Heard::Reply(event) })
+            }
+            (_, None) => Ok(Heard::Reply(event)),
+            (_, Some(verdict)) => {
+                self.settled |= matches!(event, Event::Connect | Event::Helo);
+                Ok(self.over(event, verdict))
+            }
+        }
+    }
+
+    fn over(&mut self, event: Event, verdict: Verdict) -> Heard {
+        self.fared.verdict = verdict;
+        Heard::Over(event, self.fared)
+    }
+}
+
+/// The step of a place, unless the milter declined it.
+fn step(place: Place, script: &Script) -> Option<&Step> {
+    match place {
+        Place::Opening(index) => script.opening.get(index),
+        Place::Mail => script.mail.as_ref(),
+        Place::Recipient(_) => script.recipient.as_ref(),
+        Place::Content(index) => script.content.get(index),
+        Place::Over => None,
+    }
+}
+
+/// What follows a place.
+fn after(place: Place, recipients: usize, script: &Script) -> Place {
+    match place {
+        Place::Opening(index) if index + 1 < script.opening.len() => Place::Opening(index + 1),
+        Place::Opening(_) => Place::Mail,
+        Place::Mail if recipients > 0 => Place::Recipient(0),
+        Place::Recipient(index) if index + 1 < recipients => Place::Recipient(index + 1),
+        Place::Mail | Place::Recipient(_) => Place::Content(0),
+        Place::Content(index) if index + 1 < script.content.len() => Place::Content(index + 1),
+        Place::Content(_) | Place::Over => Place::Over,
+    }
+}
+
+/// Whether the headers come next without a DATA before them: Postfix hands its socket to another process there.
+fn is_handed_over(place: Place, script: &Script) -> bool {
+    place == Place::Content(0) && script.content.first().is_some_and(|step| step.event != Event::Data)
+}

@@ -1,0 +1,27 @@
+//! The MTA's side as a load generator: `perso-milter bench`.
+//!
+//! It is lean, so that what it measures on the same machine is the milter: messages are drawn and encoded before a run,
+//! sockets do not block, a thread serves all its connections, and nothing is allocated for a message. Yet every answer
+//! is read and checked.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `workload` | who writes to whom: the users that `bench seed` makes, and the messages drawn from them |
+//! | `blocks` | what is written for a message, encoded before the run |
+//! | `connection` | one connection's conversation, and whether a message fared as it had to; no socket |
+//! | `socket` | the socket, not blocking |
+//! | `load` | one thread: an event loop over its connections |
+//! | `run` | a run: warm-up, threads, processor time on both sides |
+//! | `report` | the outcome as a table and as JSON |
+//! | `process` | the milter's process, its processor time and memory |
+//! | `tally` | what is counted, how long each stage took |
+
+pub mod blocks;
+pub mod connection;
+pub mod load;
+pub mod process;
+pub mod report;
+pub mod run;
+pub mod socket;
+pub mod tally;
+pub mod workload;
