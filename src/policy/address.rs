@@ -82,7 +82,8 @@ impl Address {
     /// # Errors
     /// See [`AddressError`].
     pub fn parse(text: &str) -> Result<Self, AddressError> {
-        let (local, domain) = text.rsplit_once('@').ok_or(AddressError::Shape)?;
+        let at = text.bytes().rposition(|byte| byte == b'@').ok_or(AddressError::Shape)?;
+        let (local, domain) = (&text[..at], &text[at + 1..]);
         if local.is_empty() || domain.is_empty() {
             return Err(AddressError::Shape);
         }

@@ -324,23 +324,27 @@ fn search(organisation: &OrgPolicy, lists: Lists<'_>, level: Level, message: &Me
     if lists.compiled.is_empty() {
         return found;
     }
-    let identities = [(Identity::Envelope, message.envelope), (Identity::Header, message.header)];
+    // In most mail both are one address, which is then looked up once.
+    let same = message.envelope.is_some() && message.envelope == message.header;
+    let senders: [(&[Identity], Option<&Sender>); 2] = if same {
+        [(&[Identity::Envelope, Identity::Header], message.envelope), (&[], None)]
+    } else {
+        [(&[Identity::Envelope], message.envelope), (&[Identity::Header], message.header)]
+    };
     let key = lists.compiled.key();
-    for (identity, sender) in identities {
+    for (identities, sender) in senders {
         let Some(sender) = sender else { continue };
-        let rule = |list, scope, rank| Match {
-            level,
-            list,
-            scope,
-            rank,
-            identity,
-            authentication: message.proof.of(identity),
+        let mut note = |list, scope, rank, address: &Address| {
+            for &identity in identities {
+                let authentication = message.proof.of(identity);
+                found.note(organisation, Match { level, list, scope, rank, identity, authentication }, address);
+            }
         };
         for Candidate { scope, text, address, rank, black_only } in sender.candidates() {
             let short = key.fingerprint(scope, text).short();
             for list in ListKind::ALL {
                 if (list == ListKind::Black || !black_only) && lists.compiled.contains(list, short) {
-                    found.note(organisation, rule(list, scope, rank), address);
+                    note(list, scope, rank, address);
                 }
             }
         }
@@ -348,7 +352,7 @@ fn search(organisation: &OrgPolicy, lists: Lists<'_>, level: Level, message: &Me
             for (address, black_only) in sender.whole_addresses() {
                 for list in ListKind::ALL {
                     if (list == ListKind::Black || !black_only) && globs.matches(list, address.as_str()) {
-                        found.note(organisation, rule(list, Scope::Glob, GLOB_RANK), address);
+                        note(list, Scope::Glob, GLOB_RANK, address);
                     }
                 }
             }

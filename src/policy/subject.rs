@@ -152,8 +152,9 @@ fn strip_reply_prefix(text: &str) -> Option<&str> {
         || counted[1..]
             .strip_suffix([']', ')'])
             .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-    let word = word.trim_end().to_lowercase();
-    (count_fits && REPLY_PREFIXES.contains(&word.as_str())).then(|| rest.trim_start())
+    let word = word.trim_end();
+    let is_known = REPLY_PREFIXES.iter().any(|known| word.chars().flat_map(char::to_lowercase).eq(known.chars()));
+    (count_fits && is_known).then(|| rest.trim_start())
 }
 
 fn starts_with_ignoring_case(text: &str, start: &str) -> bool {

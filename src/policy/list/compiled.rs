@@ -145,9 +145,20 @@ impl UserLists {
 
     /// Whether a fingerprint, shortened, stands on a list.
     pub fn contains(&self, list: ListKind, short: u64) -> bool {
-        let before: usize = ListKind::ALL.into_iter().take(list as usize).map(|earlier| self.len(earlier)).sum();
-        let start = HEADER_WORDS + before;
-        self.0[start..start + self.len(list)].binary_search(&short).is_ok()
+        self.run(list).binary_search(&short).is_ok()
+    }
+}
+
+impl UserLists {
+    /// The fingerprints of one list, sorted.
+    fn run(&self, list: ListKind) -> &[u64] {
+        let [white, black, personal] = ListKind::ALL.map(|list| self.len(list));
+        let (start, length) = match list {
+            ListKind::White => (0, white),
+            ListKind::Black => (white, black),
+            ListKind::Personal => (white + black, personal),
+        };
+        &self.0[HEADER_WORDS + start..][..length]
     }
 }
 
