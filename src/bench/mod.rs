@@ -14,6 +14,7 @@
 //! | `run` | a run: warm-up, threads, processor time on both sides |
 //! | `report` | the outcome as a table and as JSON |
 //! | `process` | the milter's process, its processor time and memory |
+//! | `seed` | fills a store with those users |
 //! | `tally` | what is counted, how long each stage took |
 
 pub mod blocks;
@@ -22,6 +23,7 @@ pub mod load;
 pub mod process;
 pub mod report;
 pub mod run;
+pub mod seed;
 pub mod socket;
 pub mod tally;
 pub mod workload;

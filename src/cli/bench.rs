@@ -10,14 +10,18 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{ConfigOption, print_json, printable};
+use super::{ConfigOption, administrator, print_json, printable};
 use crate::bench::blocks::{MAX_BODY_BYTES, MAX_HEADER_BYTES, Sizes, WritePattern};
 use crate::bench::connection::Check;
 use crate::bench::process::Process;
 use crate::bench::report;
 use crate::bench::run::{Options, Recipients, Run};
-use crate::bench::workload::{GROUP, Mixture, People, Shares};
+use crate::bench::seed::{Step, seed};
+use crate::bench::workload::{AUTHSERV_ID, GROUP, Mixture, People, Shares};
 use crate::milter::listen::ListenAddress;
+use crate::milter::settings::Role;
+use crate::policy::authres::AuthenticationMode;
+use crate::store::Actor;
 
 /// `bench …`
 #[derive(Debug, clap::Args)]
@@ -25,9 +29,32 @@ use crate::milter::listen::ListenAddress;
 pub struct Args {
     #[command(flatten)]
     config: ConfigOption,
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
-    load: Load,
+    load: Option<Load>,
 }
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Fill the store that the configuration names with users and lists to be measured on
+    #[command(after_help = SEED_STEPS)]
+    Seed(PeopleOptions),
+}
+
+const SEED_STEPS: &str = "\
+With bench.toml:
+
+  [store]
+  url = \"sqlite:bench.db\"
+  [authentication]
+  authserv_ids = [\"mx.bench.example\"]
+  [[milter.listener]]
+  address = \"unix:/tmp/bench.sock\"
+
+  perso-milter bench seed -c bench.toml --users 10000 --entries 20
+  perso-milter run -c bench.toml &
+  perso-milter bench unix:/tmp/bench.sock --users 10000 --entries 20";
 
 /// What is sent, and how.
 #[derive(Debug, clap::Args)]
@@ -226,19 +253,48 @@ impl Load {
 /// Runs `bench`.
 ///
 /// # Errors
-/// A milter that cannot be reached, options that do not go together.
+/// A milter that cannot be reached, a store that is filled already, options that do not go together.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let options = args.load.options()?;
-    let target = &args.load.addresses[0]; // clap asks for one
+    match (&args.command, &args.load) {
+        (Some(Command::Seed(people)), _) => fill(&args.config, people),
+        (None, Some(load)) => measure(load),
+        (None, None) => bail!("say where the milter listens"),
+    }
+}
+
+fn fill(config: &ConfigOption, options: &PeopleOptions) -> anyhow::Result<ExitCode> {
+    let people = options.people()?;
+    let (config, store) = config.open_store()?;
+    let (users, entries) = (u64::from(people.users()), u64::from(people.users()) * u64::from(people.entries_each()));
+    let progress = progress(Some(users + entries), "users and entries");
+    let done = |step, count| progress.set_position(if step == Step::Users { count } else { users + count });
+    seed(&*store, &Actor::Import { name: administrator() }, &people, &done)?;
+    progress.finish_and_clear();
+    say!("{users} users with {entries} entries")?;
+    let authentication = config.authentication.policy();
+    let is_believed = authentication.authserv_ids.iter().any(|id| id.eq_ignore_ascii_case(AUTHSERV_ID));
+    if authentication.mode != AuthenticationMode::Off && !is_believed {
+        say!("set authentication.authserv_ids to [\"{AUTHSERV_ID}\"], or no message will be personal")?;
+    }
+    let listener = config.milter.listeners.iter().find(|listener| listener.role == Role::Edge);
+    let address = listener.map_or("ADDRESS".to_owned(), |listener| listener.address.to_string());
+    let PeopleOptions { users, entries, seed } = options;
+    say!("start the daemon, then: perso-milter bench {address} --users {users} --entries {entries} --seed {seed}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure(load: &Load) -> anyhow::Result<ExitCode> {
+    let options = load.options()?;
+    let target = &load.addresses[0]; // clap asks for one
     let run = Run::new(&target.address, &options)?;
-    let progress = progress(options.time.is_none().then_some(options.messages + options.warmup));
+    let progress = progress(options.time.is_none().then_some(options.messages + options.warmup), "messages");
     let outcome = run.run(&progress)?;
     progress.finish_and_clear();
     for error in &outcome.tally.named {
         eprintln!("{}", printable(error));
     }
     let address = target.address.to_string();
-    if args.load.json {
+    if load.json {
         print_json(&report::json(&address, &options, &outcome))?;
     } else {
         say!("{}", report::table(&address, &options, &outcome))?;
@@ -246,14 +302,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if outcome.tally.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn progress(messages: Option<u64>) -> ProgressBar {
+fn progress(length: Option<u64>, what: &'static str) -> ProgressBar {
     if !stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let template = match messages {
-        Some(_) => "{spinner} {pos}/{len} messages {bar:40} {per_sec} (eta {eta})",
-        None => "{spinner} {pos} messages {per_sec} {elapsed}",
+    let template = match length {
+        Some(_) => "{spinner} {pos}/{len} {msg} {bar:40} {per_sec} (eta {eta})",
+        None => "{spinner} {pos} {msg} {per_sec} {elapsed}",
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    messages.map_or_else(ProgressBar::no_length, ProgressBar::new).with_style(style)
+    length.map_or_else(ProgressBar::no_length, ProgressBar::new).with_style(style).with_message(what)
 }
