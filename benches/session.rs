@@ -8,6 +8,10 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use perso_milter::milter::session::RecipientReplies;
 use support::{Conversation, Relay, listed, user};
 
+/// As in the daemon.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn session(criterion: &mut Criterion) {
     let relay = Relay::new(100).expect("a store");
     let recipients = |n: u64| -> Vec<String> { (0..n).map(|n| user(n).as_str().to_owned()).collect() };

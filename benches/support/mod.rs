@@ -21,10 +21,6 @@ use perso_milter::store::{
     Actor, ImportEntry, ImportUser, NewUser, SqliteOptions, SqliteStore, Store, UserKind, system_clock,
 };
 
-/// As in the daemon.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Entries of each user: two in three personal, the rest white and black.
 pub const ENTRIES: u64 = 20;
 /// The verifier whose results are believed.

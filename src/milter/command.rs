@@ -83,6 +83,7 @@ impl<'a> Command<'a> {
     ///
     /// # Errors
     /// [`CommandError`]; every byte string is either a command or an error.
+    #[inline]
     pub fn parse(frame: Frame<'a>) -> Result<Self, CommandError> {
         let mut fields = Fields { command: frame.command, rest: frame.payload };
         Ok(match frame.command {

@@ -38,6 +38,9 @@ const ADDED_HEADERS: usize = 1000;
 /// Bytes, likewise.
 const ADDED_BYTES: usize = 1 << 20;
 
+/// Room for what is kept of a usual message, in bytes.
+const USUAL_TEXT: usize = 512;
+
 /// Facts of the headers seen so far.
 #[derive(Default)]
 pub struct HeaderFacts {
@@ -181,6 +184,9 @@ impl HeaderFacts {
 /// Keeps the first value of a header.
 fn keep(text: &mut Vec<u8>, place: &mut Option<Range<usize>>, value: &[u8]) {
     if place.is_none() {
+        if text.is_empty() {
+            text.reserve(USUAL_TEXT);
+        }
         let start = text.len();
         text.extend_from_slice(value);
         *place = Some(start..text.len());

@@ -161,7 +161,7 @@ pub fn header_sender(value: &[u8]) -> Option<Address> {
         return None;
     }
     let mut scanner = Scanner { rest: text };
-    let mut before = String::new();
+    let mut before = String::with_capacity(text.len());
     loop {
         scanner.skip_blanks_and_comments()?;
         match scanner.peek() {
