@@ -58,16 +58,17 @@ impl Measure {
         }
     }
 
-    /// Its value in a run; `None` where it is not known.
-    pub fn of(self, outcome: &Outcome) -> Option<f64> {
+    /// Its value in a run; not a number where it is not known.
+    pub fn of(self, outcome: &Outcome) -> f64 {
         let quantile = |at| super::report::quantile(outcome, Stage::Message, at);
-        match self {
+        let known = match self {
             Self::Throughput => Some(outcome.throughput()),
             Self::MilterCost => outcome.milter_cost(),
             Self::OwnCost => Some(outcome.own_cost()),
             Self::Median => quantile(0.5),
             Self::P99 => quantile(0.99),
-        }
+        };
+        known.unwrap_or(f64::NAN)
     }
 }
 
@@ -111,9 +112,9 @@ pub fn ratio(values: &[f64], reference: &[f64]) -> Option<Ratio> {
     Some(Ratio { median: median_of_all, low: at(0.025), high: at(0.975) })
 }
 
-/// The middle of the values, or the mean of the two there.
+/// The middle of the values that are numbers, or the mean of the two there.
 pub fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
     let upper = *sorted.get(middle)?;
@@ -135,9 +136,9 @@ impl Runs {
         Self { name: name.to_owned(), outcomes: Vec::new() }
     }
 
-    /// The values of a measure, round by round; fewer where it is not known.
+    /// The values of a measure, round by round; not a number where it is not known.
     pub fn values(&self, measure: Measure) -> Vec<f64> {
-        self.outcomes.iter().filter_map(|outcome| measure.of(outcome)).collect()
+        self.outcomes.iter().map(|outcome| measure.of(outcome)).collect()
     }
 
     /// Errors of all rounds.
@@ -170,6 +171,8 @@ mod tests {
         }
         assert_eq!(super::ratio(&[], &[]), None);
         assert_eq!(super::ratio(&[1.0], &[0.0]), None);
+        // A round in which one is not known counts for neither.
+        assert_eq!(super::ratio(&[3.0, f64::NAN, 3.0], &[1.0, 1.0, 1.0]).unwrap().median, 3.0);
     }
 
     /// 1 to 99 over 100: the interval of a median of 99 ranks is that of the ranks 40 and 60.
