@@ -6,6 +6,8 @@ mod harness;
 
 #[path = "cli/aliases.rs"]
 mod aliases;
+#[path = "cli/bench.rs"]
+mod bench;
 #[path = "cli/check.rs"]
 mod check;
 #[path = "cli/config.rs"]

@@ -459,3 +459,212 @@ fn after(place: Place, recipients: usize, script: &Script) -> Place {
 fn is_handed_over(place: Place, script: &Script) -> bool {
     place == Place::Content(0) && script.content.first().is_some_and(|step| step.event != Event::Data)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::blocks::{Sizes, WritePattern};
+    use super::super::workload::{Pool, Sender};
+    use super::*;
+    use crate::milter::frame;
+    use crate::milter::negotiate::Agreement;
+    use crate::milter::wire::{Actions, Protocol, reply};
+
+    /// No body, no DATA, no HELO; replies at RCPT and at the end of the message alone.
+    const REPLIES_AT_RCPT: u32 = 0x47392;
+
+    fn talk(protocol: u32) -> Talk {
+        let actions = Actions::ADDHDRS | Actions::CHGHDRS | Actions::ADDRCPT | Actions::DELRCPT;
+        let offer = Offer { version: 6, actions, protocol: Protocol::from_bits(protocol) };
+        let dialogue = Dialogue::new(Answer { agreement: Agreement::new(offer), macros: Vec::new() });
+        let sizes = Sizes { header_bytes: 2000, body_bytes: 100 };
+        let script = Script::new(&dialogue, sizes, WritePattern::Postfix);
+        Talk { dialogue, script, names: Names::Seeded, tag: b"[PERSO] ".to_vec(), check: Check::Outcome }
+    }
+
+    fn planned(recipients: &[u32]) -> Planned<'_> {
+        Planned { kind: Kind::Personal, sender: Sender { pool: Pool::Friend, number: 7 }, recipients }
+    }
+
+    fn answer(protocol: u32) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame::encode(&mut bytes, command::OPTNEG, |out| {
+            let actions = Actions::ADDHDRS | Actions::CHGHDRS | Actions::ADDRCPT | Actions::DELRCPT;
+            Offer { version: 6, actions, protocol: Protocol::from_bits(protocol) }.encode(out);
+        });
+        bytes
+    }
+
+    fn reply(byte: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        frame::encode(&mut bytes, byte, |out| out.extend_from_slice(payload));
+        bytes
+    }
+
+    fn change_subject(value: &[u8]) -> Vec<u8> {
+        reply(reply::CHGHEADER, &[b"\0\0\0\x01subject\0", value, b"\0"].concat())
+    }
+
+    /// The command bytes of what is written, macros left out.
+    fn commands(bytes: &[u8]) -> String {
+        let mut found = String::new();
+        let fed = FrameDecoder::new(1 << 20).feed(bytes, |frame| {
+            if frame.command != command::MACRO {
+                found.push(char::from(frame.command));
+            }
+            ControlFlow::<()>::Continue(())
+        });
+        assert!(fed.is_ok());
+        found
+    }
+
+    /// A connection that has negotiated and written a message up to its first reply, and what it wrote, by writes.
+    fn begun(talk: &Talk, recipients: &[u32]) -> (Conversation, Vec<String>) {
+        let mut conversation = Conversation::default();
+        let mut offer = Vec::new();
+        conversation.open(&mut offer);
+        assert_eq!(commands(&offer), "O");
+        let heard = conversation.receive(talk, &answer(talk.script.agreement.protocol().bits()));
+        assert_eq!(heard.unwrap(), Heard::Negotiated);
+        let mut before = Vec::new();
+        conversation.begin(&planned(recipients), &mut before);
+        let writes = writes(&mut conversation, talk, recipients, before);
+        (conversation, writes)
+    }
+
+    fn writes(conversation: &mut Conversation, talk: &Talk, recipients: &[u32], mut output: Vec<u8>) -> Vec<String> {
+        let mut all = Vec::new();
+        loop {
+            let turn = conversation.write(talk, &planned(recipients), &mut output);
+            all.push(commands(&output));
+            output.clear();
+            if turn == Turn::Await {
+                return all;
+            }
+        }
+    }
+
+    const HEADERS: &str = "LLLLLLLLLLLLLL";
+
+    #[test]
+    fn a_message_goes_out_in_two_writes_where_no_reply_parts_it() {
+        let talk = talk(REPLIES_AT_RCPT | Protocol::NR_RCPT.bits());
+        let (mut conversation, first) = begun(&talk, &[1, 2]);
+        assert_eq!(first, ["CMRR".to_owned(), format!("{HEADERS}NE")]);
+        let heard = conversation.receive(&talk, &reply(reply::CONTINUE, b"")).unwrap();
+        assert!(matches!(heard, Heard::Over(Event::EndOfMessage, _)));
+        // The next message on the same connection; what is left of the one before is forgotten first.
+        let mut output = Vec::new();
+        conversation.begin(&planned(&[3]), &mut output);
+        let second = writes(&mut conversation, &talk, &[3], output);
+        assert_eq!(second, ["AMR".to_owned(), format!("{HEADERS}NE")]);
+        let mut farewell = Vec::new();
+        conversation.close(&mut farewell);
+        assert_eq!(commands(&farewell), "AQ");
+    }
+
+    #[test]
+    fn each_reply_that_is_due_is_awaited() {
+        let talk = talk(REPLIES_AT_RCPT);
+        let (mut conversation, first) = begun(&talk, &[1, 2]);
+        assert_eq!(first, ["CMR"]);
+        for expected in ["R".to_owned(), format!("{HEADERS}NE")] {
+            let heard = conversation.receive(&talk, &reply(reply::CONTINUE, b"")).unwrap();
+            assert_eq!(heard, Heard::Reply(Event::Recipient));
+            assert_eq!(writes(&mut conversation, &talk, &[1, 2], Vec::new()), [expected]);
+        }
+    }
+
+    #[test]
+    fn how_a_message_fared_is_told_from_the_answer() {
+        let tagged = [b" [PERSO] ", SUBJECT].concat();
+        let other = [b" [PERSO] [PERSO] ", SUBJECT].concat();
+        let accepted = reply(reply::CONTINUE, b"");
+        let cases = [
+            (accepted.clone(), (Verdict::Accepted, Subject::Untouched), [true, false, false, true]),
+            (
+                [change_subject(&tagged), accepted.clone()].concat(),
+                (Verdict::Accepted, Subject::Tagged),
+                [false, true, false, false],
+            ),
+            ([change_subject(&other), accepted.clone()].concat(), (Verdict::Accepted, Subject::Changed), [false; 4]),
+            (
+                reply(reply::REPLYCODE, b"550 5.7.1 no\0"),
+                (Verdict::Refused, Subject::Untouched),
+                [false, false, true, false],
+            ),
+            (reply(reply::TEMPFAIL, b""), (Verdict::PutOff, Subject::Untouched), [false; 4]),
+            (reply(reply::DISCARD, b""), (Verdict::Discarded, Subject::Untouched), [false; 4]),
+            (
+                [reply(reply::DELRCPT, b"<user1@bench.example>\0"), accepted].concat(),
+                (Verdict::Accepted, Subject::Untouched),
+                [false; 4],
+            ),
+        ];
+        let talk = talk(REPLIES_AT_RCPT | Protocol::NR_RCPT.bits());
+        for (bytes, (verdict, subject), right) in cases {
+            for size in [1, 3, bytes.len()] {
+                let (mut conversation, _) = begun(&talk, &[1]);
+                let heard: Vec<Heard> =
+                    bytes.chunks(size).map(|chunk| conversation.receive(&talk, chunk).unwrap()).collect();
+                let Some(Heard::Over(Event::EndOfMessage, fared)) = heard.last().copied() else {
+                    panic!("{heard:?}");
+                };
+                assert_eq!((fared.verdict, fared.subject), (verdict, subject));
+                let kinds = [Kind::Plain, Kind::Personal, Kind::Blocked, Kind::Mixed];
+                assert_eq!(kinds.map(|kind| fared.mismatch(kind, Check::Outcome).is_none()), right, "{fared}");
+                assert_eq!(fared.mismatch(Kind::Personal, Check::Protocol), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_whose_recipients_are_all_refused_is_over() {
+        let talk = talk(REPLIES_AT_RCPT);
+        let refused = reply(reply::REJECT, b"");
+        let (mut conversation, _) = begun(&talk, &[1, 2]);
+        assert_eq!(conversation.receive(&talk, &refused).unwrap(), Heard::Reply(Event::Recipient));
+        writes(&mut conversation, &talk, &[1, 2], Vec::new());
+        let Heard::Over(Event::Recipient, fared) = conversation.receive(&talk, &refused).unwrap() else { panic!() };
+        assert_eq!((fared.verdict, fared.lost), (Verdict::Refused, 2));
+        assert_eq!(fared.mismatch(Kind::Blocked, Check::Outcome), None);
+        let text = fared.mismatch(Kind::Personal, Check::Outcome).unwrap();
+        let expected = "expected a personal message: accepted, the tag before the Subject; \
+                        got refused, the Subject untouched, 2 recipients lost";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn what_no_mta_takes_ends_the_connection() {
+        let talk = talk(REPLIES_AT_RCPT);
+        let go_on = reply(reply::CONTINUE, b"");
+        for (bytes, text) in [
+            ([go_on.clone(), go_on].concat(), "the milter sent reply `c` that nothing asked for"),
+            (change_subject(b"x"), "the milter sent reply `m` where it has no place"),
+            (reply(reply::SKIP, b""), "the milter sent reply `s` where it has no place"),
+            (reply(b'Z', b""), "the milter sent a bad reply: unknown reply byte 0x5a"),
+            (vec![0, 0, 0, 0], "the milter sent a frame of length 0, which has no command byte"),
+        ] {
+            let (mut conversation, _) = begun(&talk, &[1]);
+            assert_eq!(conversation.receive(&talk, &bytes).unwrap_err().to_string(), text);
+        }
+        let mut conversation = Conversation::default();
+        conversation.open(&mut Vec::new());
+        assert!(matches!(conversation.receive(&talk, &answer(0)), Err(Fault::OtherAnswer)));
+    }
+
+    #[test]
+    fn an_edit_that_was_not_agreed_is_a_fault_and_skip_leaves_the_body_out() {
+        let talk = talk(0);
+        let (mut conversation, _) = begun(&talk, &[1]);
+        let go_on = reply(reply::CONTINUE, b"");
+        // Connect, HELO, MAIL, RCPT, DATA, 14 headers and their end; then the body.
+        for _ in 0..20 {
+            assert!(matches!(conversation.receive(&talk, &go_on).unwrap(), Heard::Reply(_)));
+            writes(&mut conversation, &talk, &[1], Vec::new());
+        }
+        assert_eq!(conversation.receive(&talk, &reply(reply::SKIP, b"")).unwrap(), Heard::Reply(Event::Body));
+        assert_eq!(writes(&mut conversation, &talk, &[1], Vec::new()), ["E"]);
+        let error = conversation.receive(&talk, &reply(reply::QUARANTINE, b"why\0")).unwrap_err();
+        assert_eq!(error.to_string(), "the milter used QUARANTINE, which was not agreed");
+    }
+}

@@ -213,7 +213,6 @@ impl<'t> Load<'t> {
         }
         let Some(interval) = interval else { return Ok(()) };
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
-        // Edge-triggered, it need not be read: each tick is an edge.
         let token = Token(self.lanes.len());
         self.poll.registry().register(&mut SourceFd(&timer.as_fd().as_raw_fd()), token, Interest::READABLE)?;
         let tick = TimeSpec::from_duration(interval.max(SHORTEST_TICK));
@@ -339,8 +338,9 @@ impl<'t> Load<'t> {
 
     fn on(&mut self, event: &Readiness) {
         let Token(index) = event.token();
-        // The timer: what is due is handed out after the events.
         if index >= self.lanes.len() {
+            // The timer ticks on once it was read; what is due is handed out after the events.
+            let _read = self.timer.as_ref().map(TimerFd::wait);
             return;
         }
         if event.is_writable() && !self.lanes[index].unsent.is_empty() {

@@ -13,12 +13,16 @@
 //! | `load` | one thread: an event loop over its connections |
 //! | `run` | a run: warm-up, threads, processor time on both sides |
 //! | `report` | the outcome as a table and as JSON |
+//! | `compare` | several milters in turn: ratios and their intervals |
+//! | `html` | the same as a page |
 //! | `process` | the milter's process, its processor time and memory |
 //! | `seed` | fills a store with those users |
 //! | `tally` | what is counted, how long each stage took |
 
 pub mod blocks;
+pub mod compare;
 pub mod connection;
+pub mod html;
 pub mod load;
 pub mod process;
 pub mod report;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::compare::{Measure, Ratio, Runs, median, ratio};
 use super::run::{Options, Outcome, Recipients};
 use super::tally::Stage;
 use super::workload::Kind;
@@ -141,5 +142,73 @@ fn options_json(options: &Options) -> Value {
         "tag": options.tag,
         "check": options.check,
         "timeout_seconds": options.timeout.as_secs_f64(),
+    })
+}
+
+/// One cell of a comparison: the median of a milter's runs, and the ratio to the first milter.
+pub struct Cell {
+    /// The median of all rounds.
+    pub median: f64,
+    /// `None` for the first milter.
+    pub ratio: Option<Ratio>,
+}
+
+/// What a comparison says of one milter about one measure; `None` where it is not known.
+pub fn cell(runs: &[Runs], index: usize, measure: Measure) -> Option<Cell> {
+    let values = runs.get(index)?.values(measure);
+    let reference = runs.first()?.values(measure);
+    let ratio = if index == 0 { None } else { ratio(&values, &reference) };
+    Some(Cell { median: median(&values)?, ratio })
+}
+
+/// A comparison, for people.
+pub fn comparison_table(options: &Options, runs: &[Runs]) -> String {
+    let width = runs.iter().map(|runs| runs.name.chars().count()).max().unwrap_or(0).max(6);
+    let rounds = runs.first().map_or(0, |runs| runs.outcomes.len());
+    let mut text = format!("{rounds} rounds, each {} messages a milter: {}\n", options.messages, load(options));
+    text += "ratios are to the first milter, round by round: median [95 % bootstrap interval]\n";
+    for measure in Measure::ALL {
+        let _ = write!(text, "\n{}\n", measure.title());
+        for (index, milter) in runs.iter().enumerate() {
+            let _ = writeln!(text, "  {:width$}  {}", milter.name, written(cell(runs, index, measure), measure));
+        }
+    }
+    let errors: Vec<String> = runs.iter().map(|runs| format!("{} {}", runs.name, runs.errors())).collect();
+    let _ = write!(text, "\nerrors: {}", errors.join(", "));
+    text
+}
+
+fn written(cell: Option<Cell>, measure: Measure) -> String {
+    let Some(Cell { median, ratio }) = cell else { return "not known".to_owned() };
+    let value = format!("{median:>12.*}", measure.decimals());
+    ratio.map_or(value.clone(), |ratio| format!("{value}   {:.3} [{:.3}, {:.3}]", ratio.median, ratio.low, ratio.high))
+}
+
+/// A comparison, for programs.
+pub fn comparison_json(options: &Options, runs: &[Runs]) -> Value {
+    let milters = runs.iter().enumerate().map(|(index, milter)| {
+        let measures = Measure::ALL.into_iter().map(|measure| {
+            let cell = cell(runs, index, measure);
+            let ratio = cell.as_ref().and_then(|cell| cell.ratio);
+            let value = json!({
+                "median": cell.map(|cell| cell.median),
+                "rounds": milter.values(measure),
+                "ratio": ratio.map(|ratio| json!({"median": ratio.median, "low": ratio.low, "high": ratio.high})),
+            });
+            (measure.key().to_owned(), value)
+        });
+        let named: Vec<&String> = milter.outcomes.iter().flat_map(|outcome| &outcome.tally.named).collect();
+        json!({
+            "milter": milter.name,
+            "errors": milter.errors(),
+            "first_errors": named,
+            "memory_bytes": milter.outcomes.last().and_then(|outcome| outcome.milter).map(|milter| milter.memory),
+            "measures": measures.collect::<serde_json::Map<_, _>>(),
+        })
+    });
+    json!({
+        "options": options_json(options),
+        "rounds": runs.first().map_or(0, |runs| runs.outcomes.len()),
+        "milters": milters.collect::<Vec<_>>(),
     })
 }

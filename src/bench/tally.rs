@@ -140,3 +140,30 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_are_added_up_and_quantiles_are_those_of_all() {
+        let mut all = Tally::default();
+        for thread in 0..2_u64 {
+            let mut own = Tally::default();
+            for number in 0..500 {
+                own.time(Stage::Message, (1 + number * 2 + thread) * 1000);
+                own.message(Kind::Personal, number * 1_000_000);
+            }
+            (0..4).for_each(|number| own.error(|| format!("{thread}.{number}")));
+            all.add(&own);
+        }
+        // 1 to 1,000 microseconds.
+        for (quantile, microseconds) in [(0.5, 500), (0.9, 900), (0.99, 990), (0.999, 999), (1.0, 1000)] {
+            let found = all.times(Stage::Message).value_at_quantile(quantile);
+            assert!(found.abs_diff(microseconds * 1000) <= microseconds, "{quantile}: {found}");
+        }
+        assert_eq!((all.messages, all.kinds[Kind::Personal as usize], all.errors), (1000, 1000, 8));
+        assert_eq!(all.slices, [200; 5]);
+        assert_eq!(all.named, ["0.0", "0.1", "0.2", "0.3", "1.0"]);
+    }
+}

@@ -444,3 +444,103 @@ impl Drawing {
         Sender { pool, number: self.draws.below(POOL) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn people(users: u32) -> People {
+        People::new(7, users, 20).unwrap()
+    }
+
+    fn mixture(personal: f64, blocked: f64, mixed: f64, recipients: u32) -> Mixture {
+        Mixture { shares: Shares { personal, blocked, mixed }, recipients, zipf: 1.0, seed: 3 }
+    }
+
+    fn listed(people: People, user: u32, list: ListKind) -> HashSet<String> {
+        people.entries(user).filter(|(of, _)| *of == list).map(|(_, entry)| entry).collect()
+    }
+
+    #[test]
+    fn a_user_has_so_many_entries_and_none_twice() {
+        for (entries, counts) in [(20, [2, 2, 16]), (5, [1, 1, 3]), (10_000, [1000, 1000, 8000])] {
+            let people = People::new(1, 1000, entries).unwrap();
+            let lists = ListKind::ALL.map(|list| people.entries(999).filter(|(of, _)| *of == list).count());
+            assert_eq!(lists, counts, "{entries}");
+            let addresses = people.entries(999).map(|(_, entry)| entry).filter(|entry| entry.contains('@'));
+            let all: Vec<String> = addresses.collect();
+            assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len(), "{entries}");
+        }
+        assert_eq!(People::new(1, 0, 20), Err(PeopleError::Users));
+        assert_eq!(People::new(1, 10, 4), Err(PeopleError::Entries));
+    }
+
+    /// A store that was seeded by an older version must still fit.
+    #[test]
+    fn the_lists_of_a_seed_stay_the_same() {
+        let all: Vec<String> = People::new(1, 10_000, 5).unwrap().entries(4711).map(|(_, entry)| entry).collect();
+        assert_eq!(all, THE_LISTS);
+        let other: Vec<String> = People::new(2, 10_000, 5).unwrap().entries(4711).map(|(_, entry)| entry).collect();
+        assert_ne!(all, other);
+    }
+
+    const THE_LISTS: [&str; 5] = [
+        "contact7713@friends.example",
+        "contact2135@friends.example",
+        "wanted874@shop.example",
+        "spam1846@junk.example",
+        "family8241.example",
+    ];
+
+    /// What a list holds is asked of the entries themselves, as they are seeded.
+    #[test]
+    fn what_a_message_is_to_its_recipients_stands_on_their_lists() {
+        for (users, recipients) in [(100, 1), (250, 3), (1_000_000, 1), (1_000_000, 20)] {
+            let people = people(users);
+            let mixed = if recipients > 1 { 30.0 } else { 0.0 };
+            let plan = Plan::draw(&Audience::People(people), &mixture(30.0, 20.0, mixed, recipients), 400);
+            for message in (0..400).map(|number| plan.message(number)) {
+                assert_eq!(message.recipients.len(), recipients as usize);
+                assert_eq!(message.recipients.iter().collect::<HashSet<_>>().len(), recipients as usize, "each once");
+                let sender = message.sender.address();
+                let holders = |list| {
+                    message.recipients.iter().filter(|user| listed(people, **user, list).contains(&sender)).count()
+                };
+                let expected = match message.kind {
+                    Kind::Plain => (0, 0),
+                    Kind::Personal => (recipients as usize, 0),
+                    Kind::Blocked => (0, recipients as usize),
+                    Kind::Mixed => (1, 0),
+                };
+                assert_eq!((holders(ListKind::Personal), holders(ListKind::Black)), expected, "{message:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn kinds_and_recipients_come_as_often_as_they_should() {
+        let plan = Plan::draw(&Audience::People(people(1000)), &mixture(50.0, 10.0, 0.0, 1), 20_000);
+        let count = |wanted: &dyn Fn(Planned<'_>) -> bool| (0..20_000).filter(|n| wanted(plan.message(*n))).count();
+        assert!((9700..10_300).contains(&count(&|message| message.kind == Kind::Personal)));
+        assert!((1800..2200).contains(&count(&|message| message.kind == Kind::Blocked)));
+        // The first of 1,000 ranks has 1 / (1 + 1/2 + … + 1/1000) of all, which is 13.4 %; the second half of that.
+        assert!((2500..2850).contains(&count(&|message| message.recipients == [0])));
+        assert!((1200..1480).contains(&count(&|message| message.recipients == [1])));
+        let even = Mixture { zipf: 0.0, ..mixture(50.0, 0.0, 0.0, 1) };
+        let plan = Plan::draw(&Audience::Named(4), &even, 20_000);
+        let fourth = (0..20_000).filter(|number| plan.message(*number).recipients == [3]).count();
+        assert!((4700..5300).contains(&fourth), "{fourth}");
+    }
+
+    #[test]
+    fn the_same_seed_draws_the_same_messages() {
+        let draw = |seed| {
+            let plan = Plan::draw(&Audience::People(people(500)), &Mixture { seed, ..mixture(50.0, 0.0, 0.0, 2) }, 100);
+            (0..100).map(|n| (plan.message(n).sender, plan.message(n).recipients.to_vec())).collect::<Vec<_>>()
+        };
+        assert_eq!(draw(5), draw(5));
+        assert_ne!(draw(5), draw(6));
+    }
+}

@@ -12,10 +12,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{ConfigOption, administrator, print_json, printable};
 use crate::bench::blocks::{MAX_BODY_BYTES, MAX_HEADER_BYTES, Sizes, WritePattern};
+use crate::bench::compare::{Runs, order};
 use crate::bench::connection::Check;
+use crate::bench::html;
 use crate::bench::process::Process;
 use crate::bench::report;
-use crate::bench::run::{Options, Recipients, Run};
+use crate::bench::run::{Options, Outcome, Recipients, Run};
 use crate::bench::seed::{Step, seed};
 use crate::bench::workload::{AUTHSERV_ID, GROUP, Mixture, People, Shares};
 use crate::milter::listen::ListenAddress;
@@ -32,7 +34,7 @@ pub struct Args {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    load: Option<Load>,
+    load: Load,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -62,6 +64,12 @@ struct Load {
     /// The milter: inet:PORT@HOST, inet6:PORT@HOST or unix:/PATH; with --compare several, the first being the reference
     #[arg(required = true, value_name = "ADDRESS[=NAME]")]
     addresses: Vec<Target>,
+    /// Compare several milters: rounds in which each is loaded once, in another order every time
+    #[arg(long, help_heading = "Load")]
+    compare: bool,
+    /// Rounds of a comparison
+    #[arg(long, value_name = "N", default_value_t = 15, requires = "compare", value_parser = clap::value_parser!(u32).range(1..=10_000), help_heading = "Load")]
+    rounds: u32,
     /// Connections that send
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Load")]
     connections: u32,
@@ -133,6 +141,9 @@ struct Load {
     /// For programs: one JSON object
     #[arg(long, help_heading = "Answers")]
     json: bool,
+    /// Write a page with charts, which needs nothing else
+    #[arg(long, value_name = "FILE", help_heading = "Answers")]
+    html: Option<PathBuf>,
 }
 
 /// The seeded users. `bench seed` and a run must be given the same.
@@ -235,6 +246,11 @@ impl Load {
         })
     }
 
+    fn write_page(&self, page: impl FnOnce() -> String) -> anyhow::Result<()> {
+        let Some(path) = &self.html else { return Ok(()) };
+        fs::write(path, page()).with_context(|| path.display().to_string())
+    }
+
     fn recipients(&self) -> anyhow::Result<Recipients> {
         let Some(path) = &self.recipients_from else {
             return Ok(Recipients::Seeded(self.people.people()?));
@@ -255,10 +271,9 @@ impl Load {
 /// # Errors
 /// A milter that cannot be reached, a store that is filled already, options that do not go together.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    match (&args.command, &args.load) {
-        (Some(Command::Seed(people)), _) => fill(&args.config, people),
-        (None, Some(load)) => measure(load),
-        (None, None) => bail!("say where the milter listens"),
+    match &args.command {
+        Some(Command::Seed(people)) => fill(&args.config, people),
+        None => measure(&args.load),
     }
 }
 
@@ -285,21 +300,63 @@ fn fill(config: &ConfigOption, options: &PeopleOptions) -> anyhow::Result<ExitCo
 
 fn measure(load: &Load) -> anyhow::Result<ExitCode> {
     let options = load.options()?;
-    let target = &load.addresses[0]; // clap asks for one
+    if load.compare {
+        return compare(load, &options);
+    }
+    let [target] = &load.addresses[..] else {
+        bail!("there are several milters; say --compare to measure them in turn");
+    };
     let run = Run::new(&target.address, &options)?;
-    let progress = progress(options.time.is_none().then_some(options.messages + options.warmup), "messages");
+    let length = options.time.is_none().then_some(options.messages.saturating_add(options.warmup));
+    let progress = progress(length, "messages");
     let outcome = run.run(&progress)?;
     progress.finish_and_clear();
-    for error in &outcome.tally.named {
-        eprintln!("{}", printable(error));
-    }
-    let address = target.address.to_string();
+    tell_errors(&target.name, &outcome);
+    load.write_page(|| html::run_page(&target.name, &options, &outcome))?;
     if load.json {
-        print_json(&report::json(&address, &options, &outcome))?;
+        print_json(&report::json(&target.name, &options, &outcome))?;
     } else {
-        say!("{}", report::table(&address, &options, &outcome))?;
+        say!("{}", report::table(&target.name, &options, &outcome))?;
     }
-    Ok(if outcome.tally.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(exit_code(outcome.tally.errors))
+}
+
+fn compare(load: &Load, options: &Options) -> anyhow::Result<ExitCode> {
+    let prepared = load.addresses.iter().map(|target| Run::new(&target.address, options));
+    let prepared = prepared.collect::<Result<Vec<_>, _>>()?;
+    let mut runs: Vec<Runs> = load.addresses.iter().map(|target| Runs::new(&target.name)).collect();
+    let rounds = load.rounds as usize;
+    let progress = progress(Some((rounds * runs.len()) as u64), "runs");
+    for round in 0..rounds {
+        for index in order(runs.len(), round) {
+            let outcome = prepared[index].run(&ProgressBar::hidden())?;
+            progress.suspend(|| tell_errors(&runs[index].name, &outcome));
+            runs[index].outcomes.push(outcome);
+            progress.inc(1);
+        }
+    }
+    progress.finish_and_clear();
+    load.write_page(|| html::comparison_page(options, &runs))?;
+    if load.json {
+        print_json(&report::comparison_json(options, &runs))?;
+    } else {
+        say!("{}", report::comparison_table(options, &runs))?;
+    }
+    Ok(exit_code(runs.iter().map(Runs::errors).sum()))
+}
+
+fn tell_errors(name: &str, outcome: &Outcome) {
+    for error in &outcome.tally.named {
+        eprintln!("{}", printable(&format!("{name}: {error}")));
+    }
+    let unnamed = outcome.tally.errors - outcome.tally.named.len() as u64;
+    if unnamed > 0 {
+        eprintln!("{}: {unnamed} more errors", printable(name));
+    }
+}
+
+fn exit_code(errors: u64) -> ExitCode {
+    if errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn progress(length: Option<u64>, what: &'static str) -> ProgressBar {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::harness::{Answer, Place, STORE_COMMANDS, answer, program};
 
 /// Every command. The test below finds those that are missing here.
-const COMMANDS: [&str; 39] = [
+const COMMANDS: [&str; 40] = [
     "",
     "run",
     "check",
@@ -47,6 +47,7 @@ const COMMANDS: [&str; 39] = [
     "probe list",
     "probe forget",
     "bench",
+    "bench seed",
     "help",
 ];
 
@@ -114,6 +115,12 @@ fn what_is_no_command_is_refused_with_the_usage() {
         vec!["check", "--file-only", "--sendmail-cf", "/"],
         vec!["postfix-config", "--sendmail", "--config-directory", "/"],
         vec!["org", "list", "--frobnicate"],
+        vec!["bench"],
+        vec!["bench", "8891"],
+        vec!["bench", "inet:8891@127.0.0.1", "--recipients", "101"],
+        vec!["bench", "inet:8891@127.0.0.1", "--rounds", "5"],
+        vec!["bench", "inet:8891@127.0.0.1", "--duration", "0"],
+        vec!["bench", "seed", "--messages", "5"],
     ] {
         let stderr = place.run(&arguments).misused();
         assert!(stderr.contains("Usage: perso-milter") || stderr.contains("try '--help'"), "{arguments:?}: {stderr}");
