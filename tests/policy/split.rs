@@ -55,7 +55,7 @@ impl Journey {
 }
 
 /// Aliases that the MTA expands after the first pass.
-type Aliases<'a> = &'a [(&'a str, &'a [&'a str])];
+pub type Aliases<'a> = &'a [(&'a str, &'a [&'a str])];
 
 fn bare(recipient: &Recipient) -> String {
     String::from_utf8_lossy(bare_address(&recipient.address)).into_owned()
@@ -85,7 +85,7 @@ fn through(world: &Arc<World>, role: Role, letter: &Envelope, message: &Message,
 }
 
 /// Each final recipient with the address that its alias was, as Postfix names it to the next server.
-fn expanded(recipients: &[Recipient], aliases: Aliases<'_>) -> Vec<Recipient> {
+pub fn expanded(recipients: &[Recipient], aliases: Aliases<'_>) -> Vec<Recipient> {
     let expand = |recipient: &Recipient| {
         let name = bare(recipient);
         let original = format!("ORCPT=rfc822;{}", name.replace('+', "+2B"));
@@ -104,7 +104,7 @@ fn expanded(recipients: &[Recipient], aliases: Aliases<'_>) -> Vec<Recipient> {
 }
 
 /// What the MTA writes above every message it takes; the cleanup of the second pass removes its own again.
-fn received(by: &str) -> Header {
+pub fn received(by: &str) -> Header {
     Header { name: b"Received".to_vec(), value: format!(" by {by}").into_bytes() }
 }
 
