@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
+use serde_json::Value;
+
 use crate::scratch::{self, Port, Scratch, Server, wait_until};
 
 pub const HOSTNAME: &str = "mx.example.org";
@@ -153,6 +155,17 @@ impl Postfix {
     pub fn queued(&self, id: &str) -> Option<String> {
         let text = scratch::run(Command::new("postqueue").arg("-c").arg(&self.configuration).arg("-p"));
         text.split("\n\n").find(|entry| entry.contains(id)).map(str::to_owned)
+    }
+
+    /// The recipients whom a message in the queue has been tried for, and for whom it waits until it is tried again.
+    pub fn waiting(&self, id: &str) -> Vec<String> {
+        let text = scratch::run(Command::new("postqueue").arg("-c").arg(&self.configuration).arg("-j"));
+        let messages = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let recipients =
+            messages.filter(|message| message["queue_id"] == id).map(|message| message["recipients"].clone());
+        let recipients: Vec<Value> = recipients.filter_map(|list| list.as_array().cloned()).flatten().collect();
+        let waiting = recipients.iter().filter(|recipient| !recipient["delay_reason"].is_null());
+        waiting.filter_map(|recipient| recipient["address"].as_str().map(str::to_owned)).collect()
     }
 
     /// Lets a held message go.

@@ -1,11 +1,9 @@
-//! Settings of main.cf that the services of the second pass must not inherit, each set to what breaks them; and what
-//! happens while the second pass is away.
+//! Settings of main.cf that the services of the second pass must not inherit, each set to what breaks them.
 
 use super::road::{Plan, Road};
 use crate::message::{Message, contains};
 use crate::milter::Settings;
 use crate::relay::{FRIEND, letter};
-use crate::scratch::{Signal, wait_until};
 
 fn people() -> Plan {
     Plan::new(Settings::new()).user("bob", &[]).user("anne", &[]).entries("bob", "personal", &[FRIEND])
@@ -74,30 +72,6 @@ fn a_message_at_the_hop_limit_reaches_everybody() {
         .chain(letter(FRIEND, "Loin").bytes().iter().copied())
         .collect();
     both_are_right(&road, &Message::new(text), "Loin");
-}
-
-/// While the second listener is down every copy waits in the queue, bearing the marker for nobody to see; then each
-/// arrives once.
-#[test]
-fn while_the_milter_is_down_copies_wait() {
-    let mut road = people().main_cf("smtp_fallback_relay = [127.0.0.1]:1").start();
-    let message = letter(FRIEND, "Patience");
-    let mut session = road.smtp();
-    assert!(session.mail(FRIEND).is_ok());
-    for name in ["bob", "anne"] {
-        assert!(session.rcpt(&road.plan.address(name)).is_ok());
-    }
-    assert!(session.command("DATA").is_ok());
-    let reply = session.message(message.bytes());
-    let id = reply.queue_id().unwrap_or_else(|| panic!("{reply:?}")).to_owned();
-    // Whatever of the two had gone through before the milter ended has its copy; the other waits.
-    road.plan.daemon.signal(Signal::Kill);
-    road.plan.daemon.wait();
-    road.start_daemon();
-    let sent = crate::smtp::Sent { mail: reply.clone(), rcpts: Vec::new(), data: None, end: Some(reply) };
-    wait_until("the message to leave the queue", || road.postfix.queued(&id).is_none().then_some(()));
-    road.assert_copy(&sent, "bob", "INBOX", &message.with_subject(" [PERSO] Patience"));
-    road.assert_copy(&sent, "anne", "INBOX", &message);
 }
 
 /// Without the table that removes it, the Received of the second pass would tell Anne that a copy was split: the test of
