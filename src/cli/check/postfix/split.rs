@@ -164,7 +164,7 @@ impl Check<'_> {
     }
 
     /// The services by which mail comes from the network.
-    fn edges(&self) -> Vec<String> {
+    pub(super) fn edges(&self) -> Vec<String> {
         let second = inet(self.config);
         let is_edge = |service: &&postconf::Service| service.command == "smtpd" && service.name != second;
         self.postconf.services.iter().filter(is_edge).map(|s| format!("{}/{}", s.name, s.kind)).collect()
@@ -315,7 +315,7 @@ impl Check<'_> {
     }
 
     /// The value in force for a service, and whether it is main.cf's.
-    fn effective(&self, service: &str, name: &str) -> (&str, bool) {
+    pub(super) fn effective(&self, service: &str, name: &str) -> (&str, bool) {
         let set = self.postconf.overrides.iter().rfind(|set| set.service == service && set.name == name);
         set.map_or_else(|| (self.postconf.get(name), true), |set| (set.value.as_str(), false))
     }

@@ -74,6 +74,29 @@ fn each_deviation_is_one_finding() {
 }
 
 #[test]
+fn a_login_may_not_write_any_sender() {
+    const SUBMISSION: &str = "smtp inet n - y - - smtpd\nsubmission inet n - y - - smtpd\n";
+    let with = |changed: &str, overrides: &str| found("personal.outbound = 'tag'", changed, SUBMISSION, overrides);
+    let sasl = "submission/inet/smtpd_sasl_auth_enable = yes\n";
+    assert_eq!(with("", ""), Vec::<String>::new());
+    let open = with("", sasl);
+    assert!(open.len() == 1 && open[0].contains("smtpd_sender_restrictions: submission/inet lets"), "{open:#?}");
+    assert_eq!(found("", "", SUBMISSION, sasl), Vec::<String>::new(), "nothing is marked");
+    for (changed, overrides) in [
+        ("smtpd_sender_restrictions = reject_sender_login_mismatch, permit", ""),
+        ("", "submission/inet/smtpd_recipient_restrictions = reject_authenticated_sender_login_mismatch,permit"),
+        (
+            "mua_sender_restrictions = reject_sender_login_mismatch",
+            "submission/inet/smtpd_sender_restrictions = ${mua_sender_restrictions}",
+        ),
+    ] {
+        assert_eq!(with(changed, &format!("{sasl}{overrides}")), Vec::<String>::new(), "{changed}{overrides}");
+    }
+    let elsewhere = "smtp/inet/smtpd_sender_restrictions = reject_sender_login_mismatch";
+    assert_eq!(with("", &format!("{sasl}{elsewhere}")).len(), 1);
+}
+
+#[test]
 fn a_socket_outside_the_chroot_is_told() {
     let config = "milter.listener = [{ address = 'unix:/run/perso-milter/milter.sock' }]";
     let milters =
