@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::milter::client::message::Message;
 use crate::milter::settings::{Decided, DecidedRecipient, Directory, Pass, Settings};
-use crate::milter::transaction::Transaction;
+use crate::milter::transaction::{Submitter, Transaction};
 use crate::policy::action::SplitMode;
 use crate::policy::address::Address;
 use crate::policy::authres::{Authentication, Method};
@@ -104,8 +104,8 @@ fn decided(
 ) -> Vec<Explained> {
     let subject = message.values("Subject").next().map(<[u8]>::to_vec).unwrap_or_default();
     let capture = Capture { inner: directory, subject, explained: RefCell::default() };
-    let mut transaction =
-        Transaction::new(directory, directory.settings(), Pass::First, circumstances, sender.as_bytes());
+    let submitter = Submitter { path: sender.as_bytes(), login: None };
+    let mut transaction = Transaction::new(directory, directory.settings(), Pass::First, circumstances, submitter);
     for recipient in recipients {
         transaction.recipient(&capture, recipient.as_bytes(), std::iter::empty(), true);
     }

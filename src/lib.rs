@@ -81,6 +81,7 @@
 //! - **The role `split` never refuses and never lets a marker through**: over a limit it answers 451, since a copy that passed
 //!   unedited would show the marker. Whose copy it is says RCPT, unless ORCPT names somebody else of ours; what a sender wrote
 //!   there is noted by the first pass and set aside by the second.
+//! - **Who sends is settled by the first pass**, which sees the login (SASL): the marker names the user whose list is asked.
 //! - **No log line of the second pass** tells of a copy: it would say which messages were split, and so whose list has the sender.
 //! - **Settings are built whole and swapped** ([`directory`]); a message keeps those of its MAIL to its end.
 //!

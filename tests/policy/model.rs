@@ -265,6 +265,7 @@ impl<'a> Known<'a> {
         };
         let marker = Marker {
             direction: self.circumstances.direction,
+            sender: None,
             users: self.told.users.iter().map(|user| key.addressed(id(*user))).collect(),
             claims: self.told.claims.iter().map(claim).collect(),
         };

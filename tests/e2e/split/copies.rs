@@ -223,3 +223,21 @@ fn what_a_user_sends_is_tagged_for_their_own_people_alone() {
     let sent = road.send(&bob, &[other], &message);
     assert!(!road.was_split(sent.id()));
 }
+
+/// Whoever has logged in is asked for their own list alone: Carl, who writes in Bob's name, learns nothing of Bob's.
+#[test]
+fn a_login_in_anothers_name_tags_nothing() {
+    let settings = Settings::new().set("personal.outbound", "tag");
+    let road = people(settings).main_cf(&Site::shared().dovecot.sasl()).start();
+    let (bob, carl) = (road.plan.address("bob"), road.plan.address("carl"));
+    let message = letter(&bob, "Sortant");
+    let subject_by = |login: &str| {
+        let mut session = road.smtp();
+        assert!(session.login(login).is_ok());
+        let sent = session.send(&bob, &[FRIEND.to_owned()], message.bytes());
+        let (_, copy) = road.copy(&sent, FRIEND);
+        String::from_utf8_lossy(copy.subject().expect("a Subject")).trim().to_owned()
+    };
+    assert_eq!([subject_by(&bob), subject_by("bob")], ["[PERSO] Sortant"; 2]);
+    assert_eq!([subject_by(&carl), subject_by("carl"), subject_by("dora")], ["Sortant"; 3]);
+}
