@@ -39,7 +39,7 @@
 //! | [`config`] | one struct, one default, one load, every problem with its line | `policy`, plain types of `milter` |
 //! | [`directory`] | what sessions look up: the cache, and the settings in force | all above but `config` |
 //! | [`metrics`] | totals per organisation and day | `milter`, `policy`, `store` |
-//! | [`explain`] | a verdict in words | `milter`, `policy` |
+//! | [`explain`] | a verdict in words | `milter`, `split`, `policy` |
 //! | [`app`] | the daemon, wired in start-up order | all above |
 //! | [`cli`] | one file a subcommand | all above |
 //!

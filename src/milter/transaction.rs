@@ -409,7 +409,7 @@ impl Transaction {
             Some(user) if self.is_own_copy(user, recipient.belied, marker) => {
                 decide(&user.policy, user.lists(), &message)
             }
-            Some(_) => Verdict::SHARED,
+            Some(_) => Verdict::BY_ANOTHER,
             None if recipient.shared.is_some() => Verdict::SHARED,
             None => Verdict::UNTOUCHED,
         };
