@@ -145,7 +145,9 @@ impl Postfix {
     /// The queue ids of the copies into which a message was split, once it has left the queue itself.
     pub fn copies_of(&self, id: &str) -> Vec<String> {
         self.settle(id);
-        let to_second_pass = |line: &&String| line.contains(": to=<") && line.contains("relay=127.0.0.1[127.0.0.1]:");
+        let relays = ["relay=127.0.0.1[127.0.0.1]:", "relay=::1[::1]:"];
+        let to_second_pass =
+            |line: &&String| line.contains(": to=<") && relays.iter().any(|relay| line.contains(relay));
         let log = self.log_of(id);
         let copies = log.iter().filter(to_second_pass).filter_map(|line| line.split("queued as ").nth(1));
         copies.map(|id| id.trim_end_matches(')').to_owned()).collect()

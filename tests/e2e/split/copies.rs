@@ -1,13 +1,14 @@
 //! What each copy is: the recipient's own, byte for byte, and for whoever has no entry the same as without us.
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 
 use super::road::{Plan, Road, without_ids};
 use crate::mailbox;
 use crate::message::{Message, contains};
 use crate::milter::Settings;
 use crate::relay::{FRIEND, STRANGER, letter};
-use crate::scratch::wait_until;
+use crate::scratch::{Port, wait_until};
 use crate::site::Site;
 use crate::smtp::Smtp;
 
@@ -48,6 +49,20 @@ fn one_recipient_alone_is_split_too_and_a_message_without_an_edit_is_not() {
     let sent = road.send(STRANGER, &["bob", "anne"], &message);
     assert!(!road.was_split(sent.id()));
     road.assert_copy(&sent, "anne", "INBOX", &message);
+}
+
+#[test]
+fn the_second_smtpd_may_be_at_an_ipv6_address() {
+    let copies = Port::reserve_at(Ipv6Addr::LOCALHOST.into());
+    let plan = Plan::with_copies_to(Settings::new(), copies).user("bob", &[]).user("anne", &[]);
+    let plan = plan.entries("bob", "personal", &[FRIEND]);
+    let road = plan.main_cf("inet_protocols = all").start();
+    let message = letter(FRIEND, "Six");
+    let sent = road.send(FRIEND, &["bob", "anne"], &message);
+    assert!(road.was_split(sent.id()));
+    road.assert_copy(&sent, "bob", "INBOX", &message.with_subject(" [PERSO] Six"));
+    road.assert_copy(&sent, "anne", "INBOX", &message);
+    assert_eq!(road.errors(), Vec::<String>::new());
 }
 
 #[test]
