@@ -6,7 +6,7 @@ mod split;
 
 use std::collections::BTreeSet;
 
-use super::postconf::Postconf;
+use super::postconf::{Postconf, words};
 use crate::cli::postfix_config::uses_folders;
 use crate::config::{Config, KeyLines, Parsed, Place, Problem, Role, Severity, SplitMode};
 use crate::policy::action::OutboundAction;
@@ -169,12 +169,11 @@ impl Check<'_> {
 
     /// The words of a value; `postconf -P` leaves the names of parameters in it (`$mua_sender_restrictions`).
     fn expanded(&self, value: &str) -> Vec<String> {
-        let words = value.split([',', ' ', '\t']).filter(|word| !word.is_empty());
         let expand = |word: &str| match word.strip_prefix('$') {
             Some(name) => self.postconf.words(name.trim_matches(['{', '}', '(', ')'])).map(str::to_owned).collect(),
             None => vec![word.to_owned()],
         };
-        words.flat_map(expand).collect()
+        words(value).flat_map(expand).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::milters::{Caller, entries};
 use super::{Check, master};
-use crate::cli::check::postconf::{self, Lookup};
+use crate::cli::check::postconf::{self, Lookup, words};
 use crate::cli::postfix_config::Directories;
 use crate::cli::postfix_config::split::{
     RECIPIENT_LIMIT, Service, Setting, TRANSPORT, filter, inet, received_line, services,
@@ -122,7 +122,7 @@ impl Check<'_> {
     fn expands_aliases(&mut self) {
         for service in self.edges() {
             let (value, _) = self.effective(&service, "receive_override_options");
-            if value.split([',', ' ', '\t']).any(|word| word == "no_address_mappings") {
+            if words(value).any(|word| word == "no_address_mappings") {
                 let what = format!(
                     "{service} leaves aliases and always_bcc to a content filter, round which copies go: they are never expanded"
                 );
@@ -271,10 +271,7 @@ impl Check<'_> {
 
     /// Whether a value does what the one printed does.
     fn is_sound(&self, setting: &Setting, value: &str, key: Option<&SplitKey>) -> bool {
-        let words = |text: &str| -> Vec<String> {
-            let words = text.split([',', ' ', '\t']).filter(|word| !word.is_empty());
-            words.map(str::to_owned).collect()
-        };
+        let words = |text: &str| words(text).map(str::to_owned).collect::<Vec<_>>();
         let holds_all = || words(&setting.value).iter().all(|word| words(value).contains(word));
         match setting.name {
             // What it is called in the log is the postmaster's to say.
