@@ -20,6 +20,9 @@ use aws_lc_rs::hmac;
 use crate::policy::address::Address;
 use crate::policy::plan::Direction;
 
+/// What the names of both ends of the second pass end in: no host of the Internet has such a name (RFC 2606).
+pub const HOST_SUFFIX: &str = ".perso-milter.invalid";
+
 /// The name of the header.
 pub const HEADER: &str = "X-Perso-Split";
 
@@ -70,7 +73,7 @@ impl SplitKey {
     /// The names by which the two ends of the second pass greet each other, sender first. Their Received header is removed
     /// by these names: a sender who could guess them would see, by one of their own, which copies were split.
     pub fn host_names(&self) -> [String; 2] {
-        ["edge", "split"].map(|end| format!("{end}.{}.perso-milter.invalid", self.label))
+        ["edge", "split"].map(|end| format!("{end}.{}{HOST_SUFFIX}", self.label))
     }
 
     /// That `user` sends the message.
