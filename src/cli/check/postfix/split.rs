@@ -28,6 +28,7 @@ impl Check<'_> {
         if mode == SplitMode::Off {
             return;
         }
+        self.speaks_to_the_second_smtpd();
         self.splits_one_by_one();
         self.delivers_one_by_one();
         self.keeps_the_trace();
@@ -61,6 +62,19 @@ impl Check<'_> {
     fn error_in_master(&mut self, key: String, what: String, remedy: String) {
         let place = master(&self.postconf.place());
         self.problems.push(Problem { severity: Severity::Error, place, key, what, remedy });
+    }
+
+    /// Postfix opens no socket of a family that it does not use.
+    fn speaks_to_the_second_smtpd(&mut self) {
+        let address = self.config.split.address.socket_address();
+        let (family, other) = if address.is_ipv4() { ("ipv4", "[::1]") } else { ("ipv6", "127.0.0.1") };
+        let families = self.postconf.get("inet_protocols").to_owned();
+        if !families.is_empty() && !words(&families).any(|word| [family, "all"].contains(&word)) {
+            let what = format!("it is {families} and split.address is {address}: copies stay in the queue");
+            let remedy = self.postconf.command(&format!("inet_protocols = {families}, {family}"));
+            let remedy = format!("{remedy}, or write split.address = \"{other}:{}\"", address.port());
+            self.error("inet_protocols", what, remedy);
+        }
     }
 
     fn splits_one_by_one(&mut self) {

@@ -265,6 +265,23 @@ fn what_main_cf_lacks_is_found() {
 }
 
 #[test]
+fn the_second_smtpd_is_of_a_family_that_postfix_uses() {
+    let six = SPLIT.replace("127.0.0.1:10026", "[::1]:10026");
+    let family = |config: &str, protocols: &str| -> Vec<String> {
+        let found = SplitPostfix::sound().set(&format!("inet_protocols = {protocols}")).found(config);
+        found.into_iter().filter(|finding| finding.contains("main.cf: inet_protocols: ")).collect()
+    };
+    for (config, protocols) in [(SPLIT, "all"), (SPLIT, "ipv4"), (SPLIT, "ipv6, ipv4"), (&six, "all"), (&six, "ipv6")] {
+        assert_eq!(family(config, protocols), Vec::<String>::new(), "{protocols}");
+    }
+    let found = family(SPLIT, "ipv6");
+    let remedy = "postconf -e 'inet_protocols = ipv6, ipv4', or write split.address = \"[::1]:10026\"";
+    assert!(found.len() == 1 && found[0].ends_with(remedy), "{found:#?}");
+    let found = family(&six, "ipv4");
+    assert!(found.len() == 1 && found[0].contains("split.address is [::1]:10026: copies stay"), "{found:#?}");
+}
+
+#[test]
 fn a_filter_of_port_25_is_not_gone_round() {
     let mut postfix = SplitPostfix::sound();
     postfix.overrides.push("smtp/inet/content_filter = scan:[127.0.0.1]:10024".to_owned());
