@@ -3,17 +3,19 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use crate::milter::client::message::Message;
+use crate::milter::client::message::{Header, Message};
 use crate::milter::settings::{Decided, DecidedRecipient, Directory, Pass, Settings};
-use crate::milter::transaction::Transaction;
+use crate::milter::transaction::{Submitter, Transaction};
 use crate::policy::action::SplitMode;
 use crate::policy::address::Address;
 use crate::policy::authres::{Authentication, Method};
 use crate::policy::decide::{Addressed, Because, Identity, Level, Match, Outcome, Overridden, Verdict};
 use crate::policy::list::{Globs, ListKind, Scope, UserLists};
 use crate::policy::organisation::{OrgPolicy, Proof};
-use crate::policy::plan::{Circumstances, Delivery, Direction, Effect, Rejection};
+use crate::policy::original;
+use crate::policy::plan::{Circumstances, Delivery, Direction, Effect, Rejection, mailbox_candidates};
 use crate::policy::subject::{LeadingSpace, decoded};
+use crate::split::{self, Marker};
 
 /// The language of the words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,47 +75,87 @@ pub fn explain(
     raw: &[u8],
 ) -> Vec<Explained> {
     let message = Message::parse(raw);
+    let at_edge = at_edge(&directory.settings(), direction);
+    let alone = Circumstances { rejection: Rejection::Never, split: SplitMode::Off, ..at_edge };
+    let passed = |circumstances, recipients: &[&str]| {
+        let pass = Passed { pass: Pass::First, circumstances, sender, arguments: &[] };
+        pass.decided(directory, recipients, &message)
+    };
+    let all: Vec<&str> = recipients.iter().map(String::as_str).collect();
+    let copies = |one: Explained| if one.is_split { passed(alone, &[&one.recipient]) } else { vec![one] };
+    let mut explained: Vec<Explained> = passed(at_edge, &all).into_iter().flat_map(copies).collect();
+    let position = |one: &Explained| recipients.iter().position(|r| *r == one.recipient);
+    explained.sort_by_key(position);
+    explained
+}
+
+/// The same for copies as they come to the second pass, of a message that was addressed to `original`.
+pub fn explain_copies(
+    directory: &impl Directory,
+    direction: Direction,
+    sender: &str,
+    recipients: &[String],
+    original: &str,
+    raw: &[u8],
+) -> Vec<Explained> {
     let settings = directory.settings();
-    let circumstances = Circumstances {
+    let user_of = |path: &str| {
+        let mut candidates = mailbox_candidates(Address::from_path(path.as_bytes())?, settings.delimiter);
+        candidates.find_map(|address| directory.lists(&address)).map(|lists| lists.user())
+    };
+    let key = &settings.split_key;
+    let marker = Marker {
+        direction,
+        sender: user_of(sender).map(|user| key.sender(user)),
+        users: user_of(original).map(|user| key.addressed(user)).into_iter().collect(),
+        claims: Vec::new(),
+    };
+    let mut message = Message::parse(raw);
+    message.headers.push(Header { name: split::HEADER.into(), value: key.write(&marker).into_bytes() });
+    let circumstances =
+        Circumstances { rejection: Rejection::Never, split: SplitMode::Off, ..at_edge(&settings, direction) };
+    let argument = original::argument(original);
+    let pass = Passed { pass: Pass::Second, circumstances, sender, arguments: &[argument.as_bytes()] };
+    recipients.iter().flat_map(|recipient| pass.decided(directory, &[recipient], &message)).collect()
+}
+
+fn at_edge(settings: &Settings, direction: Direction) -> Circumstances {
+    Circumstances {
         rejection: Rejection::Allowed,
         direction,
         delimiter: settings.delimiter,
         leading: LeadingSpace::Kept,
         hold: true,
         split: settings.split,
-    };
-    let decided = |circumstances, recipients: &[&str]| decided(directory, circumstances, sender, recipients, &message);
-    let all: Vec<&str> = recipients.iter().map(String::as_str).collect();
-    let alone = Circumstances { rejection: Rejection::Never, split: SplitMode::Off, ..circumstances };
-    let copies = |one: Explained| {
-        if one.is_split { decided(alone, &[one.recipient.as_str()]) } else { vec![one] }
-    };
-    let mut explained: Vec<Explained> = decided(circumstances, &all).into_iter().flat_map(copies).collect();
-    let position = |one: &Explained| recipients.iter().position(|r| *r == one.recipient);
-    explained.sort_by_key(position);
-    explained
+    }
 }
 
-/// What one pass makes of a message.
-fn decided(
-    directory: &impl Directory,
+/// How a message passes.
+struct Passed<'a> {
+    pass: Pass,
     circumstances: Circumstances,
-    sender: &str,
-    recipients: &[&str],
-    message: &Message,
-) -> Vec<Explained> {
-    let subject = message.values("Subject").next().map(<[u8]>::to_vec).unwrap_or_default();
-    let capture = Capture { inner: directory, subject, explained: RefCell::default() };
-    let mut transaction =
-        Transaction::new(directory, directory.settings(), Pass::First, circumstances, sender.as_bytes());
-    for recipient in recipients {
-        transaction.recipient(&capture, recipient.as_bytes(), std::iter::empty(), true);
+    sender: &'a str,
+    /// ESMTP arguments of every recipient.
+    arguments: &'a [&'a [u8]],
+}
+
+impl Passed<'_> {
+    /// What becomes of a message.
+    fn decided(&self, directory: &impl Directory, recipients: &[&str], message: &Message) -> Vec<Explained> {
+        let subject = message.values("Subject").next().map(<[u8]>::to_vec).unwrap_or_default();
+        let capture = Capture { inner: directory, subject, explained: RefCell::default() };
+        let submitter = Submitter { path: self.sender.as_bytes(), login: None };
+        let settings = directory.settings();
+        let mut transaction = Transaction::new(directory, settings, self.pass, self.circumstances, submitter);
+        for recipient in recipients {
+            transaction.recipient(&capture, recipient.as_bytes(), self.arguments.iter().copied(), true);
+        }
+        for header in &message.headers {
+            transaction.header(&header.name, &header.value);
+        }
+        transaction.finish(&capture);
+        capture.explained.into_inner()
     }
-    for header in &message.headers {
-        transaction.header(&header.name, &header.value);
-    }
-    transaction.finish(&capture);
-    capture.explained.into_inner()
 }
 
 /// A directory that keeps what became of the message.
@@ -170,7 +212,7 @@ pub fn explained(
         effect.is_some_and(|effect| matches!(effect.delivery, Delivery::AsAddressed | Delivery::DetailRemoved));
     Explained {
         recipient: String::from_utf8_lossy(recipient.path).into_owned(),
-        is_user: recipient.organisation.is_some() && recipient.verdict.reason.addressed == Addressed::Personally,
+        is_user: recipient.organisation.is_some() && recipient.verdict.reason.addressed != Addressed::Shared,
         verdict: recipient.verdict,
         result,
         headers_left_out: effect.is_some_and(|effect| effect.headers_left_out),
@@ -220,6 +262,8 @@ impl Explained {
         let mut parts = Vec::new();
         if reason.addressed == Addressed::Shared {
             parts.push(shared_address(language).to_owned());
+        } else if reason.addressed == Addressed::ByAnother {
+            parts.push(by_another(language).to_owned());
         } else if !self.is_user {
             parts.push(if french { "n'est pas un utilisateur" } else { "not a user" }.to_owned());
         } else if reason.paused {
@@ -264,6 +308,14 @@ pub fn shared_address(language: Language) -> &'static str {
     match language {
         Language::English => "shared address: others get this mail too, so nobody's list applies",
         Language::French => "adresse partagée : d'autres reçoivent aussi ce courrier, aucune liste ne s'applique",
+    }
+}
+
+/// Why nobody's list decides a copy that the MTA led to a user from somebody else's address.
+pub fn by_another(language: Language) -> &'static str {
+    match language {
+        Language::English => "first addressed to somebody else (ORCPT), so nobody's list applies",
+        Language::French => "adressé d'abord à quelqu'un d'autre (ORCPT), aucune liste ne s'applique",
     }
 }
 

@@ -39,7 +39,7 @@
 //! | [`config`] | one struct, one default, one load, every problem with its line | `policy`, plain types of `milter` |
 //! | [`directory`] | what sessions look up: the cache, and the settings in force | all above but `config` |
 //! | [`metrics`] | totals per organisation and day | `milter`, `policy`, `store` |
-//! | [`explain`] | a verdict in words | `milter`, `policy` |
+//! | [`explain`] | a verdict in words | `milter`, `split`, `policy` |
 //! | [`bench`] | the MTA's side as a load generator, and the store it is measured on | the MTA's side of `milter`, `store`, `policy` |
 //! | [`app`] | the daemon, wired in start-up order | all above |
 //! | [`cli`] | one file a subcommand | all above |
@@ -82,6 +82,7 @@
 //! - **The role `split` never refuses and never lets a marker through**: over a limit it answers 451, since a copy that passed
 //!   unedited would show the marker. Whose copy it is says RCPT, unless ORCPT names somebody else of ours; what a sender wrote
 //!   there is noted by the first pass and set aside by the second.
+//! - **Who sends is settled by the first pass**, which sees the login (SASL): the marker names the user whose list is asked.
 //! - **No log line of the second pass** tells of a copy: it would say which messages were split, and so whose list has the sender.
 //! - **Settings are built whole and swapped** ([`directory`]); a message keeps those of its MAIL to its end.
 //!

@@ -79,7 +79,7 @@ impl Totals {
                 add(Kind::Split);
                 continue;
             }
-            if recipient.verdict.reason.addressed == Addressed::Shared {
+            if recipient.verdict.reason.addressed != Addressed::Personally {
                 add(Kind::SharedAddress);
                 continue;
             }

@@ -1,10 +1,11 @@
 //! The split marker: the header `X-Perso-Split`, by which Postfix knows a message that it must split, and by which the
 //! second pass knows that it is ours.
 //!
-//! Format: `TOKEN;DIRECTION;USERS;CLAIMS`. TOKEN is 32 hexadecimal digits that only this store's relay knows. DIRECTION is
-//! `in` or `out`, as the edge decided it. USERS and CLAIMS are words of 16 hexadecimal digits, separated by commas, and may
-//! be empty: keyed hashes of the users whom the sender addressed ([`SplitKey::addressed`]), and of the original recipients
-//! that the sender named for them ([`SplitKey::claim`]). Long lists are folded between two words.
+//! Format: `TOKEN;DIRECTION;SENDER;USERS;CLAIMS`. TOKEN is 32 hexadecimal digits that only this store's relay knows.
+//! DIRECTION is `in` or `out`, as the edge decided it. SENDER, USERS and CLAIMS are words of 16 hexadecimal digits, separated
+//! by commas, and may be empty: keyed hashes of the user whose list is asked about what they send ([`SplitKey::sender`]), of
+//! the users whom the sender addressed ([`SplitKey::addressed`]), and of the original recipients that the sender named for
+//! them ([`SplitKey::claim`]). Long lists are folded between two words.
 //!
 //! The second pass decides for the users in the list alone: whom only an alias of the MTA or another milter has put in is
 //! decided by nobody's list, as they would be alone. It believes no marker without the token. Postfix's header check sees
@@ -19,10 +20,13 @@ use aws_lc_rs::hmac;
 use crate::policy::address::Address;
 use crate::policy::plan::Direction;
 
+/// What the names of both ends of the second pass end in: no host of the Internet has such a name (RFC 2606).
+pub const HOST_SUFFIX: &str = ".perso-milter.invalid";
+
 /// The name of the header.
 pub const HEADER: &str = "X-Perso-Split";
 
-/// Most words in one marker: more, and the header would no longer fit a packet of the milter protocol.
+/// Most words in one marker, besides the sender's: more, and the header would no longer fit a packet of the milter protocol.
 pub const MAX_WORDS: usize = 3000;
 
 /// Words in one line of the header.
@@ -37,6 +41,8 @@ pub struct Word(u64);
 pub struct Marker {
     /// Which way the message goes.
     pub direction: Direction,
+    /// The user of ours who sends it, where the first pass is sure of them.
+    pub sender: Option<Word>,
     /// The users whom the sender addressed.
     pub users: Vec<Word>,
     /// Original recipients that the sender named for them.
@@ -67,7 +73,12 @@ impl SplitKey {
     /// The names by which the two ends of the second pass greet each other, sender first. Their Received header is removed
     /// by these names: a sender who could guess them would see, by one of their own, which copies were split.
     pub fn host_names(&self) -> [String; 2] {
-        ["edge", "split"].map(|end| format!("{end}.{}.perso-milter.invalid", self.label))
+        ["edge", "split"].map(|end| format!("{end}.{}{HOST_SUFFIX}", self.label))
+    }
+
+    /// That `user` sends the message.
+    pub fn sender(&self, user: u64) -> Word {
+        self.word(b"perso-milter split sender", user, b"")
     }
 
     /// That the sender addressed `user`.
@@ -99,7 +110,7 @@ impl SplitKey {
         };
         let mut value = format!("{};{direction}", self.token);
         let mut count = 0;
-        for words in [&marker.users, &marker.claims] {
+        for words in [marker.sender.as_slice(), &marker.users, &marker.claims] {
             for (index, Word(word)) in words.iter().enumerate() {
                 value.push(if index == 0 { ';' } else { ',' });
                 if count > 0 && count % WORDS_A_LINE == 0 {
@@ -131,7 +142,8 @@ impl SplitKey {
             let words = field.split(',').filter(|word| !word.is_empty());
             words.map(|word| u64::from_str_radix(word, 16).map(Word)).collect::<Result<_, _>>().ok()
         };
-        Some(Marker { direction, users: words(fields.next()?)?, claims: words(fields.next()?)? })
+        let sender = words(fields.next()?)?.first().copied();
+        Some(Marker { direction, sender, users: words(fields.next()?)?, claims: words(fields.next()?)? })
     }
 }
 
@@ -162,13 +174,15 @@ mod tests {
         let key = SplitKey::new(&[1; 32]);
         let claims: Vec<Word> = (0..100).map(|user| key.claim(&address("team@org.example"), user)).collect();
         let users: Vec<Word> = (0..50).map(|user| key.addressed(user)).collect();
-        for (direction, users, claims) in [
-            (Direction::Inbound, vec![], vec![]),
-            (Direction::Outbound, users.clone(), claims.clone()),
-            (Direction::Inbound, users, vec![]),
-            (Direction::Inbound, vec![], claims),
+        for (direction, sender, users, claims) in [
+            (Direction::Inbound, None, vec![], vec![]),
+            (Direction::Outbound, Some(key.sender(7)), users.clone(), claims.clone()),
+            (Direction::Outbound, Some(key.sender(7)), vec![], vec![]),
+            (Direction::Outbound, None, users.clone(), claims.clone()),
+            (Direction::Inbound, None, users, vec![]),
+            (Direction::Inbound, None, vec![], claims),
         ] {
-            let marker = Marker { direction, users, claims };
+            let marker = Marker { direction, sender, users, claims };
             let value = key.write(&marker);
             assert_eq!(key.read(format!(" {value}").as_bytes()).as_ref(), Some(&marker));
             assert_eq!(SplitKey::new(&[2; 32]).read(value.as_bytes()), None);
@@ -184,13 +198,15 @@ mod tests {
         assert_ne!(claim, key.claim(&address("team@org.example"), 8));
         assert_ne!(claim, key.claim(&address("teams@org.example"), 7));
         assert_ne!(key.addressed(7), key.addressed(8));
+        assert_ne!(key.addressed(7), key.sender(7));
     }
 
     #[test]
     fn the_longest_marker_fits_a_packet() {
         let key = SplitKey::new(&[1; 32]);
-        let words = vec![key.addressed(1); MAX_WORDS];
-        assert!(key.write(&Marker { direction: Direction::Inbound, users: words, claims: Vec::new() }).len() < 60_000);
+        let users = vec![key.addressed(1); MAX_WORDS];
+        let marker = Marker { direction: Direction::Outbound, sender: Some(key.sender(1)), users, claims: Vec::new() };
+        assert!(key.write(&marker).len() < 60_000);
     }
 
     proptest! {

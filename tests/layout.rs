@@ -42,7 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["policy", "milter::listen", "milter::network", "milter::settings"]),
     ("metrics", &["policy", "store", "milter::settings"]),
     ("directory", &["policy", "mark", "split", "store", "cache", "metrics", "milter::network", "milter::settings"]),
-    ("explain", &["policy", "milter::client::message", "milter::settings", "milter::transaction"]),
+    ("explain", &["policy", "split", "milter::client::message", "milter::settings", "milter::transaction"]),
     // The MTA's side once more, and the store that it is measured on.
     (
         "bench",

@@ -105,6 +105,7 @@ fn findings(args: &Args, loaded: &Loaded) -> Vec<Problem> {
         return problems;
     }
     problems.extend(listener::findings(&loaded.parsed, &listener::System::read(Path::new("/etc"))));
+    problems.extend(listener::second_smtpd(&loaded.parsed));
     problems.extend(store::findings(&loaded.parsed));
     let sendmail = sendmail::read(args.sendmail_cf.as_deref(), &loaded.parsed.config.milter.listeners);
     // A machine has one of the two, unless both are named.

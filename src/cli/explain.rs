@@ -15,7 +15,7 @@ use super::lists::{self, ListsFile};
 use super::{ConfigOption, policy_of, print_json, printable};
 use crate::app::open_store;
 use crate::directory::Defaults;
-use crate::explain::{Explained, Language, explain, shared_address, unproven_text};
+use crate::explain::{Explained, Language, by_another, explain, explain_copies, shared_address, unproven_text};
 use crate::milter::client::message::Message;
 use crate::policy::action::SplitMode;
 use crate::policy::address::Address;
@@ -43,6 +43,9 @@ pub struct Args {
     /// Take organisation and lists from this file instead of the store
     #[arg(long, value_name = "FILE.toml")]
     lists: Option<PathBuf>,
+    /// The address that the message was sent to, where Postfix led it to each --rcpt by an alias (ORCPT)
+    #[arg(long, value_name = "ADDR")]
+    orcpt: Option<String>,
     /// The message is one that a user of ours sends
     #[arg(long)]
     outbound: bool,
@@ -72,6 +75,11 @@ pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?.parsed.config;
     let sender = args.from.clone().unwrap_or_else(|| sender_of(&raw));
     let defaults = Defaults::from(&config);
+    if args.orcpt.is_some() && defaults.split == SplitMode::Off {
+        bail!(
+            "--orcpt is told of copies alone, and split.mode is off; give the address that the message was sent to with --rcpt"
+        );
+    }
     let Some(file) = &args.lists else {
         let store = open_store(&config, &system_clock(), SealAccess::Never)?;
         return masked(&*store, &defaults, args);
@@ -82,7 +90,10 @@ pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     for refusal in file.refusals() {
         eprintln!("note: the console would refuse {refusal}");
     }
-    let explained = explain(&file.directory(), direction, &sender, &args.recipients, &raw);
+    let explained = match &args.orcpt {
+        Some(original) => explain_copies(&file.directory(), direction, &sender, &args.recipients, original, &raw),
+        None => explain(&file.directory(), direction, &sender, &args.recipients, &raw),
+    };
     if args.json {
         print_json(&explained.iter().map(to_json).collect())?;
     } else {
@@ -150,6 +161,8 @@ fn print(one: &Explained, language: Language) -> std::io::Result<()> {
 /// Whom an address reaches, as far as it is no secret.
 enum Reached {
     User(User),
+    /// A user, by somebody else's address.
+    ByAnother,
     Several,
     Nobody,
 }
@@ -167,13 +180,16 @@ fn masked(store: &dyn Store, defaults: &Defaults, args: &Args) -> anyhow::Result
     let organisations = store.organisations()?;
     let mut rows = Vec::new();
     for recipient in &args.recipients {
-        let reached = reached(store, defaults, recipient)?;
+        let reached = match (reached(store, defaults, recipient)?, &args.orcpt) {
+            (Reached::User(user), Some(original)) if !is_own(store, defaults, &user, original)? => Reached::ByAnother,
+            (reached, _) => reached,
+        };
         let unproven = match &reached {
             Reached::User(user) => {
                 let organisation = organisations.iter().find(|one| one.id == user.organisation);
                 organisation.map(|one| unproven(defaults, one, user.options)).unwrap_or_default()
             }
-            Reached::Several | Reached::Nobody => Vec::new(),
+            Reached::ByAnother | Reached::Several | Reached::Nobody => Vec::new(),
         };
         rows.push(Row { recipient, reached, unproven });
     }
@@ -189,11 +205,8 @@ fn masked(store: &dyn Store, defaults: &Defaults, args: &Args) -> anyhow::Result
                 say!("  verdict  masked: what becomes of the message depends on lists that only this user may see")?;
                 say!("  remedy   the user asks in the console; to try rules out, give lists with --lists FILE.toml")?;
             }
-            Reached::Several => {
-                say!("  verdict  none")?;
-                say!("  reason   {}", shared_address(language))?;
-                say!("  result   delivered")?;
-            }
+            Reached::Several => untouched(shared_address(language))?,
+            Reached::ByAnother => untouched(by_another(language))?,
             Reached::Nobody => {
                 say!("  verdict  none: not a user")?;
                 say!("  result   delivered")?;
@@ -202,6 +215,17 @@ fn masked(store: &dyn Store, defaults: &Defaults, args: &Args) -> anyhow::Result
         unproven.iter().try_for_each(|folder| say!("  note     {}", unproven_text(folder, language)))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn untouched(reason: &str) -> std::io::Result<()> {
+    say!("  verdict  none")?;
+    say!("  reason   {reason}")?;
+    say!("  result   delivered")
+}
+
+/// Whether an address, as the sender wrote it, is one of a user's own.
+fn is_own(store: &dyn Store, defaults: &Defaults, user: &User, path: &str) -> Result<bool, StoreError> {
+    Ok(matches!(reached(store, defaults, path)?, Reached::User(found) if found.id == user.id))
 }
 
 /// Whom a path reaches, by the first form of it that is known. A user's own address that others have too is decided once
@@ -223,14 +247,19 @@ fn reached(store: &dyn Store, defaults: &Defaults, path: &str) -> Result<Reached
 
 fn masked_json(row: &Row<'_>) -> serde_json::Value {
     let Row { recipient, reached, unproven } = row;
-    let is_user = matches!(reached, Reached::User(_));
-    let (verdict, result) = if is_user { ("masked", "masked") } else { ("none", "delivered") };
+    let is_user = matches!(reached, Reached::User(_) | Reached::ByAnother);
+    let is_masked = matches!(reached, Reached::User(_));
+    let (verdict, result) = if is_masked { ("masked", "masked") } else { ("none", "delivered") };
     let mut told = json!({
         "rcpt": recipient, "user": is_user, "verdict": verdict, "result": result, "unproven_folders": unproven,
     });
-    if matches!(reached, Reached::Several) {
-        let [en, fr] = [Language::English, Language::French].map(shared_address);
-        told["reason"] = json!({ "en": en, "fr": fr });
+    let reason: Option<fn(Language) -> &'static str> = match reached {
+        Reached::Several => Some(shared_address),
+        Reached::ByAnother => Some(by_another),
+        Reached::User(_) | Reached::Nobody => None,
+    };
+    if let Some(reason) = reason {
+        told["reason"] = json!({ "en": reason(Language::English), "fr": reason(Language::French) });
     }
     told
 }

@@ -16,7 +16,7 @@ use super::frame::{Frame, FrameDecoder, FrameError};
 use super::negotiate::{Agreement, Event, NegotiationError, Offer, Wanted, negotiate};
 use super::reply::{HeaderName, HeaderValue, Reply, ReplyCode, ReplyError, Text};
 use super::settings::{Directory, Pass, Role, Settings};
-use super::transaction::{MessageAnswer, OverLimit, RecipientAnswer, Transaction};
+use super::transaction::{MessageAnswer, OverLimit, RecipientAnswer, Submitter, Transaction};
 use super::wire::{Actions, FRAME_MAX, LENGTH_BYTES, Protocol, Stage, command};
 use crate::policy::action::SplitMode;
 use crate::policy::plan::{Circumstances, Direction, Modification, Rejection};
@@ -193,7 +193,8 @@ struct Conversation {
     phase: Phase,
     agreement: Option<Agreement>,
     client: Client,
-    authenticated: bool,
+    /// `{auth_authen}`: the name by which the MTA's client has logged in.
+    login: Option<Box<str>>,
     queue_id: Option<QueueId>,
     transaction: Option<Box<Transaction>>,
     /// How many messages began, modulo 2^32.
@@ -208,7 +209,7 @@ impl<D: Directory> Session<D> {
             phase: Phase::Greeting,
             agreement: None,
             client: Client::default(),
-            authenticated: false,
+            login: None,
             queue_id: None,
             transaction: None,
             begun: 0,
@@ -344,7 +345,9 @@ impl Conversation {
         for (name, value) in macros.iter() {
             match name {
                 b"daemon_name" => self.client.daemon_name = Some(text(value).into()),
-                b"auth_authen" if macros.event == command::MAIL => self.authenticated = !value.is_empty(),
+                b"auth_authen" if macros.event == command::MAIL => {
+                    self.login = (!value.is_empty()).then(|| text(value).into());
+                }
                 b"i" => self.queue_id = Some(queue_id(value)),
                 _ => {}
             }
@@ -365,8 +368,8 @@ impl Conversation {
     fn mail(&mut self, directory: &impl Directory, role: Role, envelope: &EnvelopeAddress<'_>) {
         let settings = directory.settings();
         let circumstances = self.circumstances(&settings, role);
-        self.transaction =
-            Some(Box::new(Transaction::new(directory, settings, role.pass(), circumstances, envelope.address)));
+        let submitter = Submitter { path: envelope.address, login: self.login.as_deref() };
+        self.transaction = Some(Box::new(Transaction::new(directory, settings, role.pass(), circumstances, submitter)));
         self.begun = self.begun.wrapping_add(1);
     }
 
@@ -380,7 +383,7 @@ impl Conversation {
             .daemon_name
             .as_ref()
             .is_some_and(|name| settings.submission_daemons.iter().any(|known| **known == **name));
-        let outbound = local || is_ours || submitted || self.authenticated;
+        let outbound = local || is_ours || submitted || self.login.is_some();
         let may = |actions| self.agreement.is_some_and(|agreement| agreement.may(actions));
         let keeps_space = self.agreement.is_some_and(|agreement| agreement.has(Protocol::HDR_LEADSPC));
         Circumstances {
@@ -459,7 +462,7 @@ impl Conversation {
     fn forget_message(&mut self) {
         self.transaction = None;
         self.queue_id = None;
-        self.authenticated = false;
+        self.login = None;
     }
 
     fn forget_connection(&mut self) {

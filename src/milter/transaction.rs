@@ -93,6 +93,15 @@ impl User {
     }
 }
 
+/// Who hands a message over.
+#[derive(Clone, Copy)]
+pub struct Submitter<'a> {
+    /// The envelope sender as received.
+    pub path: &'a [u8],
+    /// The name by which they have logged in (SASL), if they have.
+    pub login: Option<&'a str>,
+}
+
 /// The answer to RCPT.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecipientAnswer {
@@ -134,20 +143,20 @@ pub enum MessageAnswer {
 }
 
 impl Transaction {
-    /// Begins a message at MAIL. `path` is the envelope sender as received.
+    /// Begins a message at MAIL.
     pub fn new(
         directory: &impl Directory,
         settings: Arc<Settings>,
         pass: Pass,
         circumstances: Circumstances,
-        path: &[u8],
+        submitter: Submitter<'_>,
     ) -> Self {
-        let sender = Address::from_path(path);
+        let sender = Address::from_path(submitter.path);
         let sender = sender.map(|address| Sender::envelope(address, &settings.authentication.forwarders));
         // The second pass learns the direction from the marker, among the headers.
         let may_be_outbound = circumstances.direction == Direction::Outbound || pass == Pass::Second;
         let sending = sender.as_ref().filter(|_| settings.marks_outbound() && may_be_outbound);
-        let sending = sending.and_then(|sender| user(directory, &settings, sender.address().clone()));
+        let sending = sending.and_then(|sender| sending_as(directory, &settings, sender.address(), submitter.login));
         Self {
             settings,
             pass,
@@ -305,7 +314,7 @@ impl Transaction {
             },
             ..self.for_shared_addresses()
         };
-        let sending = self.sending_user(directory, circumstances.direction);
+        let sending = self.sending_user(directory, circumstances.direction, marker.as_ref());
         let mut verdicts = self.verdicts(marker.as_ref());
         for (recipient, verdict) in self.recipients.iter().zip(&mut verdicts) {
             let address = sending.and_then(|_| Address::from_path(&recipient.path));
@@ -334,7 +343,7 @@ impl Transaction {
         });
         match plan.reject {
             Some(text) => MessageAnswer::Reject(text),
-            None => MessageAnswer::Accept(self.with_own_headers(plan)),
+            None => MessageAnswer::Accept(self.with_own_headers(plan, sending)),
         }
     }
 
@@ -347,11 +356,14 @@ impl Transaction {
         Circumstances { rejection: Rejection::Never, split: SplitMode::Edits, ..self.circumstances }
     }
 
-    /// The user whose personal list is asked about the recipients: who sends, as envelope and From agree.
-    fn sending_user(&self, directory: &impl Directory, direction: Direction) -> Option<&User> {
+    /// The user whose personal list is asked about the recipients: who sends, as login, envelope and From agree. The second
+    /// pass does not see the login, and believes the first.
+    fn sending_user(&self, directory: &impl Directory, direction: Direction, marker: Option<&Marker>) -> Option<&User> {
         let sender = self.sending.as_ref().filter(|_| direction == Direction::Outbound)?;
         let author = user(directory, &self.settings, self.facts.header_sender()?)?;
-        (author.lists.user() == sender.lists.user()).then_some(sender)
+        let told = || self.settings.split_key.sender(sender.lists.user());
+        let is_told = self.pass == Pass::First || marker.is_some_and(|marker| marker.sender == Some(told()));
+        (is_told && author.lists.user() == sender.lists.user()).then_some(sender)
     }
 
     fn over_limit(&self) -> Option<OverLimit> {
@@ -396,7 +408,7 @@ impl Transaction {
             Some(user) if self.is_own_copy(user, recipient.belied, marker) => {
                 decide(&user.policy, user.lists(), &message)
             }
-            Some(_) => Verdict::SHARED,
+            Some(_) => Verdict::BY_ANOTHER,
             None if recipient.shared.is_some() => Verdict::SHARED,
             None => Verdict::UNTOUCHED,
         };
@@ -421,11 +433,11 @@ impl Transaction {
     }
 
     /// The modifications with the headers that need a key among them, before any recipient is deleted.
-    fn with_own_headers(&self, plan: Plan) -> Vec<Modification> {
+    fn with_own_headers(&self, plan: Plan, sending: Option<&User>) -> Vec<Modification> {
         let mut modifications = plan.modifications;
         let headers = match plan.mark {
             Some(mark) => self.mark_headers(mark, &plan.signed_subject),
-            None if plan.split => vec![self.split_header()],
+            None if plan.split => vec![self.split_header(sending)],
             None => return modifications,
         };
         let at = modifications.iter().position(|m| matches!(m, Modification::DeleteRecipient { .. }));
@@ -434,11 +446,12 @@ impl Transaction {
         modifications
     }
 
-    fn split_header(&self) -> Modification {
+    fn split_header(&self, sending: Option<&User>) -> Modification {
         let key = &self.settings.split_key;
         let users = self.recipients.iter().filter_map(|recipient| recipient.user.as_ref());
         let marker = Marker {
             direction: self.circumstances.direction,
+            sender: sending.map(|user| key.sender(user.lists.user())),
             users: users.map(|user| key.addressed(user.lists.user())).collect(),
             claims: self.claims.clone(),
         };
@@ -470,6 +483,17 @@ impl<F: FnOnce() -> Known> Proof for LazyProof<F> {
     fn of(&self, identity: Identity) -> Authentication {
         self.0.of(identity)
     }
+}
+
+/// The envelope sender as a user of ours. Who has logged in is that user: the login is an address of theirs, or a name that
+/// with the sender's domain is one. Otherwise nobody's list is asked, or one user could try out another's.
+fn sending_as(directory: &impl Directory, settings: &Settings, sender: &Address, login: Option<&str>) -> Option<User> {
+    let known = user(directory, settings, sender.clone())?;
+    let Some(login) = login else { return Some(known) };
+    let own =
+        if login.contains('@') { Address::parse(login).ok() } else { Address::from_parts(login, sender.domain()) };
+    let logged_in = user(directory, settings, own?)?;
+    (logged_in.lists.user() == known.lists.user()).then_some(known)
 }
 
 /// The user who has an address, or has it without its detail.

@@ -83,6 +83,8 @@ pub enum Addressed {
     Personally,
     /// By an address that reaches others too: a group's, or a person's own whose mail somebody else gets as well.
     Shared,
+    /// By somebody else's address, from which the MTA led the copy here.
+    ByAnother,
 }
 
 /// Why a recipient receives what they receive. `explain`, the console and the tests read this.
@@ -100,7 +102,7 @@ pub struct Reason {
     pub outbound: Option<Match>,
     /// The recipient's lists are paused.
     pub paused: bool,
-    /// Whether the address is one recipient's alone; nobody's list decides what comes to a shared one.
+    /// Whether the address is the recipient's alone; nobody's list decides what comes by another.
     pub addressed: Addressed,
 }
 
@@ -150,6 +152,10 @@ impl Verdict {
     /// Of whatever comes to a shared address.
     pub const SHARED: Self =
         Self { reason: Reason { addressed: Addressed::Shared, ..Self::UNTOUCHED.reason }, ..Self::UNTOUCHED };
+
+    /// Of a copy that was first addressed to somebody else.
+    pub const BY_ANOTHER: Self =
+        Self { reason: Reason { addressed: Addressed::ByAnother, ..Self::UNTOUCHED.reason }, ..Self::UNTOUCHED };
 }
 
 /// What vouches for the senders of a message. Asked where an entry matches, which is seldom.

@@ -15,6 +15,15 @@ pub fn original_recipient<'a>(arguments: impl IntoIterator<Item = &'a [u8]>) -> 
     Address::from_path(&decoded(text).filter(|_| is_mail)?)
 }
 
+/// The argument that names an address so, as Postfix writes it.
+pub fn argument(original: &str) -> String {
+    let escape = |c: char| match c {
+        '!'..='~' if !matches!(c, '+' | '=') => c.to_string(),
+        other => other.to_string().bytes().map(|byte| format!("+{byte:02X}")).collect(),
+    };
+    format!("ORCPT=rfc822;{}", original.chars().map(escape).collect::<String>())
+}
+
 fn value_of<'a>(argument: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (start, rest) = argument.split_at_checked(name.len())?;
     start.eq_ignore_ascii_case(name).then(|| rest.strip_prefix(b"="))?
@@ -61,6 +70,16 @@ mod tests {
             let found = original_recipient([&b"NOTIFY=FAILURE"[..], argument.as_bytes()]);
             assert_eq!(found.as_ref().map(Address::as_str), expected, "{argument}");
         }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for address in ["bob@d.example", "bob+news=x@d.example", "béa@d.example"] {
+            let argument = argument(address);
+            assert!(argument.bytes().all(|byte| byte.is_ascii_graphic()), "{argument}");
+            assert_eq!(original_recipient([argument.as_bytes()]), Address::parse(address).ok(), "{argument}");
+        }
+        assert_eq!(argument("bob+x@d.example"), "ORCPT=rfc822;bob+2Bx@d.example");
     }
 
     proptest! {

@@ -359,3 +359,54 @@ fn of_a_shared_address_the_store_tells_why_since_it_is_no_secret() {
         );
     }
 }
+
+const SPLIT: &str = "[split]\nmode = \"edits\"\naddress = \"127.0.0.1:10026\"\n\
+                     [[milter.listener]]\naddress = \"inet:1@127.0.0.1\"\nrole = \"split\"\n";
+const BY_ANOTHER: &str = "first addressed to somebody else (ORCPT), so nobody's list applies";
+
+/// A copy that Postfix led to a user by an alias: by one of their own their lists decide, by another's nobody's.
+#[test]
+fn by_whose_address_a_copy_came_is_told_with_orcpt() {
+    let place = Place::new();
+    place.configure(SPLIT);
+    for (orcpt, result, reason) in [
+        ("anne@acme.example", "tagged", "personal list (address, envelope sender)"),
+        ("<AB+x@acme.example>", "tagged", "personal list (address, envelope sender)"),
+        ("bob@acme.example", "delivered", BY_ANOTHER),
+        ("team@acme.example", "delivered", BY_ANOTHER),
+        ("nobody@acme.example", "delivered", BY_ANOTHER),
+        ("a@elsewhere.example", "delivered", BY_ANOTHER),
+        ("nonsense", "delivered", BY_ANOTHER),
+    ] {
+        let explained = with_lists(&place, &["--rcpt", "anne@acme.example", "--orcpt", orcpt, "--", "-"]);
+        let one = &explained[0];
+        assert_eq!((&one["result"], &one["reason"]["en"]), (&json!(result), &json!(reason)), "{orcpt}: {one:#}");
+        assert_eq!((&one["user"], &one["rcpt"]), (&json!(true), &json!("anne@acme.example")));
+    }
+    let several = ["--rcpt", "bob@acme.example", "x@elsewhere.example", "--orcpt", "bob@acme.example", "--", "-"];
+    let explained = with_lists(&place, &several);
+    assert_eq!((&explained[0]["verdict"], &explained[1]["reason"]["en"]), (&json!("blocked"), &json!("not a user")));
+}
+
+/// Whose an address is, is no secret; what stands on their lists stays one.
+#[test]
+fn on_users_of_the_store_orcpt_tells_whose_copy_it_is() {
+    let place = Place::acme();
+    place.write("message.eml", MESSAGE.as_bytes());
+    place.run(&["user", "alias", "add", "anne@acme.example", "ab@acme.example"]).done();
+    let explain = |orcpt: &str| {
+        let arguments = ["--rcpt", "anne@acme.example", "--orcpt", orcpt, "--", "message.eml"];
+        place.run(&[&["explain", "--json"], &arguments[..]].concat())
+    };
+    assert!(explain("ab@acme.example").failed().contains("split.mode is off"));
+    place.configure(SPLIT);
+    for (orcpt, verdict) in [("ab@acme.example", "masked"), ("bob@acme.example", "none"), ("x@d.example", "none")] {
+        let explained = explain(orcpt).json();
+        assert_eq!((&explained[0]["verdict"], &explained[0]["user"]), (&json!(verdict), &json!(true)), "{orcpt}");
+        let reason = if verdict == "none" { json!(BY_ANOTHER) } else { Value::Null };
+        assert_eq!(explained[0]["reason"]["en"], reason, "{orcpt}");
+    }
+    let arguments = ["explain", "--rcpt", "anne@acme.example", "--orcpt", "bob@acme.example", "--", "message.eml"];
+    let told = place.run(&arguments).done();
+    assert_eq!(told, format!("anne@acme.example\n  verdict  none\n  reason   {BY_ANOTHER}\n  result   delivered\n"));
+}

@@ -1,4 +1,4 @@
-//! A Dovecot of our own: LMTP in, IMAP out, maildirs in the scratch directory. Any user exists, and has one password.
+//! A Dovecot of our own: LMTP in, IMAP out, logins for smtpd, maildirs in the scratch directory. Any user exists, and has one password.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ pub struct Dovecot {
     _server: Server,
     imap: Port,
     lmtp: Port,
+    logins: Port,
     log: PathBuf,
 }
 
@@ -19,13 +20,14 @@ impl Dovecot {
     /// Starts Dovecot and waits until it accepts LMTP and IMAP.
     pub fn start(scratch: &Scratch) -> Self {
         needs_dovecot();
-        let (imap, lmtp) = (Port::reserve(), Port::reserve());
+        let (imap, lmtp, logins) = (Port::reserve(), Port::reserve(), Port::reserve());
         let directory = scratch.directory("dovecot");
         scratch::run(Command::new("chown").arg("nobody:nogroup").arg(scratch.directory("mail")));
         let file = directory.join("dovecot.conf");
-        fs::write(&file, configuration(scratch.path(), imap.number(), lmtp.number())).expect("our own directory");
+        let ports = [&imap, &lmtp, &logins].map(Port::number);
+        fs::write(&file, configuration(scratch.path(), ports)).expect("our own directory");
         let server = scratch.spawn(Command::new("dovecot").arg("-F").arg("-c").arg(&file), &directory.join("out"));
-        let dovecot = Self { _server: server, imap, lmtp, log: directory.join("log") };
+        let dovecot = Self { _server: server, imap, lmtp, logins, log: directory.join("log") };
         wait_until(&format!("Dovecot to start\n{}", dovecot.tail()), || {
             (dovecot.imap.accepts() && dovecot.lmtp.accepts()).then_some(())
         });
@@ -40,12 +42,18 @@ impl Dovecot {
         &self.lmtp
     }
 
+    /// Lines of main.cf by which whoever knows the password may log in under any name.
+    pub fn sasl(&self) -> String {
+        let port = self.logins.number();
+        format!("smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = inet:127.0.0.1:{port}")
+    }
+
     pub fn tail(&self) -> String {
         scratch::tail(&self.log)
     }
 }
 
-fn configuration(scratch: &Path, imap: u16, lmtp: u16) -> String {
+fn configuration(scratch: &Path, [imap, lmtp, logins]: [u16; 3]) -> String {
     let scratch = scratch.display();
     format!(
         "base_dir = {scratch}/dovecot/run
@@ -85,6 +93,11 @@ service imap-login {{
 service lmtp {{
   inet_listener lmtp {{
     port = {lmtp}
+  }}
+}}
+service auth {{
+  inet_listener {{
+    port = {logins}
   }}
 }}
 recipient_delimiter = +

@@ -5,7 +5,7 @@
 //! was to be; a test brings the fault. Each test writes its figures to standard error, where a passing test is seen.
 
 mod course;
-mod gate;
+pub mod gate;
 mod letters;
 mod sink;
 

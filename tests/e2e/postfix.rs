@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
+use serde_json::Value;
+
 use crate::scratch::{self, Port, Scratch, Server, wait_until};
 
 pub const HOSTNAME: &str = "mx.example.org";
@@ -143,7 +145,9 @@ impl Postfix {
     /// The queue ids of the copies into which a message was split, once it has left the queue itself.
     pub fn copies_of(&self, id: &str) -> Vec<String> {
         self.settle(id);
-        let to_second_pass = |line: &&String| line.contains(": to=<") && line.contains("relay=127.0.0.1[127.0.0.1]:");
+        let relays = ["relay=127.0.0.1[127.0.0.1]:", "relay=::1[::1]:"];
+        let to_second_pass =
+            |line: &&String| line.contains(": to=<") && relays.iter().any(|relay| line.contains(relay));
         let log = self.log_of(id);
         let copies = log.iter().filter(to_second_pass).filter_map(|line| line.split("queued as ").nth(1));
         copies.map(|id| id.trim_end_matches(')').to_owned()).collect()
@@ -153,6 +157,17 @@ impl Postfix {
     pub fn queued(&self, id: &str) -> Option<String> {
         let text = scratch::run(Command::new("postqueue").arg("-c").arg(&self.configuration).arg("-p"));
         text.split("\n\n").find(|entry| entry.contains(id)).map(str::to_owned)
+    }
+
+    /// The recipients whom a message in the queue has been tried for, and for whom it waits until it is tried again.
+    pub fn waiting(&self, id: &str) -> Vec<String> {
+        let text = scratch::run(Command::new("postqueue").arg("-c").arg(&self.configuration).arg("-j"));
+        let messages = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let recipients =
+            messages.filter(|message| message["queue_id"] == id).map(|message| message["recipients"].clone());
+        let recipients: Vec<Value> = recipients.filter_map(|list| list.as_array().cloned()).flatten().collect();
+        let waiting = recipients.iter().filter(|recipient| !recipient["delay_reason"].is_null());
+        waiting.filter_map(|recipient| recipient["address"].as_str().map(str::to_owned)).collect()
     }
 
     /// Lets a held message go.

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -276,20 +276,30 @@ pub struct Port(Socket);
 
 impl Port {
     pub fn reserve() -> Self {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a TCP socket");
+        Self::reserve_at(Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// At one of the loopback addresses.
+    pub fn reserve_at(address: IpAddr) -> Self {
+        let address = SocketAddr::new(address, 0);
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a TCP socket");
         socket.set_reuse_address(true).expect("an option of TCP");
-        socket.bind(&SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0).into()).expect("a free loopback port");
+        socket.bind(&address.into()).unwrap_or_else(|error| panic!("no free port at {}: {error}", address.ip()));
         Self(socket)
     }
 
-    pub fn number(&self) -> u16 {
+    pub fn address(&self) -> SocketAddr {
         let address = self.0.local_addr().expect("the address it is bound to");
-        address.as_socket_ipv4().expect("it is bound to IPv4").port()
+        address.as_socket().expect("it is bound to an IP address")
+    }
+
+    pub fn number(&self) -> u16 {
+        self.address().port()
     }
 
     /// Whether a server listens there.
     pub fn accepts(&self) -> bool {
-        TcpStream::connect((Ipv4Addr::LOCALHOST, self.number())).is_ok()
+        TcpStream::connect(self.address()).is_ok()
     }
 }
 

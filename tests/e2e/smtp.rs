@@ -3,6 +3,10 @@
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpStream};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
+
+use crate::dovecot::PASSWORD;
 use crate::scratch::PATIENCE;
 
 /// The last line of an SMTP reply, and its code.
@@ -81,6 +85,11 @@ impl Smtp {
         // One write: a line in two would wait for a delayed acknowledgement.
         self.write(format!("{line}\r\n").as_bytes()).expect("the MTA reads");
         self.reply().unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    /// Logs in, where the MTA takes logins.
+    pub fn login(&mut self, name: &str) -> Reply {
+        self.command(&format!("AUTH PLAIN {}", STANDARD.encode(format!("\0{name}\0{PASSWORD}"))))
     }
 
     /// MAIL, with the null sender for an empty `from`. Never asks for SMTPUTF8, which Dovecot 2.3 does not offer.

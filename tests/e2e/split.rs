@@ -11,3 +11,5 @@ mod neighbours;
 mod other_milter;
 #[path = "split/road.rs"]
 pub mod road;
+#[path = "split/waiting.rs"]
+mod waiting;

@@ -3,6 +3,7 @@
 //! `tests/run --fuzz` searches for such inputs; tests/fuzz.rs plays the seeds, and every input that was ever found, with
 //! each `cargo test`.
 
+pub mod alias_file;
 pub mod authentication_results;
 pub mod command;
 pub mod configuration;
@@ -20,7 +21,7 @@ mod world;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("frame", frame::holds),
     ("command", command::holds),
     ("session", session::holds),
@@ -28,4 +29,5 @@ pub const TARGETS: [Target; 7] = [
     ("from", from::holds),
     ("authentication_results", authentication_results::holds),
     ("configuration", configuration::holds),
+    ("alias_file", alias_file::holds),
 ];

@@ -35,6 +35,9 @@ pub fn seeds() -> Vec<Seed> {
     let configurations = files("fixtures/config/good", "toml").into_iter().chain(files("fixtures/config/bad", "toml"));
     seeds.extend(configurations.map(|(name, bytes)| Seed { target: "configuration", name, bytes }));
     seeds.push(Seed { target: "configuration", name: "default".to_owned(), bytes: DEFAULT_FILE.into() });
+    for (name, bytes) in files("fixtures/aliases", "") {
+        seeds.extend(of_aliases(&name, bytes));
+    }
     seeds.retain(|seed| seed.bytes.len() <= LARGEST);
     for (target, _) in super::properties::TARGETS {
         let found = files(&format!("tests/fuzz/found/{target}"), "");
@@ -67,6 +70,15 @@ fn of_message(name: &str, message: &Message) -> Vec<Seed> {
         .chain(values("authentication_results", "Authentication-Results"))
         .collect();
     seeds.push(Seed { target: "session", name: name.to_owned(), bytes: conversation(message) });
+    seeds
+}
+
+/// A file of aliases, and each of its lines.
+fn of_aliases(name: &str, file: Vec<u8>) -> Vec<Seed> {
+    let seed = |name, bytes| Seed { target: "alias_file", name, bytes };
+    let lines = (1..).zip(file.split(|byte| *byte == b'\n')).filter(|(_, line)| !line.is_empty());
+    let mut seeds: Vec<Seed> = lines.map(|(number, line)| seed(format!("{name}-{number}"), line.to_vec())).collect();
+    seeds.push(seed(name.to_owned(), file));
     seeds
 }
 

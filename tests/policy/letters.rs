@@ -27,6 +27,16 @@ const PATHS: [&str; 12] = [
     "<dan@org.example>",
     "<alice@elsewhere.example>",
 ];
+/// What a sender may write into ORCPT.
+const ORIGINALS: [&str; 7] = [
+    "alice@org.example",
+    "Bob@Org.example",
+    "carol+2Bnews@org.example",
+    "dan@org.example",
+    "alice@elsewhere.example",
+    "alice+2Bperso@org.example",
+    "broken+",
+];
 /// Subjects, their leading blank included; the tags stand before nothing else.
 const SUBJECTS: [&str; 6] = [
     " Hello",
@@ -73,8 +83,9 @@ pub enum Proof {
 
 #[derive(Debug, Clone)]
 pub struct Addressed {
-    pub path: &'static str,
-    pub keeps_dsn: bool,
+    pub path: String,
+    /// ESMTP arguments: NOTIFY and ORCPT.
+    pub arguments: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -84,6 +95,8 @@ pub struct Headers {
     pub subject: Option<&'static str>,
     pub spam: usize,
     pub forged: usize,
+    /// A marker of the split among what is forged.
+    pub forged_marker: bool,
     pub sensitivity: bool,
 }
 
@@ -145,16 +158,29 @@ prop_compose! {
         subject in option::weighted(0.9, select(SUBJECTS.to_vec())),
         spam in 0usize..3,
         forged in 0usize..3,
+        forged_marker in prop::bool::weighted(0.2),
         sensitivity in prop::bool::weighted(0.2),
     ) -> Headers {
-        Headers { proof, from, subject, spam, forged, sensitivity }
+        Headers { proof, from, subject, spam, forged, forged_marker, sensitivity }
+    }
+}
+
+prop_compose! {
+    fn any_addressed()(
+        path in select(PATHS.to_vec()),
+        notify in any::<bool>(),
+        original in option::weighted(0.3, select(ORIGINALS.to_vec())),
+    ) -> Addressed {
+        let mut arguments: Vec<String> = notify.then(|| "NOTIFY=NEVER".to_owned()).into_iter().collect();
+        arguments.extend(original.map(|original| format!("ORCPT=rfc822;{original}")));
+        Addressed { path: path.to_owned(), arguments }
     }
 }
 
 prop_compose! {
     pub fn any_letter()(
         sender in option::weighted(0.9, any_envelope()),
-        recipients in vec((select(PATHS.to_vec()), any::<bool>()), 1..MOST + 2),
+        recipients in vec(any_addressed(), 1..MOST + 2),
         headers in any_headers(),
         end in prop_oneof![
             6 => Just(End::Finished),
@@ -163,7 +189,6 @@ prop_compose! {
         ],
         changes in vec((0usize..12, any_change()), 0..4),
     ) -> Letter {
-        let recipients = recipients.into_iter().map(|(path, keeps_dsn)| Addressed { path, keeps_dsn }).collect();
         Letter { sender, recipients, headers, end, changes }
     }
 }

@@ -1,14 +1,20 @@
 //! What becomes of a message, written from the README with plain texts: a message goes by the settings of its MAIL, a
 //! recipient by the lists of their RCPT. The verdict itself is [`super::reference`]'s.
+//!
+//! Where the MTA splits, the first pass of a message may come to the marker alone; then each copy is a message to one
+//! recipient, and comes to what that one would get alone.
 
 use std::collections::HashSet;
 
 use perso_milter::mark::Marked;
 use perso_milter::milter::negotiate::Offer;
 use perso_milter::milter::settings::{Role, Settings};
-use perso_milter::policy::action::{BlackAction, LateAction, PersonalActions};
+use perso_milter::policy::action::{BlackAction, LateAction, PersonalActions, SplitMode};
+use perso_milter::policy::address::Address;
 use perso_milter::policy::authres::{Authentication, Method};
 use perso_milter::policy::decide::Outcome;
+use perso_milter::policy::plan::Direction;
+use perso_milter::split::Marker;
 
 use super::letters::{Addressed, House, Letter, MOST, Person, Proof, USERS};
 use super::reference::{Case, Written, is_refused_at_rcpt, model, normal};
@@ -19,6 +25,8 @@ use super::world::OLD_MTA;
 pub struct Circumstances {
     pub role: Role,
     pub offer: Offer,
+    pub split: SplitMode,
+    pub direction: Direction,
 }
 
 impl Circumstances {
@@ -40,12 +48,38 @@ pub struct Known<'a> {
     accepted: Vec<Accepted<'a>>,
     refused: usize,
     is_over: bool,
+    told: Told,
+}
+
+/// What the first pass tells the second: the users whom the sender addressed, and the original recipients that the sender
+/// named for them.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    users: Vec<usize>,
+    claims: Vec<(usize, String)>,
 }
 
 struct Accepted<'a> {
     addressed: &'a Addressed,
     /// The user and what they said at RCPT.
     user: Option<(usize, Person)>,
+    /// Their lists count: the copy was addressed to them.
+    is_own: bool,
+}
+
+/// How a message ends.
+#[derive(Debug, PartialEq)]
+pub struct Ended {
+    pub code: u16,
+    /// In their order.
+    pub edits: Vec<String>,
+    pub is_split: bool,
+}
+
+impl Ended {
+    fn with(code: u16, edits: Vec<String>) -> Self {
+        Self { code, edits, is_split: false }
+    }
 }
 
 /// What becomes of one recipient.
@@ -68,9 +102,18 @@ struct HeaderEdits {
 }
 
 impl<'a> Known<'a> {
-    /// A message at its MAIL.
-    pub fn new(circumstances: Circumstances, letter: &'a Letter, house: House) -> Self {
-        Self { circumstances, letter, house, accepted: Vec::new(), refused: 0, is_over: false }
+    /// A message at its MAIL; in the second pass, with what the first one told.
+    pub fn new(circumstances: Circumstances, letter: &'a Letter, house: House, told: Told) -> Self {
+        Self { circumstances, letter, house, accepted: Vec::new(), refused: 0, is_over: false, told }
+    }
+
+    /// What a copy is told by this first pass.
+    pub fn told(self) -> Told {
+        self.told
+    }
+
+    fn is_copy(&self) -> bool {
+        self.circumstances.role == Role::Split
     }
 
     /// Whether nobody is left who would get it.
@@ -84,7 +127,7 @@ impl<'a> Known<'a> {
             self.is_over |= !self.circumstances.may_refuse();
             return if self.circumstances.may_refuse() { 452 } else { 250 };
         }
-        let user = self.user(addressed.path).map(|user| (user, people[user].clone()));
+        let user = self.user(&addressed.path).map(|user| (user, people[user].clone()));
         if let Some((_, person)) = &user
             && self.circumstances.may_refuse()
             && self.letter.sender.is_some()
@@ -93,8 +136,31 @@ impl<'a> Known<'a> {
             self.refused += 1;
             return 550;
         }
-        self.accepted.push(Accepted { addressed, user });
+        let is_own = user.as_ref().is_some_and(|(user, _)| self.is_own(*user, addressed));
+        self.accepted.push(Accepted { addressed, user, is_own });
         250
+    }
+
+    /// Whether a user's lists count for what comes with these arguments. The first pass notes what a sender claims, and
+    /// believes nobody; a copy is its user's own where the sender addressed them, and the MTA names nobody else of ours as
+    /// the original recipient, what the sender claimed set aside.
+    fn is_own(&mut self, user: usize, addressed: &Addressed) -> bool {
+        let claim = original(&addressed.arguments).filter(|original| self.is_another(original, user));
+        let claim = claim.map(|original| (user, original));
+        if self.is_copy() {
+            return self.told.users.contains(&user) && claim.is_none_or(|claim| self.told.claims.contains(&claim));
+        }
+        self.told.users.push(user);
+        self.told.claims.extend(claim);
+        true
+    }
+
+    /// Whether an address is one of ours and not this user's.
+    fn is_another(&self, address: &str, user: usize) -> bool {
+        match self.user(address) {
+            Some(known) => known != user,
+            None => address.ends_with("@org.example"),
+        }
     }
 
     fn user(&self, path: &str) -> Option<usize> {
@@ -139,15 +205,15 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// The final code, and the edits in their order.
-    pub fn end(&self, settings: &Settings) -> (u16, Vec<String>) {
+    /// The final code and the edits.
+    pub fn end(&self, settings: &Settings) -> Ended {
         if self.is_over {
-            return (250, Vec::new());
+            return Ended::with(250, Vec::new());
         }
         let verdicts: Vec<(Outcome, bool)> = self.accepted.iter().map(|accepted| self.verdict(accepted)).collect();
         let all = |action| verdicts.iter().all(|(outcome, _)| *outcome == Outcome::Blocked(action));
         if self.circumstances.may_refuse() && all(BlackAction::Reject) {
-            return (550, Vec::new());
+            return Ended::with(550, Vec::new());
         }
         let is_held = all(BlackAction::Hold);
         let copies: Vec<Copy> = self.accepted.iter().zip(&verdicts).map(|(a, v)| self.copy(a, v, is_held)).collect();
@@ -158,10 +224,24 @@ impl<'a> Known<'a> {
             .map(|(accepted, (verdict, _))| self.header_edits(accepted, verdict))
             .collect();
         wanted.dedup();
+        let indices = |count: usize| (1..=count).rev();
+        let has_marker = self.letter.headers.forged_marker || self.is_copy();
+        let mut removed: Vec<_> = has_marker.then(|| "m X-Perso-Split 1 ".to_owned()).into_iter().collect();
+        removed.extend(indices(self.letter.headers.forged).map(|index| format!("m X-Perso {index} ")));
+        let holds = verdicts.iter().any(|(outcome, _)| *outcome == Outcome::Blocked(BlackAction::Hold));
+        let rewrites = !additions.is_empty() || !deletions.is_empty();
+        let is_split = match self.circumstances.split {
+            SplitMode::Off => false,
+            SplitMode::Mixed => wanted.len() > 1 || (holds && !is_held),
+            SplitMode::Edits => holds || rewrites || wanted.iter().any(|edits| *edits != HeaderEdits::default()),
+        };
+        if is_split {
+            removed.push(self.marker(settings));
+            return Ended { code: 250, edits: removed, is_split };
+        }
         let agreed = if wanted.len() == 1 { wanted.remove(0) } else { HeaderEdits::default() };
         let mut edits = additions;
-        let indices = |count: usize| (1..=count).rev();
-        edits.extend(indices(self.letter.headers.forged).map(|index| format!("m X-Perso {index} ")));
+        edits.extend(removed);
         let cleared = if agreed.clears { self.letter.headers.spam } else { 0 };
         edits.extend(indices(cleared).map(|index| format!("m X-Spam-Flag {index} ")));
         edits.extend(agreed.subject.map(|value| match self.letter.headers.subject {
@@ -173,7 +253,23 @@ impl<'a> Known<'a> {
             edits.extend(self.mark(settings, user, &subject));
         }
         edits.extend(deletions);
-        (250, edits)
+        Ended::with(250, edits)
+    }
+
+    /// The header that has the MTA make copies.
+    fn marker(&self, settings: &Settings) -> String {
+        let key = &settings.split_key;
+        let id = |user: usize| user as u64 + 1;
+        let claim = |(user, original): &(usize, String)| {
+            key.claim(&Address::parse(original).expect("an address of ours"), id(*user))
+        };
+        let marker = Marker {
+            direction: self.circumstances.direction,
+            sender: None,
+            users: self.told.users.iter().map(|user| key.addressed(id(*user))).collect(),
+            claims: self.told.claims.iter().map(claim).collect(),
+        };
+        format!("h X-Perso-Split {}", self.carried(&format!(" {}", key.write(&marker))))
     }
 
     /// The recipients who are already addressed as their verdict asks, and whose address no other recipient leaves.
@@ -182,19 +278,21 @@ impl<'a> Known<'a> {
         let copies: Vec<Copy> = self.accepted.iter().zip(verdicts).map(|(a, v)| self.copy(a, &v, false)).collect();
         let left = self.left(&copies);
         let all = self.accepted.iter().zip(&copies);
-        let paths = all.filter(|(_, copy)| **copy == Copy::AsAddressed).map(|(accepted, _)| accepted.addressed.path);
+        let paths = all.filter(|(_, copy)| **copy == Copy::AsAddressed).map(|(accepted, _)| &*accepted.addressed.path);
         paths.filter(|path| !left.contains(&bare(path).to_lowercase())).collect()
     }
 
     /// What one recipient's lists ask for, and whether the message is personal to them.
     fn verdict(&self, accepted: &Accepted<'_>) -> (Outcome, bool) {
-        let Some((_, person)) = &accepted.user else { return (Outcome::UNTOUCHED, false) };
+        let Some((_, person)) = accepted.user.as_ref().filter(|_| accepted.is_own) else {
+            return (Outcome::UNTOUCHED, false);
+        };
         let (outcome, _, personal) = model(&self.case(person, true));
         (outcome, personal.is_some() && !matches!(outcome, Outcome::Blocked(_)))
     }
 
     fn copy(&self, accepted: &Accepted<'_>, (outcome, is_personal): &(Outcome, bool), is_held: bool) -> Copy {
-        let (_, folder, _) = self.parts(accepted.addressed.path);
+        let (_, folder, _) = self.parts(&accepted.addressed.path);
         let copy = match outcome {
             _ if accepted.user.is_none() || is_held => Copy::AsAddressed,
             Outcome::Blocked(BlackAction::Discard) => Copy::None,
@@ -218,12 +316,12 @@ impl<'a> Known<'a> {
     }
 
     fn may_type(&self) -> bool {
-        self.circumstances.role == Role::Local
+        self.circumstances.direction == Direction::Outbound
     }
 
     /// Where a copy goes instead.
     fn target(&self, accepted: &Accepted<'_>, copy: &Copy) -> Option<String> {
-        let (mailbox, _, domain) = self.parts(accepted.addressed.path);
+        let (mailbox, _, domain) = self.parts(&accepted.addressed.path);
         match copy {
             Copy::InMailbox => Some(format!("<{mailbox}@{domain}>")),
             Copy::InFolder(folder) => Some(format!("<{mailbox}+{folder}@{domain}>")),
@@ -235,7 +333,7 @@ impl<'a> Known<'a> {
     fn left(&self, copies: &[Copy]) -> HashSet<String> {
         let all = self.accepted.iter().zip(copies);
         let leaving = all.filter(|(accepted, copy)| **copy == Copy::None || self.target(accepted, copy).is_some());
-        leaving.map(|(accepted, _)| bare(accepted.addressed.path).to_lowercase()).collect()
+        leaving.map(|(accepted, _)| bare(&accepted.addressed.path).to_lowercase()).collect()
     }
 
     /// Additions and deletions. An address that some recipient leaves is nobody's target: the copy stays where it is.
@@ -243,15 +341,14 @@ impl<'a> Known<'a> {
         let left = self.left(copies);
         let (mut additions, mut deletions, mut added) = (Vec::new(), Vec::new(), HashSet::new());
         for (accepted, copy) in self.accepted.iter().zip(copies) {
-            let path = accepted.addressed.path;
+            let Addressed { path, arguments } = accepted.addressed;
             match self.target(accepted, copy) {
                 None if *copy != Copy::None => continue,
                 Some(target) if left.contains(&bare(&target).to_lowercase()) => continue,
                 // One address that is named twice is one copy.
                 Some(target) if added.insert((target.to_lowercase(), bare(path).to_lowercase())) => {
-                    let keeps_dsn = accepted.addressed.keeps_dsn && !self.circumstances.is_old();
-                    let dsn = if keeps_dsn { " NOTIFY=NEVER" } else { "" };
-                    additions.push(format!("+ {target}{dsn}"));
+                    let dsn = if self.circumstances.is_old() { &[][..] } else { arguments };
+                    additions.push(format!("+ {target} {}", dsn.join(" ")).trim_end().to_owned());
                 }
                 Some(_) | None => {}
             }
@@ -316,6 +413,12 @@ impl<'a> Known<'a> {
 fn organisation(domain: &str) -> &str {
     let dots: Vec<usize> = domain.match_indices('.').map(|(at, _)| at).collect();
     dots.len().checked_sub(2).map_or(domain, |at| &domain[dots[at] + 1..])
+}
+
+/// The address in an ORCPT, in lower case.
+fn original(arguments: &[String]) -> Option<String> {
+    let text = arguments.iter().find_map(|argument| argument.strip_prefix("ORCPT=rfc822;"))?;
+    Some(text.replace("+2B", "+").to_lowercase()).filter(|address| address.contains('@'))
 }
 
 /// A path without brackets and source route.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use perso_milter::milter::client::message::Message;
 use perso_milter::milter::negotiate::Offer;
 use perso_milter::milter::reply::Reply;
-use perso_milter::milter::settings::Role;
+use perso_milter::milter::settings::{Directory, Role};
 use perso_milter::policy::action::{OutboundAction, PersonalActions};
+use perso_milter::policy::address::Address;
 use perso_milter::policy::list::UserOptions;
 
 use super::world::{Mta, World, envelope, message, perso, policy};
@@ -15,7 +16,7 @@ const ALICE: &str = "<alice@org.example>";
 const MOTHER: &str = "<mother@family.example>";
 
 /// Alice has her mother as personal; Bob a partner. Mail from 192.0.2.0/24 is our own.
-fn world(action: OutboundAction, options: UserOptions) -> World {
+pub fn world(action: OutboundAction, options: UserOptions) -> World {
     let mut policy = policy(1);
     policy.personal.outbound = action;
     policy.personal.actions = PersonalActions::TAG;
@@ -26,7 +27,7 @@ fn world(action: OutboundAction, options: UserOptions) -> World {
     world
 }
 
-fn letter(from: &str) -> Message {
+pub fn letter(from: &str) -> Message {
     message(&[("From", from.as_bytes()), ("Subject", b" Hello")])
 }
 
@@ -60,6 +61,38 @@ fn the_senders_list_decides_for_each_recipient() {
         let subject = subject_of(world(action, options), from, &[to], &letter(header));
         assert_eq!(subject, expected, "{action} {from} {header} {to}");
     }
+}
+
+/// Whoever has logged in is asked for their own list alone, whatever they write into MAIL and From.
+#[test]
+fn a_login_that_is_not_the_senders_learns_nothing_of_a_list() {
+    for (login, expected) in [
+        ("alice@org.example", "[PERSO] Hello"),
+        ("Alice@ORG.example", "[PERSO] Hello"),
+        ("alice+laptop@org.example", "[PERSO] Hello"),
+        ("a.martin@other.example", "[PERSO] Hello"),
+        ("alice", "[PERSO] Hello"),
+        ("bob@org.example", "Hello"),
+        ("bob", "Hello"),
+        // Names that are nobody's address.
+        ("u12345", "Hello"),
+        ("alice@mx.org.example", "Hello"),
+        ("alice@", "Hello"),
+        ("@org.example", "Hello"),
+        ("bob alice@org.example", "Hello"),
+    ] {
+        let mut mta = Mta::new(Arc::new(named(OutboundAction::Tag)), Role::Edge, Offer::POSTFIX);
+        mta.login = Some(login);
+        let sent = mta.send(&envelope(ALICE, &[MOTHER]), &letter(" alice@org.example"));
+        assert_eq!(sent.message().values("Subject").next(), Some(expected.as_bytes()), "{login}");
+    }
+}
+
+/// The same with one more address of Alice's.
+fn named(action: OutboundAction) -> World {
+    let world = world(action, UserOptions::default());
+    let alice = world.lists(&Address::parse("alice@org.example").expect("an address")).expect("a user");
+    world.with_user("a.martin@other.example", alice)
 }
 
 #[test]

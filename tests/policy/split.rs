@@ -11,7 +11,7 @@ use perso_milter::milter::negotiate::Offer;
 use perso_milter::milter::reply::Reply;
 use perso_milter::milter::session::Notice;
 use perso_milter::milter::settings::Role;
-use perso_milter::policy::action::{BlackAction, PersonalActions, SplitMode};
+use perso_milter::policy::action::{BlackAction, OutboundAction, PersonalActions, SplitMode};
 use perso_milter::policy::authres::{AuthenticationMode, AuthenticationPolicy};
 use perso_milter::policy::list::{ListKind, UserOptions};
 use perso_milter::policy::plan::Direction;
@@ -21,6 +21,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::independence::{Common, Person, any_common, any_person, raw, world};
+use super::outbound;
 use super::world::{Entry, Mta, World, envelope, message, perso, policy};
 
 /// One copy, as it leaves the MTA.
@@ -55,7 +56,7 @@ impl Journey {
 }
 
 /// Aliases that the MTA expands after the first pass.
-type Aliases<'a> = &'a [(&'a str, &'a [&'a str])];
+pub type Aliases<'a> = &'a [(&'a str, &'a [&'a str])];
 
 fn bare(recipient: &Recipient) -> String {
     String::from_utf8_lossy(bare_address(&recipient.address)).into_owned()
@@ -63,7 +64,18 @@ fn bare(recipient: &Recipient) -> String {
 
 /// Sends a message as Postfix with the lines of `postfix-config` does.
 fn through(world: &Arc<World>, role: Role, letter: &Envelope, message: &Message, aliases: Aliases<'_>) -> Journey {
-    let sent = Mta::new(world.clone(), role, Offer::POSTFIX).send(letter, message);
+    through_from(Mta::new(world.clone(), role, Offer::POSTFIX), world, letter, message, aliases)
+}
+
+/// The same on a connection that is there.
+fn through_from(
+    mut edge: Mta<World>,
+    world: &Arc<World>,
+    letter: &Envelope,
+    message: &Message,
+    aliases: Aliases<'_>,
+) -> Journey {
+    let sent = edge.send(letter, message);
     let mut journey = Journey { last: sent.last, was_split: false, copies: Vec::new() };
     let Some(delivery) = sent.delivery else { return journey };
     let marker = format!("{};", world.settings.split_key.token());
@@ -85,7 +97,7 @@ fn through(world: &Arc<World>, role: Role, letter: &Envelope, message: &Message,
 }
 
 /// Each final recipient with the address that its alias was, as Postfix names it to the next server.
-fn expanded(recipients: &[Recipient], aliases: Aliases<'_>) -> Vec<Recipient> {
+pub fn expanded(recipients: &[Recipient], aliases: Aliases<'_>) -> Vec<Recipient> {
     let expand = |recipient: &Recipient| {
         let name = bare(recipient);
         let original = format!("ORCPT=rfc822;{}", name.replace('+', "+2B"));
@@ -104,7 +116,7 @@ fn expanded(recipients: &[Recipient], aliases: Aliases<'_>) -> Vec<Recipient> {
 }
 
 /// What the MTA writes above every message it takes; the cleanup of the second pass removes its own again.
-fn received(by: &str) -> Header {
+pub fn received(by: &str) -> Header {
     Header { name: b"Received".to_vec(), value: format!(" by {by}").into_bytes() }
 }
 
@@ -326,13 +338,31 @@ fn the_verifier_beside_the_edge_is_believed_in_the_second_pass_too() {
     }
 }
 
+/// The second pass does not see who has logged in: it asks the list of whom the edge was sure of, and nobody's else.
+#[test]
+fn whose_list_is_asked_about_what_is_sent_is_decided_at_the_edge() {
+    for (login, expected) in [(None, "[PERSO] Hello"), (Some("alice"), "[PERSO] Hello"), (Some("bob"), "Hello")] {
+        let world = outbound::world(OutboundAction::Tag, UserOptions::default());
+        let world = world.with("carol@org.example", UserOptions::default(), &perso(&["alice@org.example"]));
+        let world = splitting(world, SplitMode::Edits);
+        let mut edge = Mta::new(world.clone(), Role::Edge, Offer::POSTFIX);
+        edge.login = login;
+        let to = ["<mother@family.example>", "<carol@org.example>"];
+        let letter = outbound::letter(" alice@org.example");
+        let journey = through_from(edge, &world, &envelope("<alice@org.example>", &to), &letter, &[]);
+        assert!(journey.was_split, "carol's copy is tagged");
+        assert_eq!(journey.subject("mother@family.example"), expected, "{login:?}");
+    }
+}
+
 /// Even a marker with the right token, which a sender has from somewhere, is removed at the edge.
 #[test]
 fn a_forged_marker_is_removed_and_splits_nothing() {
     let world = three(SplitMode::Edits, PersonalActions::TAG, BlackAction::Junk);
     let key = &world.settings.split_key;
     let users = (1..4).map(|user| key.addressed(user)).collect();
-    let marker = format!(" {}", key.write(&split::Marker { direction: Direction::Inbound, users, claims: Vec::new() }));
+    let marker = split::Marker { direction: Direction::Inbound, sender: None, users, claims: Vec::new() };
+    let marker = format!(" {}", key.write(&marker));
     let forged = message(&[("X-Perso-Split", marker.as_bytes()), ("Subject", b" Hello")]);
     let journey = through(&world, Role::Edge, &envelope(FRIEND, &ALL[2..]), &forged, &[]);
     assert!(!journey.was_split);

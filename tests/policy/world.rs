@@ -134,6 +134,8 @@ pub struct Mta<D> {
     dialogue: Dialogue,
     pub agreement: Agreement,
     pub notices: Vec<Notice>,
+    /// The name by which the MTA's client has logged in.
+    pub login: Option<&'static str>,
 }
 
 /// How a message fared.
@@ -172,7 +174,7 @@ impl<D: Directory> Mta<D> {
         assert_eq!(byte, command::OPTNEG);
         let answer = Answer::parse(&payload, &offer).expect("an answer that an MTA takes");
         let agreement = answer.agreement;
-        let mut mta = Self { session, dialogue: Dialogue::new(answer), agreement, notices: Vec::new() };
+        let mut mta = Self { session, dialogue: Dialogue::new(answer), agreement, notices: Vec::new(), login: None };
         let peer = Peer::Inet { port: 25_025, address: b"192.0.2.1" };
         mta.tell(&Command::Connect { host: b"mx.example.net", peer });
         mta
@@ -187,7 +189,8 @@ impl<D: Directory> Mta<D> {
 
     fn exchange(&mut self, command: &Command<'_>) -> Option<Vec<Reply<'static>>> {
         let (mut written, mut output) = (Vec::new(), Vec::new());
-        let macros = [Macro::new(b"i", b"4ABC"), Macro::new(b"daemon_name", b"smtpd")];
+        let mut macros = vec![Macro::new(b"i", b"4ABC"), Macro::new(b"daemon_name", b"smtpd")];
+        macros.extend(self.login.map(|login| Macro::new(b"auth_authen", login.as_bytes())));
         let due = self.dialogue.write(command, &macros, &mut written);
         self.session.receive(&written, &mut output).expect("what an MTA writes is taken");
         self.notices.extend(self.session.notices());

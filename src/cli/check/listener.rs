@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
@@ -10,10 +10,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cli::postfix_config::make_directory;
-use crate::config::{ListenAddress, Listener, Parsed, Problem, Severity};
+use crate::config::{ListenAddress, Listener, Parsed, Problem, Severity, SplitMode};
+use crate::split::HOST_SUFFIX;
 
 /// How long something that listens already has to answer.
 const ANSWER: Duration = Duration::from_secs(1);
+/// How long the second smtpd has for each line: it asks our milter first.
+const LINE: Duration = Duration::from_secs(5);
+/// Most bytes of its lines that are read.
+const MAX_GREETING: u64 = 4096;
 /// The user that Postfix runs as, on every system that packages it.
 const POSTFIX: &str = "postfix";
 
@@ -113,6 +118,44 @@ fn tcp(address: &ListenAddress, find: &mut impl FnMut(Severity, &str, String, &s
     if TcpStream::connect_timeout(&socket, ANSWER).is_ok() {
         find(Severity::Note, "address", format!("something listens on {address} already"), LISTENS);
     }
+}
+
+/// Whether the port of the second smtpd is taken by something else: Postfix could not listen there, and copies would go to
+/// whatever does.
+pub(super) fn second_smtpd(parsed: &Parsed) -> Option<Problem> {
+    let address = parsed.config.split.address.socket_address();
+    if parsed.config.split_mode() == SplitMode::Off {
+        return None;
+    }
+    let stream = TcpStream::connect_timeout(&address, ANSWER).ok()?;
+    // Who neither greets nor names itself is none.
+    let answer = ehlo(stream).unwrap_or_default();
+    let name = answer.strip_prefix("250").and_then(|rest| rest.get(1..)?.split_whitespace().next());
+    let is_named = name.is_some_and(|name| name.to_ascii_lowercase().ends_with(HOST_SUFFIX));
+    // While its milter is down it puts everything off.
+    let is_ours = is_named || answer.starts_with('4');
+    let what = format!("something listens on {address} that is not the second smtpd: copies would go there");
+    let remedy = "end it, or write another port and take the lines of perso-milter postfix-config anew";
+    (!is_ours).then(|| parsed.lines.problem(Severity::Error, "split.address", what, remedy))
+}
+
+/// The first line of an SMTP server's answer to EHLO, which names it (RFC 5321, 4.1.1.1). Its greeting may be set to hold
+/// another name.
+fn ehlo(stream: TcpStream) -> io::Result<String> {
+    stream.set_read_timeout(Some(LINE))?;
+    stream.set_write_timeout(Some(LINE))?;
+    let mut input = BufReader::new(stream.try_clone()?).take(MAX_GREETING);
+    let mut output = stream;
+    let mut line = String::new();
+    while input.read_line(&mut line)? > 0 && line.starts_with("220-") {
+        line.clear();
+    }
+    output.write_all(b"EHLO localhost\r\n")?;
+    line.clear();
+    input.read_line(&mut line)?;
+    // What it says to that changes nothing.
+    let _ = output.write_all(b"QUIT\r\n");
+    Ok(line)
 }
 
 const LISTENS: &str = "if that is not perso-milter, choose another address";
@@ -216,6 +259,57 @@ mod tests {
         let told =
             found.iter().any(|line| line.starts_with("f:3: note: milter.listener[1].address: something listens"));
         assert!(told, "{found:?}");
+    }
+
+    /// Answers one SMTP client so, and says what `second_smtpd` makes of it.
+    fn found_at_second_smtpd(answers: &'static [&'static str]) -> Option<String> {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut input = BufReader::new(stream.try_clone().expect("a handle"));
+            for answer in answers {
+                stream.write_all(answer.as_bytes()).expect("a client that reads");
+                input.read_line(&mut String::new()).expect("a client that answers");
+            }
+        });
+        let text = format!("authentication.mode = 'off'\n[split]\naddress = '{address}'\n{SPLIT_LISTENER}");
+        let parsed = parse("f", &text).unwrap_or_else(|error| panic!("{error}"));
+        let found = second_smtpd(&parsed).map(|problem| problem.to_string());
+        server.join().expect("no panic");
+        found
+    }
+
+    const SPLIT_LISTENER: &str = "[[milter.listener]]\naddress = 'inet:1@127.0.0.1'\nrole = 'split'\n";
+
+    #[test]
+    fn the_port_of_the_second_smtpd_is_its_own() {
+        let host = "split.0123456789abcdef.perso-milter.invalid";
+        let postfix: [&[&str]; 3] = [
+            &["220 mail.example.org\r\n", "250-split.0123456789abcdef.perso-milter.invalid\r\n250 PIPELINING\r\n"],
+            &["220 mx\r\n", "451 4.7.1 Service unavailable - try again later\r\n"],
+            &["220-mx ESMTP\r\n220 mx\r\n", "250 split.0123456789abcdef.perso-milter.invalid\r\n"],
+        ];
+        assert_eq!(crate::split::SplitKey::new(&[0; 32]).host_names()[1].len(), host.len());
+        for answers in postfix {
+            assert_eq!(found_at_second_smtpd(answers), None, "{answers:?}");
+        }
+        let others: [&[&str]; 4] = [
+            &["220 amavis ESMTP\r\n", "250-amavis\r\n250 PIPELINING\r\n"],
+            &["SSH-2.0-x\r\n"],
+            &["220 split.0123456789abcdef.perso-milter.invalid\r\n", "502 what?\r\n"],
+            &[],
+        ];
+        for answers in others {
+            let found = found_at_second_smtpd(answers).expect("a finding");
+            assert!(found.starts_with("f:3: split.address: something listens on 127.0.0.1:"), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_port_that_nobody_has_is_free_for_the_second_smtpd() {
+        let text = format!("authentication.mode = 'off'\n[split]\naddress = '127.0.0.1:1'\n{SPLIT_LISTENER}");
+        assert_eq!(second_smtpd(&parse("f", &text).unwrap_or_else(|error| panic!("{error}"))), None);
     }
 
     #[test]

@@ -90,9 +90,9 @@ impl Postconf {
         self.parameters.get(name).map_or("", String::as_str)
     }
 
-    /// The value with its list split at commas and blanks.
+    /// The [`words`] of the value.
     pub(super) fn words(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.get(name).split([',', ' ', '\t']).filter(|word| !word.is_empty())
+        words(self.get(name))
     }
 
     /// The value in seconds, of a time as Postfix writes it (`300s`, `5m`); seconds where it has no unit.
@@ -113,7 +113,7 @@ impl Postconf {
     /// What the first of several tables that has an answer says to a key, as Postfix asks them.
     pub(super) fn first(&self, tables: &str, key: &str) -> Lookup {
         let mut failed = false;
-        for table in tables.split([',', ' ', '\t']).filter(|table| !table.is_empty()) {
+        for table in words(tables) {
             match self.postmap(table, &["-q", key]) {
                 Lookup::Missing => {}
                 Lookup::Failed => failed = true,
@@ -131,7 +131,7 @@ impl Postconf {
         };
         let several = listed.lines().find_map(|line| {
             let (address, to) = line.split_once(char::is_whitespace)?;
-            (to.split([',', ' ', '\t']).filter(|word| !word.is_empty()).count() > 1).then(|| address.to_owned())
+            (words(to).count() > 1).then(|| address.to_owned())
         });
         several.map_or(Lookup::Missing, Lookup::Found)
     }
@@ -159,6 +159,21 @@ impl Postconf {
             None => format!("postconf -e '{setting}'"),
         }
     }
+}
+
+/// The words of a list, split at commas and blanks. Braces keep together what stands within them, as Postfix reads tables
+/// that are written out: `inline:{ {a = b, c} }`, `regexp:{ {/x/ OK} }`.
+pub(super) fn words(list: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_usize;
+    let is_end = move |c: char| {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0 && matches!(c, ',' | ' ' | '\t')
+    };
+    list.split(is_end).filter(|word| !word.is_empty())
 }
 
 fn seconds(text: &str) -> Option<u64> {
@@ -238,6 +253,33 @@ mod tests {
         assert_eq!((smtp.name.as_str(), smtp.command.as_str(), smtp.is_chrooted), ("smtp", "smtpd", true));
         let [daemon] = &postconf.overrides[..] else { panic!("{:?}", postconf.overrides) };
         assert_eq!((daemon.service.as_str(), daemon.value.as_str()), ("submission/inet", "ORIGINATING"));
+    }
+
+    #[test]
+    fn words_are_split_outside_braces() {
+        for (list, expected) in [
+            ("", &[][..]),
+            ("hash:/a, hash:/b\thash:/c,,", &["hash:/a", "hash:/b", "hash:/c"]),
+            (
+                "inline:{ {a@d.example = b@d.example, c@d.example} {k = v} }, hash:/a",
+                &["inline:{ {a@d.example = b@d.example, c@d.example} {k = v} }", "hash:/a"],
+            ),
+            ("regexp:{ {/^X-{2,3}:/ WARN a b} } pcre:/x", &["regexp:{ {/^X-{2,3}:/ WARN a b} }", "pcre:/x"]),
+            ("pipemap:{hash:/a,hash:/b} x", &["pipemap:{hash:/a,hash:/b}", "x"]),
+            ("a} b", &["a}", "b"]),
+            ("a {b c", &["a", "{b c"]),
+        ] {
+            assert_eq!(words(list).collect::<Vec<_>>(), expected, "{list}");
+        }
+    }
+
+    /// A table that is written out in main.cf is one table.
+    #[test]
+    fn an_inline_table_is_asked_whole() {
+        let inline = "inline:{ {a = b, c} }";
+        let answers = [(format!("{inline} -q a"), "b, c".to_owned())].into();
+        let postconf = Postconf { answers: Some(answers), ..Postconf::default() };
+        assert_eq!(postconf.first(&format!("hash:/x, {inline}"), "a"), Lookup::Found("b, c".to_owned()));
     }
 
     #[test]

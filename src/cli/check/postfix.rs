@@ -6,9 +6,10 @@ mod split;
 
 use std::collections::BTreeSet;
 
-use super::postconf::Postconf;
+use super::postconf::{Postconf, words};
 use crate::cli::postfix_config::uses_folders;
 use crate::config::{Config, KeyLines, Parsed, Place, Problem, Role, Severity, SplitMode};
+use crate::policy::action::OutboundAction;
 use crate::split::SplitKey;
 
 /// Every finding, in the order in which a postmaster meets them.
@@ -28,8 +29,17 @@ pub(super) fn findings(parsed: &Parsed, postconf: &Postconf, key: Option<&SplitK
     check.copies();
     check.split(key);
     check.daemon_names();
+    check.senders();
     check.problems
 }
+
+/// Where Postfix may be told to compare an envelope sender with the login, and the words that do.
+const RESTRICTIONS: [&str; 6] = ["client", "helo", "sender", "relay", "recipient", "data"];
+const COMPARING: [&str; 3] = [
+    "reject_sender_login_mismatch",
+    "reject_authenticated_sender_login_mismatch",
+    "reject_known_sender_login_mismatch",
+];
 
 struct Check<'a> {
     config: &'a Config,
@@ -133,6 +143,37 @@ impl Check<'_> {
             }
         }
         self.problems.append(&mut problems);
+    }
+
+    /// A login without its domain is compared with the sender's domain added to it: that of a namesake fits as well.
+    fn senders(&mut self) {
+        if self.config.personal.outbound == OutboundAction::Off {
+            return;
+        }
+        let lets_any = |service: &String| {
+            let compares = |kind: &str| {
+                let (value, _) = self.effective(service, &format!("smtpd_{kind}_restrictions"));
+                self.expanded(value).iter().any(|word| COMPARING.contains(&word.as_str()))
+            };
+            self.effective(service, "smtpd_sasl_auth_enable").0 == "yes"
+                && !RESTRICTIONS.iter().any(|kind| compares(kind))
+        };
+        if let Some(service) = self.edges().into_iter().find(lets_any) {
+            let what = format!(
+                "{service} lets a login write any sender: with personal.outbound, users of one login name in two domains could try out each other's list"
+            );
+            let remedy = "name the owners in smtpd_sender_login_maps, and begin it with reject_sender_login_mismatch";
+            self.warning("smtpd_sender_restrictions", what, remedy);
+        }
+    }
+
+    /// The words of a value; `postconf -P` leaves the names of parameters in it (`$mua_sender_restrictions`).
+    fn expanded(&self, value: &str) -> Vec<String> {
+        let expand = |word: &str| match word.strip_prefix('$') {
+            Some(name) => self.postconf.words(name.trim_matches(['{', '}', '(', ')'])).map(str::to_owned).collect(),
+            None => vec![word.to_owned()],
+        };
+        words(value).flat_map(expand).collect()
     }
 }
 

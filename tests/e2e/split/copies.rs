@@ -1,13 +1,14 @@
 //! What each copy is: the recipient's own, byte for byte, and for whoever has no entry the same as without us.
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 
 use super::road::{Plan, Road, without_ids};
 use crate::mailbox;
 use crate::message::{Message, contains};
 use crate::milter::Settings;
 use crate::relay::{FRIEND, STRANGER, letter};
-use crate::scratch::wait_until;
+use crate::scratch::{Port, wait_until};
 use crate::site::Site;
 use crate::smtp::Smtp;
 
@@ -48,6 +49,20 @@ fn one_recipient_alone_is_split_too_and_a_message_without_an_edit_is_not() {
     let sent = road.send(STRANGER, &["bob", "anne"], &message);
     assert!(!road.was_split(sent.id()));
     road.assert_copy(&sent, "anne", "INBOX", &message);
+}
+
+#[test]
+fn the_second_smtpd_may_be_at_an_ipv6_address() {
+    let copies = Port::reserve_at(Ipv6Addr::LOCALHOST.into());
+    let plan = Plan::with_copies_to(Settings::new(), copies).user("bob", &[]).user("anne", &[]);
+    let plan = plan.entries("bob", "personal", &[FRIEND]);
+    let road = plan.main_cf("inet_protocols = all").start();
+    let message = letter(FRIEND, "Six");
+    let sent = road.send(FRIEND, &["bob", "anne"], &message);
+    assert!(road.was_split(sent.id()));
+    road.assert_copy(&sent, "bob", "INBOX", &message.with_subject(" [PERSO] Six"));
+    road.assert_copy(&sent, "anne", "INBOX", &message);
+    assert_eq!(road.errors(), Vec::<String>::new());
 }
 
 #[test]
@@ -222,4 +237,22 @@ fn what_a_user_sends_is_tagged_for_their_own_people_alone() {
     road.assert_copy(&sent, other, "INBOX", &message);
     let sent = road.send(&bob, &[other], &message);
     assert!(!road.was_split(sent.id()));
+}
+
+/// Whoever has logged in is asked for their own list alone: Carl, who writes in Bob's name, learns nothing of Bob's.
+#[test]
+fn a_login_in_anothers_name_tags_nothing() {
+    let settings = Settings::new().set("personal.outbound", "tag");
+    let road = people(settings).main_cf(&Site::shared().dovecot.sasl()).start();
+    let (bob, carl) = (road.plan.address("bob"), road.plan.address("carl"));
+    let message = letter(&bob, "Sortant");
+    let subject_by = |login: &str| {
+        let mut session = road.smtp();
+        assert!(session.login(login).is_ok());
+        let sent = session.send(&bob, &[FRIEND.to_owned()], message.bytes());
+        let (_, copy) = road.copy(&sent, FRIEND);
+        String::from_utf8_lossy(copy.subject().expect("a Subject")).trim().to_owned()
+    };
+    assert_eq!([subject_by(&bob), subject_by("bob")], ["[PERSO] Sortant"; 2]);
+    assert_eq!([subject_by(&carl), subject_by("carl"), subject_by("dora")], ["Sortant"; 3]);
 }

@@ -1,11 +1,9 @@
-//! Settings of main.cf that the services of the second pass must not inherit, each set to what breaks them; and what
-//! happens while the second pass is away.
+//! Settings of main.cf that the services of the second pass must not inherit, each set to what breaks them.
 
 use super::road::{Plan, Road};
 use crate::message::{Message, contains};
 use crate::milter::Settings;
 use crate::relay::{FRIEND, letter};
-use crate::scratch::{Signal, wait_until};
 
 fn people() -> Plan {
     Plan::new(Settings::new()).user("bob", &[]).user("anne", &[]).entries("bob", "personal", &[FRIEND])
@@ -76,30 +74,6 @@ fn a_message_at_the_hop_limit_reaches_everybody() {
     both_are_right(&road, &Message::new(text), "Loin");
 }
 
-/// While the second listener is down every copy waits in the queue, bearing the marker for nobody to see; then each
-/// arrives once.
-#[test]
-fn while_the_milter_is_down_copies_wait() {
-    let mut road = people().main_cf("smtp_fallback_relay = [127.0.0.1]:1").start();
-    let message = letter(FRIEND, "Patience");
-    let mut session = road.smtp();
-    assert!(session.mail(FRIEND).is_ok());
-    for name in ["bob", "anne"] {
-        assert!(session.rcpt(&road.plan.address(name)).is_ok());
-    }
-    assert!(session.command("DATA").is_ok());
-    let reply = session.message(message.bytes());
-    let id = reply.queue_id().unwrap_or_else(|| panic!("{reply:?}")).to_owned();
-    // Whatever of the two had gone through before the milter ended has its copy; the other waits.
-    road.plan.daemon.signal(Signal::Kill);
-    road.plan.daemon.wait();
-    road.start_daemon();
-    let sent = crate::smtp::Sent { mail: reply.clone(), rcpts: Vec::new(), data: None, end: Some(reply) };
-    wait_until("the message to leave the queue", || road.postfix.queued(&id).is_none().then_some(()));
-    road.assert_copy(&sent, "bob", "INBOX", &message.with_subject(" [PERSO] Patience"));
-    road.assert_copy(&sent, "anne", "INBOX", &message);
-}
-
 /// Without the table that removes it, the Received of the second pass would tell Anne that a copy was split: the test of
 /// the tests beside it.
 #[test]
@@ -115,13 +89,7 @@ fn a_forgotten_line_shows() {
 /// `check` holds the running Postfix against every line, and says of one that is missing what it costs.
 #[test]
 fn check_finds_a_forgotten_line_and_nothing_else() {
-    let errors = |road: &Road| -> Vec<String> {
-        let directory = road.plan.postfix_directory();
-        let (_, text) = road.plan.daemon.try_command(&["check", "--postconf-dir", &directory]);
-        let lines = text.lines().filter(|line| line.contains("main.cf: ") || line.contains("master.cf: "));
-        lines.filter(|line| !line.contains("warning: ")).map(str::to_owned).collect()
-    };
-    assert_eq!(errors(&people().start()), Vec::<String>::new());
+    assert_eq!(people().start().errors(), Vec::<String>::new());
     for (line, expected) in [
         ("-o header_checks=", "cleanup-split/unix/header_checks: it is empty, inherited from main.cf"),
         ("-o message_size_limit=", "message_size_limit: it is \"10240000\", inherited from main.cf"),
@@ -131,7 +99,7 @@ fn check_finds_a_forgotten_line_and_nothing_else() {
         ),
         ("milter_header_checks", "milter_header_checks: the marker leads nowhere"),
     ] {
-        let found = errors(&people().without(line).start());
+        let found = people().without(line).start().errors();
         assert!(!found.is_empty() && found.iter().all(|error| error.contains(expected)), "{line}: {found:#?}");
     }
 }

@@ -40,11 +40,16 @@ pub struct Plan {
 impl Plan {
     /// An organisation without users, whose folders are proven; nothing runs yet.
     pub fn new(settings: Settings) -> Self {
+        Self::with_copies_to(settings, Port::reserve())
+    }
+
+    /// The same with the second smtpd at this port.
+    pub fn with_copies_to(settings: Settings, copies: Port) -> Self {
         let domain = format!("s{}.example.org", DOMAINS.fetch_add(1, Ordering::Relaxed));
-        let (smtp, edge, split, copies) = (Port::reserve(), Port::reserve(), Port::reserve(), Port::reserve());
+        let (smtp, edge, split) = (Port::reserve(), Port::reserve(), Port::reserve());
         let settings = settings
             .listener(&format!("inet:{}@127.0.0.1", split.number()), &[("role", "split")])
-            .set("split.address", format!("127.0.0.1:{}", copies.number()));
+            .set("split.address", copies.address().to_string());
         let scratch = Scratch::new();
         let folders = settings.folders();
         let socket = Socket::Inet { port: edge.number(), role: "edge" };
@@ -273,6 +278,13 @@ impl Road {
         let (found, message) = self.copy(sent, name);
         assert_eq!(found, folder, "the folder of {name}");
         assert_eq!(&message, expected, "the copy of {name}");
+    }
+
+    /// The errors that `check` finds in Postfix's files.
+    pub fn errors(&self) -> Vec<String> {
+        let (_, text) = self.plan.daemon.try_command(&["check", "--postconf-dir", &self.plan.postfix_directory()]);
+        let lines = text.lines().filter(|line| line.contains("main.cf: ") || line.contains("master.cf: "));
+        lines.filter(|line| !line.contains("warning: ")).map(str::to_owned).collect()
     }
 
     /// Starts the daemon, once more after its end.

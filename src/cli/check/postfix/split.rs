@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::milters::{Caller, entries};
 use super::{Check, master};
-use crate::cli::check::postconf::{self, Lookup};
+use crate::cli::check::postconf::{self, Lookup, words};
 use crate::cli::postfix_config::Directories;
 use crate::cli::postfix_config::split::{
     RECIPIENT_LIMIT, Service, Setting, TRANSPORT, filter, inet, received_line, services,
@@ -28,6 +28,7 @@ impl Check<'_> {
         if mode == SplitMode::Off {
             return;
         }
+        self.speaks_to_the_second_smtpd();
         self.splits_one_by_one();
         self.delivers_one_by_one();
         self.keeps_the_trace();
@@ -61,6 +62,19 @@ impl Check<'_> {
     fn error_in_master(&mut self, key: String, what: String, remedy: String) {
         let place = master(&self.postconf.place());
         self.problems.push(Problem { severity: Severity::Error, place, key, what, remedy });
+    }
+
+    /// Postfix opens no socket of a family that it does not use.
+    fn speaks_to_the_second_smtpd(&mut self) {
+        let address = self.config.split.address.socket_address();
+        let (family, other) = if address.is_ipv4() { ("ipv4", "[::1]") } else { ("ipv6", "127.0.0.1") };
+        let families = self.postconf.get("inet_protocols").to_owned();
+        if !families.is_empty() && !words(&families).any(|word| [family, "all"].contains(&word)) {
+            let what = format!("it is {families} and split.address is {address}: copies stay in the queue");
+            let remedy = self.postconf.command(&format!("inet_protocols = {families}, {family}"));
+            let remedy = format!("{remedy}, or write split.address = \"{other}:{}\"", address.port());
+            self.error("inet_protocols", what, remedy);
+        }
     }
 
     fn splits_one_by_one(&mut self) {
@@ -122,7 +136,7 @@ impl Check<'_> {
     fn expands_aliases(&mut self) {
         for service in self.edges() {
             let (value, _) = self.effective(&service, "receive_override_options");
-            if value.split([',', ' ', '\t']).any(|word| word == "no_address_mappings") {
+            if words(value).any(|word| word == "no_address_mappings") {
                 let what = format!(
                     "{service} leaves aliases and always_bcc to a content filter, round which copies go: they are never expanded"
                 );
@@ -164,7 +178,7 @@ impl Check<'_> {
     }
 
     /// The services by which mail comes from the network.
-    fn edges(&self) -> Vec<String> {
+    pub(super) fn edges(&self) -> Vec<String> {
         let second = inet(self.config);
         let is_edge = |service: &&postconf::Service| service.command == "smtpd" && service.name != second;
         self.postconf.services.iter().filter(is_edge).map(|s| format!("{}/{}", s.name, s.kind)).collect()
@@ -271,10 +285,7 @@ impl Check<'_> {
 
     /// Whether a value does what the one printed does.
     fn is_sound(&self, setting: &Setting, value: &str, key: Option<&SplitKey>) -> bool {
-        let words = |text: &str| -> Vec<String> {
-            let words = text.split([',', ' ', '\t']).filter(|word| !word.is_empty());
-            words.map(str::to_owned).collect()
-        };
+        let words = |text: &str| words(text).map(str::to_owned).collect::<Vec<_>>();
         let holds_all = || words(&setting.value).iter().all(|word| words(value).contains(word));
         match setting.name {
             // What it is called in the log is the postmaster's to say.
@@ -315,7 +326,7 @@ impl Check<'_> {
     }
 
     /// The value in force for a service, and whether it is main.cf's.
-    fn effective(&self, service: &str, name: &str) -> (&str, bool) {
+    pub(super) fn effective(&self, service: &str, name: &str) -> (&str, bool) {
         let set = self.postconf.overrides.iter().rfind(|set| set.service == service && set.name == name);
         set.map_or_else(|| (self.postconf.get(name), true), |set| (set.value.as_str(), false))
     }

@@ -74,6 +74,29 @@ fn each_deviation_is_one_finding() {
 }
 
 #[test]
+fn a_login_may_not_write_any_sender() {
+    const SUBMISSION: &str = "smtp inet n - y - - smtpd\nsubmission inet n - y - - smtpd\n";
+    let with = |changed: &str, overrides: &str| found("personal.outbound = 'tag'", changed, SUBMISSION, overrides);
+    let sasl = "submission/inet/smtpd_sasl_auth_enable = yes\n";
+    assert_eq!(with("", ""), Vec::<String>::new());
+    let open = with("", sasl);
+    assert!(open.len() == 1 && open[0].contains("smtpd_sender_restrictions: submission/inet lets"), "{open:#?}");
+    assert_eq!(found("", "", SUBMISSION, sasl), Vec::<String>::new(), "nothing is marked");
+    for (changed, overrides) in [
+        ("smtpd_sender_restrictions = reject_sender_login_mismatch, permit", ""),
+        ("", "submission/inet/smtpd_recipient_restrictions = reject_authenticated_sender_login_mismatch,permit"),
+        (
+            "mua_sender_restrictions = reject_sender_login_mismatch",
+            "submission/inet/smtpd_sender_restrictions = ${mua_sender_restrictions}",
+        ),
+    ] {
+        assert_eq!(with(changed, &format!("{sasl}{overrides}")), Vec::<String>::new(), "{changed}{overrides}");
+    }
+    let elsewhere = "smtp/inet/smtpd_sender_restrictions = reject_sender_login_mismatch";
+    assert_eq!(with("", &format!("{sasl}{elsewhere}")).len(), 1);
+}
+
+#[test]
 fn a_socket_outside_the_chroot_is_told() {
     let config = "milter.listener = [{ address = 'unix:/run/perso-milter/milter.sock' }]";
     let milters =
@@ -239,6 +262,23 @@ fn what_main_cf_lacks_is_found() {
         let found = SplitPostfix::sound().set(setting).found(SPLIT);
         assert!(found.len() == 1 && found[0].contains(expected), "{setting}: {found:#?}");
     }
+}
+
+#[test]
+fn the_second_smtpd_is_of_a_family_that_postfix_uses() {
+    let six = SPLIT.replace("127.0.0.1:10026", "[::1]:10026");
+    let family = |config: &str, protocols: &str| -> Vec<String> {
+        let found = SplitPostfix::sound().set(&format!("inet_protocols = {protocols}")).found(config);
+        found.into_iter().filter(|finding| finding.contains("main.cf: inet_protocols: ")).collect()
+    };
+    for (config, protocols) in [(SPLIT, "all"), (SPLIT, "ipv4"), (SPLIT, "ipv6, ipv4"), (&six, "all"), (&six, "ipv6")] {
+        assert_eq!(family(config, protocols), Vec::<String>::new(), "{protocols}");
+    }
+    let found = family(SPLIT, "ipv6");
+    let remedy = "postconf -e 'inet_protocols = ipv6, ipv4', or write split.address = \"[::1]:10026\"";
+    assert!(found.len() == 1 && found[0].ends_with(remedy), "{found:#?}");
+    let found = family(&six, "ipv4");
+    assert!(found.len() == 1 && found[0].contains("split.address is [::1]:10026: copies stay"), "{found:#?}");
 }
 
 #[test]
