@@ -195,6 +195,7 @@ impl<C: Conversations> Connection<C> {
         let result = if output.len() > limit {
             Err(Closed::AnswerBytes)
         } else if output.is_empty() {
+            self.stream.acknowledge();
             Ok(())
         } else {
             match self.stream.write_now(&output) {

@@ -26,11 +26,7 @@ impl Socket {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Unix(stream) => (&*stream).read(buffer),
-            Self::Tcp(stream) => {
-                let read = (&*stream).read(buffer);
-                acknowledge_at_once(stream);
-                read
-            }
+            Self::Tcp(stream) => (&*stream).read(buffer),
         }
     }
 
@@ -80,6 +76,18 @@ impl Stream {
         }
     }
 
+    /// Has the peer know at once that what it sent is here, where no answer tells it.
+    ///
+    /// Postfix writes a message in two parts and sets no TCP_NODELAY: its second waits for the acknowledgement of the first,
+    /// which the kernel would delay by 44 ms (MILTER.md, "Round trips"). The kernel forgets the option, hence after each read.
+    pub(super) fn acknowledge(&self) {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Socket::Tcp(stream) = self.socket.get_ref() {
+            // Without it mail is slower and no less right.
+            let _ = socket2::SockRef::from(stream).set_tcp_quickack(true);
+        }
+    }
+
     /// Writes as much as goes at once, possibly nothing.
     pub(super) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
         match retried(|| self.socket.get_ref().write(bytes)) {
@@ -123,12 +131,4 @@ fn retried(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
             result => return result,
         }
     }
-}
-
-/// Postfix writes a message in two parts and sets no TCP_NODELAY: its second waits for the acknowledgement of the
-/// first, which the kernel would delay by 44 ms (MILTER.md, "Round trips"). The kernel forgets the option, hence after each read.
-fn acknowledge_at_once(stream: &TcpStream) {
-    // Without it mail is slower and no less right.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    let _ = socket2::SockRef::from(stream).set_tcp_quickack(true);
 }
