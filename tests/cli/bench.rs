@@ -15,38 +15,44 @@ use perso_milter::milter::reply::Reply;
 use perso_milter::milter::wire::{Actions, Protocol};
 use serde_json::Value;
 
-use crate::harness::Place;
+use crate::harness::{Answer, Place};
 
 /// The daemon on a store with 100 users, until this is dropped.
 struct Daemon {
     place: Place,
     child: Child,
+    /// A unix socket, and TCP.
+    addresses: Vec<String>,
 }
 
 impl Daemon {
     fn start() -> Self {
         let place = Place::new();
-        place.configure("");
+        place.configure("[[milter.listener]]\naddress = \"inet:0@127.0.0.1\"\n");
         let text = std::fs::read_to_string(place.config()).expect("our own file");
         let text = text.replace("mode = \"off\"", "authserv_ids = [\"mx.bench.example\"]");
         place.write("perso-milter.toml", text.as_bytes());
         place.run(&["bench", "seed", "--users", "100"]).done();
         let mut child = place.command(&["run"]).stderr(Stdio::piped()).spawn().expect("the program");
         let mut log = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-        log.find(|line| line.as_ref().is_ok_and(|line| line.contains("listening"))).expect("it starts").expect("UTF-8");
+        let listening = log.by_ref().map_while(Result::ok).filter_map(|line| {
+            let (_, address) = line.split_once("listening address=")?;
+            Some(address.to_owned())
+        });
+        let addresses: Vec<String> = listening.take(2).collect();
         // What it logs from here on is nobody's, and must not fill the pipe.
         std::thread::spawn(move || log.for_each(drop));
-        Self { place, child }
-    }
-
-    fn address(&self) -> String {
-        format!("unix:{}", self.place.dir().join("milter.sock").display())
+        Self { place, child, addresses }
     }
 
     /// `bench` with so many messages, few enough for the debug build, and these options.
-    fn bench(&self, messages: u32, options: &[&str]) -> crate::harness::Answer {
-        let (address, messages) = (self.address(), messages.to_string());
-        let all = ["bench", &address, "--users", "100", "--warmup", "100", "--messages", &messages];
+    fn bench(&self, messages: u32, options: &[&str]) -> Answer {
+        self.bench_at(&self.addresses[0], messages, options)
+    }
+
+    fn bench_at(&self, address: &str, messages: u32, options: &[&str]) -> Answer {
+        let messages = messages.to_string();
+        let all = ["bench", address, "--users", "100", "--warmup", "100", "--messages", &messages];
         self.place.run(&[&all, options].concat())
     }
 
@@ -87,6 +93,19 @@ fn every_message_fares_as_the_seeded_lists_have_it() {
         assert_eq!(kinds.values().map(count).sum::<u64>(), 2000, "{outcome}");
         assert!(count(&outcome["kinds"]["personal"]) > 400, "{outcome}");
         assert_eq!(count(&outcome["stages"]["message"]["count"]), 2000, "{outcome}");
+    }
+}
+
+#[test]
+fn over_tcp_it_is_the_same() {
+    let daemon = Daemon::start();
+    for options in [&["--connections", "30"][..], &["--messages-per-connection", "1"]] {
+        let outcome = daemon.bench_at(&daemon.addresses[1], 500, &[options, &["--json"]].concat()).json();
+        assert_eq!((count(&outcome["messages"]), count(&outcome["errors"])), (500, 0), "{options:?}: {outcome}");
+        assert!(outcome["milter"].as_str().is_some_and(|address| address.starts_with("inet:")), "{outcome}");
+        // Who listens behind TCP is seen by root alone.
+        let pid = &outcome["milter_pid"];
+        assert!(*pid == daemon.child.id() || (pid.is_null() && !nix::unistd::geteuid().is_root()), "{outcome}");
     }
 }
 
@@ -160,7 +179,7 @@ fn at_a_rate_messages_are_sent_when_they_are_due() {
 fn milters_are_compared_in_turn() {
     let daemon = Daemon::start();
     let page = daemon.place.dir().join("page.html");
-    let (reference, again) = (format!("{}=first", daemon.address()), format!("{}=again", daemon.address()));
+    let (reference, again) = (format!("{}=first", daemon.addresses[0]), format!("{}=again", daemon.addresses[0]));
     let rest = ["--users", "100", "--messages", "200", "--rounds", "4", "--html", page.to_str().expect("UTF-8")];
     let arguments = [&["bench", "--compare", &reference, &again][..], &rest].concat();
     let table = daemon.place.run(&arguments).done();
