@@ -40,7 +40,7 @@
 //! | [`directory`] | what sessions look up: the cache, and the settings in force | all above but `config` |
 //! | [`metrics`] | totals per organisation and day | `milter`, `policy`, `store` |
 //! | [`explain`] | a verdict in words | `milter`, `split`, `policy` |
-//! | [`bench`] | the MTA's side as a load generator, and the store it is measured on | the MTA's side of `milter`, `store`, `policy` |
+//! | [`bench`](mod@bench) | the MTA's side as a load generator, and the store it is measured on | the MTA's side of `milter`, `store`, `policy` |
 //! | [`app`] | the daemon, wired in start-up order | all above |
 //! | [`cli`] | one file a subcommand | all above |
 //!

@@ -12,7 +12,9 @@ use mio::{Events, Interest, Poll, Token};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
-use super::connection::{Conversation, Fared, Fault, Heard, Talk, Turn};
+use super::connection::{Conversation, Fault, Heard, Talk, Turn};
+use super::fared::Fared;
+use super::pace::{Due, Pace, Stretch};
 use super::socket::{Socket, Target};
 use super::tally::{Stage, Tally};
 use super::workload::Plan;
@@ -46,21 +48,6 @@ pub struct Task {
     pub progress: AtomicU64,
 }
 
-/// A stretch of a run.
-#[derive(Debug, Clone, Copy)]
-pub struct Stretch {
-    /// The number of this thread's first message, and by how much the next one's is greater.
-    pub first: u64,
-    /// As many as there are threads.
-    pub step: u64,
-    /// Most messages of this thread.
-    pub messages: u64,
-    /// No message begins after so long.
-    pub time: Option<Duration>,
-    /// From when one message of this thread is due to when the next is; `None` for flat out.
-    pub interval: Option<Duration>,
-}
-
 /// What came of a stretch.
 #[derive(Debug)]
 pub struct Sent {
@@ -87,21 +74,7 @@ pub struct Load<'t> {
     now: u64,
     tally: Tally,
     faults: u64,
-    stretch: Running,
-}
-
-/// Where a stretch stands.
-#[derive(Debug, Default)]
-struct Running {
-    /// The number of the next message.
-    next: u64,
-    step: u64,
-    left: u64,
-    begun: u64,
-    /// When it began, and when no message begins any more.
-    start: u64,
-    end: u64,
-    interval: Option<u64>,
+    pace: Pace,
     /// Lanes with a message.
     busy: usize,
 }
@@ -143,7 +116,8 @@ impl<'t> Load<'t> {
             now: 0,
             tally: Tally::default(),
             faults: 0,
-            stretch: Running::default(),
+            pace: Pace::default(),
+            busy: 0,
         };
         for lane in 0..connections {
             load.connect(lane);
@@ -157,22 +131,12 @@ impl<'t> Load<'t> {
     /// The system's, where events can no longer be waited for.
     pub fn run(&mut self, stretch: &Stretch) -> io::Result<Sent> {
         self.look();
-        let nanoseconds = |duration: Duration| duration.as_nanos() as u64;
-        self.stretch = Running {
-            next: stretch.first,
-            step: stretch.step,
-            left: stretch.messages,
-            begun: 0,
-            start: self.now,
-            end: stretch.time.map_or(u64::MAX, |time| self.now.saturating_add(nanoseconds(time))),
-            interval: stretch.interval.map(nanoseconds),
-            busy: 0,
-        };
+        self.pace = Pace::new(stretch, self.now);
         self.set_timer(stretch.interval)?;
         let mut events = Events::with_capacity(1024);
         let mut swept = self.now;
         self.hand_out();
-        while self.stretch.busy > 0 || !self.is_exhausted() {
+        while self.busy > 0 || !self.pace.is_exhausted(self.now) {
             let wait = if self.again.is_empty() { SWEEP } else { AGAIN };
             match self.poll.poll(&mut events, Some(wait)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -192,7 +156,7 @@ impl<'t> Load<'t> {
             self.hand_out();
         }
         self.set_timer(None)?;
-        let time = Duration::from_nanos(self.now - self.stretch.start);
+        let time = Duration::from_nanos(self.pace.elapsed(self.now));
         Ok(Sent { tally: std::mem::take(&mut self.tally), time })
     }
 
@@ -221,44 +185,21 @@ impl<'t> Load<'t> {
         Ok(())
     }
 
-    /// Whether no further message begins.
-    fn is_exhausted(&self) -> bool {
-        let running = &self.stretch;
-        running.left == 0 || self.due().max(self.now) >= running.end
-    }
-
-    /// When the next message is due.
-    fn due(&self) -> u64 {
-        let running = &self.stretch;
-        running.interval.map_or(0, |interval| running.start + running.begun * interval)
-    }
-
     /// Begins messages on free lanes, as far as they are due.
     fn hand_out(&mut self) {
-        while let Some(&lane) = self.free.last() {
-            if !self.may_begin() {
-                return;
-            }
+        while let Some(&lane) = self.free.last()
+            && let Some(due) = self.pace.take(self.now)
+        {
             self.free.pop();
-            self.begin(lane);
+            self.begin(lane, due);
         }
     }
 
-    fn may_begin(&self) -> bool {
-        !self.is_exhausted() && self.due() <= self.now
-    }
-
-    fn begin(&mut self, index: usize) {
-        let due = self.due();
-        let running = &mut self.stretch;
+    fn begin(&mut self, index: usize, due: Due) {
         let lane = &mut self.lanes[index];
-        lane.message = Some(running.next);
-        // A message counts from when it was due: one that waits for a connection is late, whoever is slow.
-        lane.since = if running.interval.is_some() { due } else { self.now };
-        running.next += running.step;
-        running.left -= 1;
-        running.begun += 1;
-        running.busy += 1;
+        lane.message = Some(due.number);
+        lane.since = due.since;
+        self.busy += 1;
         if lane.socket.is_none() {
             self.connect(index);
         } else if lane.turn != Some(Turn::Await) {
@@ -426,21 +367,16 @@ impl<'t> Load<'t> {
         if let Some(mismatch) = fared.mismatch(kind, task.talk.check) {
             self.tally.error(|| format!("message {number}: {mismatch}"));
         }
-        self.tally.message(kind, self.now - self.stretch.start);
+        self.tally.message(kind, self.pace.elapsed(self.now));
         let is_used_up = task.per_connection.is_some_and(|most| lane.conversation.begun() >= most);
         if is_used_up || lane.conversation.is_settled() {
             self.part(index);
         }
-        self.freed(index);
-    }
-
-    fn freed(&mut self, index: usize) {
-        self.stretch.busy -= 1;
+        self.busy -= 1;
         self.task.progress.fetch_add(1, Ordering::Relaxed);
-        if self.may_begin() {
-            self.begin(index);
-        } else {
-            self.free.push(index);
+        match self.pace.take(self.now) {
+            Some(due) => self.begin(index, due),
+            None => self.free.push(index),
         }
     }
 
@@ -469,13 +405,12 @@ impl<'t> Load<'t> {
             None => format!("a connection without a message: {fault}"),
         });
         if let Some(number) = message {
-            self.tally.message(self.task.plan.message(number).kind, self.now - self.stretch.start);
-            self.stretch.busy -= 1;
+            self.tally.message(self.task.plan.message(number).kind, self.pace.elapsed(self.now));
+            self.busy -= 1;
             self.free.push(index);
         }
         self.faults += 1;
-        if self.faults == MAX_FAULTS && self.stretch.left > 0 {
-            self.stretch.left = 0;
+        if self.faults == MAX_FAULTS && self.pace.stop() {
             self.tally.error(|| format!("{MAX_FAULTS} connections failed; no more messages are sent"));
         }
     }

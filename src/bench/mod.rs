@@ -8,7 +8,9 @@
 //! |---|---|
 //! | `workload` | who writes to whom: the users that `bench seed` makes, and the messages drawn from them |
 //! | `blocks` | what is written for a message, encoded before the run |
-//! | `connection` | one connection's conversation, and whether a message fared as it had to; no socket |
+//! | `connection` | one connection's conversation; no socket |
+//! | `fared` | how a message fared, and how it had to |
+//! | `pace` | when a message is due |
 //! | `socket` | the socket, not blocking |
 //! | `load` | one thread: an event loop over its connections |
 //! | `run` | a run: warm-up, threads, processor time on both sides |
@@ -22,8 +24,10 @@
 pub mod blocks;
 pub mod compare;
 pub mod connection;
+pub mod fared;
 pub mod html;
 pub mod load;
+pub mod pace;
 pub mod process;
 pub mod report;
 pub mod run;

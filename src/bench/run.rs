@@ -11,8 +11,10 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 
 use super::blocks::{Script, Sizes, WritePattern};
-use super::connection::{Check, Names, Talk};
-use super::load::{Load, Sent, Stretch, Task};
+use super::connection::{Names, Talk};
+use super::fared::Check;
+use super::load::{Load, Sent, Task};
+use super::pace::Stretch;
 use super::process::Process;
 use super::socket::Target;
 use super::tally::Tally;
@@ -86,12 +88,12 @@ impl Recipients {
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
     /// The milter does not answer, or not as one.
-    #[error("{address}: {source}")]
+    #[error("{address}: {fault}")]
     Milter {
         /// Where it should listen.
         address: ListenAddress,
         /// What is wrong.
-        source: ClientError,
+        fault: ClientError,
     },
     /// The system has no more of something.
     #[error("the generator: {0}")]
@@ -158,12 +160,16 @@ impl<'o> Run<'o> {
     /// # Errors
     /// [`BenchError::Milter`].
     pub fn new(address: &ListenAddress, options: &'o Options) -> Result<Self, BenchError> {
-        let failed = |source| BenchError::Milter { address: address.clone(), source };
+        let failed = |fault| BenchError::Milter { address: address.clone(), fault };
         let target = Target::new(address).map_err(|error| failed(error.into()))?;
         let met = ClientOptions { read_timeout: options.timeout, ..ClientOptions::default() };
         let client = Client::connect(address, &met).map_err(failed)?;
         let dialogue = client.dialogue().clone();
-        client.quit().map_err(failed)?;
+        match client.quit() {
+            // Postfix does not wait for the milter to close.
+            Ok(()) | Err(ClientError::Io(_)) => {}
+            Err(fault) => return Err(failed(fault)),
+        }
         let talk = Talk {
             script: Script::new(&dialogue, options.sizes, options.pattern),
             dialogue,
@@ -198,9 +204,10 @@ impl<'o> Run<'o> {
                     let (start, started) = channel();
                     let reports = reports.clone();
                     scope.spawn(move || {
-                        let failed = self.send(Part { index, threads }, &started, &reports).err();
-                        // Nobody listens only where another thread failed before.
-                        let _ = failed.map(|error| reports.send(Err(error)));
+                        if let Err(error) = self.send(Part { index, threads }, &started, &reports) {
+                            // Nobody listens only where another thread failed before.
+                            let _ = reports.send(Err(error));
+                        }
                     });
                     start
                 })

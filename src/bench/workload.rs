@@ -189,7 +189,7 @@ impl People {
     pub fn holds(&self, user: u32, sender: Sender) -> bool {
         let (start, stride) = self.series(user, sender.pool);
         let distance = (sender.number + POOL - start) % POOL;
-        distance % stride == 0 && distance / stride < self.count(sender.pool)
+        distance.is_multiple_of(stride) && distance / stride < self.count(sender.pool)
     }
 
     fn series(&self, user: u32, pool: Pool) -> (u32, u32) {
@@ -402,20 +402,20 @@ impl Drawing {
         let kind = shares.draw(&mut self.draws);
         let first = self.zipf.draw(&mut self.draws);
         match (self.audience, kind) {
-            (Audience::People(people), Kind::Personal) => (kind, self.to_group(people, first, Pool::Friend)),
-            (Audience::People(people), Kind::Blocked) => (kind, self.to_group(people, first, Pool::Junk)),
-            (Audience::People(people), Kind::Mixed) => match self.to_one_of_several(people, first) {
+            (Audience::People(people), Kind::Personal) => (kind, self.mail_to_group(people, first, Pool::Friend)),
+            (Audience::People(people), Kind::Blocked) => (kind, self.mail_to_group(people, first, Pool::Junk)),
+            (Audience::People(people), Kind::Mixed) => match self.mail_to_one_of_several(people, first) {
                 Some(sender) => (kind, sender),
-                None => (Kind::Plain, self.to_anybody(first, Pool::Stranger)),
+                None => (Kind::Plain, self.mail_to_anybody(first, Pool::Stranger)),
             },
-            (Audience::Named(_), Kind::Personal | Kind::Mixed) => (kind, self.to_anybody(first, Pool::Friend)),
-            (Audience::Named(_), Kind::Blocked) => (kind, self.to_anybody(first, Pool::Junk)),
-            (_, Kind::Plain) => (kind, self.to_anybody(first, Pool::Stranger)),
+            (Audience::Named(_), Kind::Personal | Kind::Mixed) => (kind, self.mail_to_anybody(first, Pool::Friend)),
+            (Audience::Named(_), Kind::Blocked) => (kind, self.mail_to_anybody(first, Pool::Junk)),
+            (_, Kind::Plain) => (kind, self.mail_to_anybody(first, Pool::Stranger)),
         }
     }
 
     /// From somebody on the list of all recipients, who are of one group.
-    fn to_group(&mut self, people: People, first: u32, pool: Pool) -> Sender {
+    fn mail_to_group(&mut self, people: People, first: u32, pool: Pool) -> Sender {
         let (start, size) = people.group(first);
         self.recipients.extend((0..self.each).map(|next| start + (first - start + next) % size));
         let index = if self.each == 1 { self.draws.below(people.count(pool)) } else { 0 };
@@ -423,7 +423,7 @@ impl Drawing {
     }
 
     /// From somebody whom one recipient calls personal, at any place among those who do not.
-    fn to_one_of_several(&mut self, people: People, first: u32) -> Option<Sender> {
+    fn mail_to_one_of_several(&mut self, people: People, first: u32) -> Option<Sender> {
         let index = 1 + self.draws.below(people.count(Pool::Friend) - 1);
         let sender = people.listed(first, Pool::Friend, index);
         let others = (1..people.users).map(|next| (first + next) % people.users);
@@ -438,7 +438,7 @@ impl Drawing {
         Some(sender)
     }
 
-    fn to_anybody(&mut self, first: u32, pool: Pool) -> Sender {
+    fn mail_to_anybody(&mut self, first: u32, pool: Pool) -> Sender {
         let all = self.audience.size();
         self.recipients.extend((0..self.each).map(|next| (first + next) % all));
         Sender { pool, number: self.draws.below(POOL) }

@@ -76,7 +76,7 @@ enum Command {
     /// Prove that the mail store files into a folder, before folder or junk may be switched on
     Probe(probe::Args),
     /// Load a milter as an MTA does, and measure it
-    Bench(bench::Args),
+    Bench(Box<bench::Args>),
 }
 
 /// The id of the option `-c`, the same in every command.

@@ -73,7 +73,10 @@ fn every_command_has_help_that_says_what_it_takes() {
         let usage = format!("Usage: perso-milter {command}");
         assert!(help.contains(usage.trim_end()), "{help}");
         assert!(help.lines().next().is_some_and(|line| line.len() > 8), "{command} says nothing of itself: {help}");
-        let undescribed = help.lines().find(|line| line.trim_start().starts_with("-") && line.trim().len() < 10);
+        // A description stands behind the option, or, where there is more to say, on the next line.
+        let lines = help.lines().zip(help.lines().skip(1).chain([""]));
+        let mut options = lines.filter(|(line, _)| line.trim_start().starts_with("-") && line.trim().len() < 10);
+        let undescribed = options.find(|(_, next)| !next.starts_with("          ")).map(|(line, _)| line);
         assert!(undescribed.is_none_or(|line| line.contains("--json")), "{command}: {undescribed:?}");
         listed.extend(subcommands(&help).iter().map(|name| format!("{command} {name}").trim().to_owned()));
     }
