@@ -1,5 +1,7 @@
 """The milters under test, each at a socket of its own in the scratch directory, or on loopback."""
 
+import copy
+import itertools
 import pathlib
 import socket
 import subprocess
@@ -42,18 +44,23 @@ class Site:
 
     def __init__(self, built, scratch, store):
         self.built, self.scratch, self.store = built, scratch, store
-        self.count = 0
+        self.names = itertools.count()
 
     def _address(self, transport):
-        self.count += 1
         if transport == "tcp":
             return f"inet:{free_port()}@127.0.0.1"
-        return f"unix:{self.scratch}/{self.count}.sock"
+        return f"unix:{self.scratch}/{next(self.names)}.sock"
 
-    def minimal(self, transport="unix", rcpt_replies=False):
+    def on(self, store):
+        """The same with another store."""
+        other = copy.copy(self)
+        other.store = store
+        return other
+
+    def minimal(self, transport="unix", rcpt_replies=False, name="minimal"):
         address = self._address(transport)
         replies = ["--rcpt-replies"] if rcpt_replies else []
-        return Running("minimal", [self.built.minimal, *replies, address], address, self)
+        return Running(name, [self.built.minimal, *replies, address], address, self)
 
     def libmilter(self, transport="unix", default_flags=False):
         address = self._address(transport)
@@ -68,8 +75,7 @@ class Site:
         return Running(name, [self.built.perso_milter, "-c", file, "run"], address, self)
 
     def configuration(self, address="inet:0@127.0.0.1", black="discard", log="warn"):
-        self.count += 1
-        file = self.scratch / f"{self.count}.toml"
+        file = self.scratch / f"{next(self.names)}.toml"
         mode = 'mode = "0666"\n' if address.startswith("unix:") else ""
         file.write_text(CONFIGURATION.format(address=address, mode=mode, store=self.store, black=black, log=log))
         return file

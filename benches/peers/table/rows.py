@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import shutil
 import statistics
 import tempfile
 import threading
@@ -31,37 +32,40 @@ class Row:
 
 
 class Bench:
-    """What every row needs."""
+    """What every row needs, and the milters side by side: their columns, by name."""
 
     def __init__(self, site, load, quick):
         self.site, self.load, self.quick = site, load, quick
+        self.side_by_side = {}
 
     def some(self, many, few):
         """How many of something: few where only the way is tried."""
         return few if self.quick else many
 
-    @contextlib.contextmanager
-    def milters(self, *milters):
-        with contextlib.ExitStack() as stack:
-            yield [stack.enter_context(milter) for milter in milters]
+    def note(self, name, column, text):
+        self.side_by_side.setdefault(name, {})[column] = text
+
+
+@contextlib.contextmanager
+def running(*milters):
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(milter) for milter in milters]
 
 
 def against_minimal(bench, what, share, cost, transport="unix", rcpt_replies=False, **options):
-    """Throughput and processor time beside the minimal milter, which runs against itself too."""
+    """Throughput and processor time beside the minimal milter, which runs against itself too: the noise."""
     site = bench.site
-    again = site.minimal(transport, rcpt_replies)
-    again.name = "minimal again"
-    with bench.milters(site.minimal(transport, rcpt_replies), site.ours(transport, rcpt_replies), again) as milters:
+    again = site.minimal(transport, rcpt_replies, name="minimal again")
+    with running(site.minimal(transport, rcpt_replies), site.ours(transport, rcpt_replies), again) as milters:
         runs = bench.load.compare(milters, **options)
     throughput, processor = runs.throughput("perso-milter"), runs.processor("perso-milter")
     met = throughput.is_at_least(share) and (cost is None or processor.is_at_most(cost))
-    found = f"{throughput} of the minimal milter; {processor} times its CPU"
-    target = f"at least {share:.2f}" + (f", at most {cost} times its CPU" if cost else "")
-    noise = f"{runs.throughput('minimal again')}; CPU {runs.processor('minimal again')}"
-    return [
-        Row(what, found, target, met, runs),
-        Row(f"{what}: the minimal milter beside itself", noise),
-    ]
+    found = (
+        f"{throughput} of the minimal milter, {processor} times its CPU "
+        f"(itself: {runs.throughput('minimal again')}, {runs.processor('minimal again')})"
+    )
+    target = f"at least {share:.2f}" + (f", at most {cost} times the CPU" if cost else "")
+    return [Row(what, found, target, met, runs)]
 
 
 def full(bench):
@@ -90,17 +94,16 @@ def tcp(bench):
 
 
 def latency(bench):
-    with bench.milters(bench.site.minimal(), bench.site.ours()) as milters:
-        capacity = bench.load.run(milters[1])["messages_per_second"]
-        rows = []
-        for rate, what in ((10_000, "10,000 messages/s"), (int(capacity / 2), "half of capacity")):
-            messages = {milter.name: rate * bench.some(10, 1) for milter in milters}
-            runs = bench.load.compare(milters, messages, rate=rate)
-            ratios = [runs.ratio("perso-milter", "stages", "message", key) for key in ("p50", "p99")]
-            times = [statistics.median(runs.values("perso-milter", "stages", "message", key)) for key in ("p50", "p99")]
-            found = f"p50 {times[0]:.0f} us, {ratios[0]} times the minimal milter's; p99 {times[1]:.0f} us, {ratios[1]}"
-            met = all(ratio.is_at_most(1.3) for ratio in ratios) if rate == 10_000 else None
-            rows.append(Row(f"latency at {what}", found, "both at most 1.3" if rate == 10_000 else "", met, runs))
+    rows = []
+    with running(bench.site.minimal(), bench.site.ours()) as milters:
+        half = int(bench.load.run(milters[1])["messages_per_second"] / 2)
+        for rate, what in ((10_000, "10,000 messages/s"), (half, f"half of capacity, {half:,} messages/s")):
+            runs = bench.load.compare(milters, rate=rate, messages=rate * bench.some(10, 1))
+            ratios = [runs.ratio("perso-milter", measure) for measure in ("message_p50", "message_p99")]
+            times = [runs.median("perso-milter", measure) for measure in ("message_p50", "message_p99")]
+            found = f"p50 {times[0]:.0f} us, {ratios[0]} times the minimal milter's; p99 {times[1]:.0f} us, {ratios[1]} times"
+            wanted = ("both at most 1.3", all(ratio.is_at_most(1.3) for ratio in ratios)) if rate == 10_000 else ()
+            rows.append(Row(f"latency at {what}", found, *wanted, figures=runs))
     return rows
 
 
@@ -108,7 +111,7 @@ def idle(bench):
     """1,800 connections that idle beside 200 that work: what they cost, beside a daemon that has only the 200."""
     idlers = 1800
     site = bench.site
-    with bench.milters(site.ours(name="200 connections"), site.ours(name="2,000 connections")) as milters:
+    with running(site.ours(name="200 connections"), site.ours(name="2,000 connections")) as milters:
         bench.load.run(milters[1], connections=200)
         before = milters[1].memory()
         held = [Milter(milters[1].address) for _ in range(idlers)]
@@ -125,10 +128,10 @@ def idle(bench):
 
 def log(bench):
     site = bench.site
-    with bench.milters(site.ours(name="log = warn"), site.ours(name="log = info", log="info")) as milters:
+    with running(site.ours(name="log warn"), site.ours(name="log info", log="info")) as milters:
         runs = bench.load.compare(milters)
-    ratio = runs.processor("log = info")
-    found = f"{ratio} times the CPU, {runs.throughput('log = info')} of the throughput"
+    ratio = runs.processor("log info")
+    found = f"{ratio} times the CPU, {runs.throughput('log info')} of the throughput"
     return [Row("log = info beside log = warn", found, "CPU at most 2", ratio.is_at_most(2), runs)]
 
 
@@ -155,7 +158,7 @@ class Changes:
     PER_SECOND = 10_000
 
     def __init__(self, bench):
-        self.bench, self.done, self.stop = bench, 0, threading.Event()
+        self.bench, self.done, self.stop, self.failed = bench, 0, threading.Event(), None
         self.thread = threading.Thread(target=self._work)
 
     def __enter__(self):
@@ -167,8 +170,16 @@ class Changes:
         self.stop.set()
         self.thread.join()
         self.rate = self.done / (time.monotonic() - self.begun)
+        if self.failed:
+            raise self.failed
 
     def _work(self):
+        try:
+            self._import_batches()
+        except Exception as error:
+            self.failed = error
+
+    def _import_batches(self):
         batch = 0
         while not self.stop.is_set():
             first = batch * self.PER_SECOND
@@ -182,8 +193,15 @@ class Changes:
 
 
 def changes(bench):
-    """Two daemons on one store would both follow it: so rounds with and without changes take turns on one."""
-    with bench.milters(bench.site.ours()) as [milter]:
+    """Rounds with and without changes take turns on one daemon, on a store of its own."""
+    with tempfile.TemporaryDirectory(dir=bench.site.built.results) as directory:
+        store = pathlib.Path(directory) / "store"
+        shutil.copytree(bench.site.store, store)
+        return while_lists_change(Bench(bench.site.on(store), bench.load, bench.quick))
+
+
+def while_lists_change(bench):
+    with running(bench.site.ours()) as [milter]:
         quiet, busy, rates = [], [], []
         for _ in range(bench.load.rounds):
             quiet.append(bench.load.run(milter)["milter_cpu_per_1000"])
@@ -222,7 +240,7 @@ def behind_postfix(bench):
     rows = []
     for transport in ("unix", "tcp"):
         site = bench.site
-        with bench.milters(site.minimal(transport), site.ours(transport), site.libmilter(transport)) as milters:
+        with running(site.minimal(transport), site.ours(transport), site.libmilter(transport)) as milters:
             with tempfile.TemporaryDirectory(dir=site.scratch) as directory:
                 pathlib.Path(directory).chmod(0o755)
                 with Postfix(pathlib.Path(directory), [None, *milters]) as postfix:
@@ -249,41 +267,47 @@ def entrances(bench, postfix, transport, kept):
             if number > 0:
                 found[name].append(rate)
     how = f"behind Postfix, {transport}, connections {'kept' if kept else 'new'}"
+    for name in names[1:]:
+        share = Ratio.of_pairs(found[name], found["no milter"])
+        bench.note(name, f"{how}: share of no milter", f"{share.middle:.2f}")
     ratio = Ratio.of_pairs(found["perso-milter"], found["minimal"])
-    rows = [Row(how, f"{ratio} of the minimal milter", "not to be told from it", ratio.low >= 1 or ratio.holds(1), found)]
-    if transport == "tcp" and kept:
+    same = ratio.holds(1) or ratio.low > 1
+    rows = [Row(how, f"{ratio} of the minimal milter", "not to be told from it", same, found)]
+    if transport == "tcp":
         faster = Ratio.of_pairs(found["perso-milter"], found["libmilter"])
         rows.append(Row(f"{how}, beside libmilter", f"{faster} times", "over 7", faster.low > 7))
-    for name in names:
-        share = Ratio.of_pairs(found[name], found["no milter"])
-        rows.append(Row(f"{how}: {name}", f"{statistics.median(found[name]):,.0f} messages/s, {share} of no milter"))
     return rows
 
 
 def peers(bench):
-    """All milters side by side, with the system calls of a message."""
-    rows = []
+    """Each milter by itself, in the columns of the table side by side; and ours beside libmilter at its best."""
+    site = bench.site
     for transport in ("unix", "tcp"):
-        site = bench.site
+        # libmilter takes as long for few messages as the others for many: over TCP it waits for acknowledgements.
         slow = bench.some(60_000, 600) if transport == "unix" else bench.some(600, 60)
-        milters = [
-            site.minimal(transport),
-            site.ours(transport),
-            site.libmilter(transport),
-            site.libmilter(transport, default_flags=True),
-        ]
-        messages = {milter.name: slow for milter in milters if milter.name.startswith("libmilter")}
-        with bench.milters(*milters) as running:
-            runs = bench.load.compare(running, messages, rounds=bench.some(5, 1))
-            for milter in running:
-                few = messages.get(milter.name, 20_000)
-                with SystemCalls(milter.child.pid, site.scratch) as calls:
-                    bench.load.run(milter, few, warmup=0)
-                rate = statistics.median(runs.values(milter.name, "messages_per_second"))
-                cost = statistics.median(runs.values(milter.name, "milter_cpu_per_1000"))
-                found = f"{rate:,.0f} messages/s, {cost:.4f} s CPU for 1,000, {calls.count / few:.1f} system calls a message"
-                rows.append(Row(f"{milter.name}, {transport}", found))
-    return rows
+        side_by_side(bench, transport, [site.minimal(transport), site.ours(transport)], bench.load.messages)
+        with_flags = [site.libmilter(transport), site.libmilter(transport, default_flags=True)]
+        side_by_side(bench, transport, with_flags, slow)
+    with running(site.libmilter(), site.ours()) as milters:
+        runs = bench.load.compare(milters, messages=bench.some(60_000, 600))
+    ratio = runs.throughput("perso-milter")
+    return [Row("full policy, beside libmilter at its best", f"{ratio} times", "over 5", ratio.low > 5, runs)]
+
+
+def side_by_side(bench, transport, milters, messages):
+    with running(*milters):
+        runs = bench.load.compare(milters, messages=messages)
+        for milter in milters:
+            rate = f"{runs.median(milter.name, 'messages_per_second'):,.0f}"
+            if transport == "tcp":
+                bench.note(milter.name, "TCP loopback, messages/s", rate)
+                continue
+            bench.note(milter.name, "unix socket, messages/s", rate)
+            bench.note(milter.name, "CPU s per 1,000", f"{runs.median(milter.name, 'milter_cpu_per_1000'):.4f}")
+            few = min(messages, 20_000)
+            with SystemCalls(milter.child.pid, bench.site.scratch) as calls:
+                bench.load.run(milter, messages=few, warmup=0)
+            bench.note(milter.name, "system calls a message", f"{calls.count / few:.1f}")
 
 
 # By the names that select them.
