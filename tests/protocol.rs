@@ -17,6 +17,8 @@ mod limits;
 mod listening;
 #[path = "protocol/memory.rs"]
 mod memory;
+#[path = "protocol/peers.rs"]
+mod peers;
 #[path = "protocol/people.rs"]
 mod people;
 #[path = "protocol/properties.rs"]

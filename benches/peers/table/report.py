@@ -1,0 +1,55 @@
+"""The rows as text, as JSON, and in the README."""
+
+import datetime
+import json
+
+BEGIN, END = "<!-- performance: begin -->", "<!-- performance: end -->"
+VERDICTS = {True: "yes", False: "**no**", None: ""}
+
+
+def as_markdown(rows, side_by_side, machine, command):
+    today = datetime.date.today().isoformat()
+    lines = [
+        f"Measured on {today} on {machine}, generator and milter sharing it, by `{command}`. Ratios are medians of paired runs",
+        "with their 95 % bootstrap interval; a target is met where the interval lies on its good side.",
+        "",
+        *_side_by_side(side_by_side),
+        "| what | found | target | met |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| {row.what} | {row.found} | {row.target} | {VERDICTS[row.met]} |" for row in rows]
+    return "\n".join(lines)
+
+
+def _side_by_side(milters):
+    """A line for each milter, a column for whatever was measured of any."""
+    columns = list(dict.fromkeys(column for found in milters.values() for column in found))
+    if not columns:
+        return []
+    lines = [["milter", *columns], ["---"] * (1 + len(columns))]
+    lines += [[name, *(found.get(column, "–") for column in columns)] for name, found in milters.items()]
+    return ["| " + " | ".join(cells) + " |" for cells in lines] + [""]
+
+
+def write_readme(file, text):
+    """Puts the text between the two markers, which must be there."""
+    before, begin, rest = file.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{file} has no lines {BEGIN} and {END}")
+    file.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+
+
+def write_json(file, rows, side_by_side, machine, command, load):
+    told = {
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "machine": machine,
+        "command": command,
+        "users": load.users,
+        "entries": load.entries,
+        "messages": load.messages,
+        "rounds": load.rounds,
+        "side_by_side": side_by_side,
+        "rows": [row.as_json() for row in rows],
+    }
+    file.write_text(json.dumps(told, indent=1) + "\n")
