@@ -261,6 +261,11 @@ type Flow = ControlFlow<Result<(), SessionError>>;
 
 impl Conversation {
     fn frame(&mut self, directory: &impl Directory, terms: &Terms, frame: Frame<'_>, output: &mut Vec<u8>) -> Flow {
+        // Every other frame is a macro packet, and most of them hold nothing but the event that they stand before.
+        let is_empty = frame.command == command::MACRO && frame.payload.len() == 1;
+        if is_empty && self.phase != Phase::Greeting {
+            return ControlFlow::Continue(());
+        }
         match self.command(directory, terms, frame, output) {
             Ok(Next::Continue) => ControlFlow::Continue(()),
             Ok(Next::Quit) => ControlFlow::Break(Ok(())),

@@ -129,7 +129,8 @@ pub fn is_tagged(value: &[u8], tag: &Tag) -> bool {
 
 /// The Subject as a person reads it.
 pub fn decoded(value: &[u8]) -> String {
-    let mut line = unfolded(value);
+    let mut line = Vec::with_capacity(value.len() + 1);
+    line.extend(unfolded(value));
     line.push(b'\n');
     match MessageStream::new(&line).parse_unstructured() {
         HeaderValue::Text(text) => text.into_owned(),
@@ -138,8 +139,8 @@ pub fn decoded(value: &[u8]) -> String {
 }
 
 /// Folds taken out: an LF before a blank (RFC 5322, 2.2.3). Any other line end would end the header for a parser.
-fn unfolded(value: &[u8]) -> Vec<u8> {
-    value.iter().map(|&b| if matches!(b, b'\n' | b'\r' | 0) { b' ' } else { b }).collect()
+fn unfolded(value: &[u8]) -> impl Iterator<Item = u8> {
+    value.iter().map(|&b| if matches!(b, b'\n' | b'\r' | 0) { b' ' } else { b })
 }
 
 fn strip_reply_prefix(text: &str) -> Option<&str> {
