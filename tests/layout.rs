@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("milter::network", &[]),
     // The conversation, without a socket.
     ("milter::settings", &["milter::network", "mark", "split", "policy"]),
+    ("milter::addressee", CONVERSATION),
     ("milter::facts", CONVERSATION),
     ("milter::transaction", CONVERSATION),
     ("milter::session", CONVERSATION),
@@ -73,6 +74,7 @@ const CONVERSATION: &[&str] = &[
     "milter::reply",
     "milter::negotiate",
     "milter::settings",
+    "milter::addressee",
     "milter::facts",
     "milter::transaction",
     "policy",

@@ -3,6 +3,7 @@
 //! `facts` that message's headers, `settings` what they go by; `server` (with `listen`) and `client` are the only files
 //! that hold a socket.
 
+mod addressee;
 pub mod client;
 pub mod command;
 pub mod connection;

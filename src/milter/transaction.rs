@@ -3,6 +3,7 @@
 use std::cell::LazyCell;
 use std::sync::Arc;
 
+use super::addressee::{Shared, User, addressee, sending_as, user};
 use super::facts::{Depth, HeaderFacts, HeaderLimit};
 use super::settings::{Decided, DecidedRecipient, Directory, Pass, Settings};
 use crate::mark;
@@ -10,10 +11,9 @@ use crate::policy::action::{OutboundAction, PersonalActions, SplitMode};
 use crate::policy::address::Address;
 use crate::policy::authres::Authentication;
 use crate::policy::decide::{
-    Identity, Known, Lists, Message, Proof, Reason, Verdict, decide, decide_at_rcpt, decide_outbound,
+    Identity, Known, Message, Proof, Reason, Verdict, decide, decide_at_rcpt, decide_outbound,
 };
 use crate::policy::identity::Sender;
-use crate::policy::list::{Globs, UserLists};
 use crate::policy::organisation::OrgPolicy;
 use crate::policy::original::original_recipient;
 use crate::policy::plan::{
@@ -63,33 +63,12 @@ struct Refused {
     verdict: Verdict,
 }
 
-struct User {
-    policy: Arc<OrgPolicy>,
-    lists: UserLists,
-    globs: Option<Arc<Globs>>,
-    detail: Detail,
-    /// Others get what comes to this address too, so that nothing may be done here that reaches them.
-    is_shared: bool,
-}
-
-/// A shared address: its organisation's policy, and nobody's lists.
-struct Shared {
-    policy: Arc<OrgPolicy>,
-    detail: Detail,
-}
-
 impl Accepted {
     /// The organisation's policy, the number of the user whom it is marked for, and what the detail is.
     fn known(&self) -> Option<(&OrgPolicy, u64, Detail)> {
         // A shared address is marked for nobody.
         let shared = || self.shared.as_ref().map(|shared| (&*shared.policy, 0, shared.detail));
         self.user.as_ref().map(|user| (&*user.policy, user.lists.user(), user.detail)).or_else(shared)
-    }
-}
-
-impl User {
-    fn lists(&self) -> Lists<'_> {
-        Lists { compiled: &self.lists, globs: self.globs.as_deref() }
     }
 }
 
@@ -199,7 +178,7 @@ impl Transaction {
             let first = self.over_recipients.replace(limit).is_none();
             return if may_refuse { RecipientAnswer::OverLimit { limit, first } } else { RecipientAnswer::Accept };
         }
-        let (user, shared) = self.addressee(directory, path);
+        let (user, shared) = addressee(directory, &self.settings, self.pass, path);
         if may_refuse
             && let (Some(user), Some(sender)) = (user.as_ref().filter(|user| !user.is_shared), &self.sender)
             && let Some(verdict) = decide_at_rcpt(&user.policy, user.lists(), sender)
@@ -259,30 +238,6 @@ impl Transaction {
             Some(OutboundAction::Tag) => Depth::Decide,
             Some(OutboundAction::Mark) => Depth::Mark,
         }
-    }
-
-    /// Whom an address reaches, by the first form of it that is known: a user, or several at once, or (neither) nobody of
-    /// ours. What comes to a user's own address that others have too is decided where the MTA has split it, if it does.
-    fn addressee(&self, directory: &impl Directory, path: &[u8]) -> (Option<User>, Option<Shared>) {
-        let Some(address) = Address::from_path(path) else { return (None, None) };
-        for address in mailbox_candidates(address, self.settings.delimiter) {
-            let shared = directory.shared_in(&address).filter(|_| self.pass == Pass::First);
-            let user = known_as(directory, &self.settings, &address);
-            let is_split = self.settings.split != SplitMode::Off;
-            match (user, shared) {
-                (None, None) => {}
-                (user, None) => return (user, None),
-                (Some(user), Some(_)) if is_split => {
-                    return (Some(User { is_shared: true, ..user }), None);
-                }
-                (_, Some(organisation)) => {
-                    let policy = self.settings.organisations.get(&organisation).cloned();
-                    let detail = detail_of(&address, self.settings.delimiter);
-                    return (None, policy.map(|policy| Shared { policy, detail }));
-                }
-            }
-        }
-        (None, None)
     }
 
     fn needed_depth(&self, user: Option<&User>) -> Depth {
@@ -483,34 +438,4 @@ impl<F: FnOnce() -> Known> Proof for LazyProof<F> {
     fn of(&self, identity: Identity) -> Authentication {
         self.0.of(identity)
     }
-}
-
-/// The envelope sender as a user of ours. Who has logged in is that user: the login is an address of theirs, or a name that
-/// with the sender's domain is one. Otherwise nobody's list is asked, or one user could try out another's.
-fn sending_as(directory: &impl Directory, settings: &Settings, sender: &Address, login: Option<&str>) -> Option<User> {
-    let known = user(directory, settings, sender.clone())?;
-    let Some(login) = login else { return Some(known) };
-    let own =
-        if login.contains('@') { Address::parse(login).ok() } else { Address::from_parts(login, sender.domain()) };
-    let logged_in = user(directory, settings, own?)?;
-    (logged_in.lists.user() == known.lists.user()).then_some(known)
-}
-
-/// The user who has an address, or has it without its detail.
-fn user(directory: &impl Directory, settings: &Settings, address: Address) -> Option<User> {
-    mailbox_candidates(address, settings.delimiter).find_map(|address| known_as(directory, settings, &address))
-}
-
-/// The user who has this very address.
-fn known_as(directory: &impl Directory, settings: &Settings, address: &Address) -> Option<User> {
-    let lists = directory.lists(address)?;
-    let policy = settings.organisations.get(&lists.organisation())?.clone();
-    let globs = if lists.has_globs() { directory.globs(&lists) } else { None };
-    Some(User { policy, lists, globs, detail: detail_of(address, settings.delimiter), is_shared: false })
-}
-
-/// What stands behind the delimiter of an address that is known as it is.
-fn detail_of(address: &Address, delimiter: Option<char>) -> Detail {
-    let has_detail = delimiter.is_some_and(|delimiter| address.local().contains(delimiter));
-    if has_detail { Detail::Name } else { Detail::Folder }
 }
