@@ -16,6 +16,9 @@ use perso_milter::store::{AddressHasher, LoadedUser};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Which user the n-th message is for.
+type Draw = fn(u64) -> u64;
+
 const USERS: u64 = 1_000_000;
 const ENTRIES: u64 = 20;
 /// Addresses that are looked up, drawn beforehand.
@@ -68,7 +71,7 @@ fn recipient(criterion: &mut Criterion) {
     let message = Message { envelope: Some(&sender), header: Some(&sender), proof: &proof };
 
     let mut group = criterion.benchmark_group("recipient");
-    let cases: [(&str, fn(u64) -> u64); 3] = [("hot", |_| 5), ("zipf", zipf), ("cold", |n| mixed(n ^ 0xC01D) % USERS)];
+    let cases: [(&str, Draw); 3] = [("hot", |_| 5), ("zipf", zipf), ("cold", |n| mixed(n ^ 0xC01D) % USERS)];
     for (name, draw) in cases {
         let drawn: Vec<Address> = (0..DRAWN as u64).map(|n| address(draw(n))).collect();
         let mut next = 0;
