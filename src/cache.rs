@@ -132,6 +132,14 @@ struct Snapshot {
 }
 
 impl Snapshot {
+    /// With room for so many addresses: a table that grows leaves the smaller ones behind for a while.
+    fn for_addresses(addresses: usize) -> Self {
+        Self {
+            users: papaya::HashMap::with_capacity_and_hasher(addresses, BuildHasherDefault::new()),
+            ..Self::default()
+        }
+    }
+
     fn share(&self, address: AddressHash, organisation: OrganisationId) {
         self.shared.pin().insert(address, organisation);
         self.shares.store(true, Ordering::Release);
@@ -310,7 +318,7 @@ impl Following {
 
     /// Builds a new generation aside and swaps it in.
     fn load(&mut self) -> Result<()> {
-        let snapshot = Snapshot::default();
+        let snapshot = Snapshot::for_addresses(self.feed.addresses()?);
         let report = self.feed.load(&|user| snapshot.insert(user))?;
         report.shared.iter().for_each(|(address, organisation)| snapshot.share(*address, *organisation));
         self.watch.all(report.organisations);

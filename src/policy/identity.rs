@@ -115,10 +115,10 @@ fn of_address<'a>(
 
 /// The domain and what stands above it, down to two labels: an entry for a top-level domain cannot be made.
 fn domain_and_parents(domain: &str) -> impl Iterator<Item = &str> {
-    let depth = domain.matches('.').count();
-    std::iter::successors(Some(domain), |d| d.split_once('.').map(|(_, parent)| parent))
-        .take(depth)
-        .skip(depth.saturating_sub(MAX_PARENTS))
+    let is_dot = |&(_, byte): &(usize, u8)| byte == b'.';
+    let depth = domain.bytes().enumerate().filter(is_dot).count();
+    let parents = domain.bytes().enumerate().filter(is_dot).map(|(dot, _)| &domain[dot + 1..]);
+    std::iter::once(domain).chain(parents).take(depth).skip(depth.saturating_sub(MAX_PARENTS))
 }
 
 /// `prvs=KDDDSSSSSS=local@d` becomes `local@d`.
@@ -179,7 +179,7 @@ pub fn header_sender(value: &[u8]) -> Option<Address> {
             }
         }
     }
-    if before.split('"').step_by(2).any(|outside_quotes| outside_quotes.contains('@')) {
+    if before.split('"').step_by(2).any(|outside_quotes| outside_quotes.as_bytes().contains(&b'@')) {
         return None;
     }
     let (inside, after) = scanner.rest[1..].split_once('>')?;

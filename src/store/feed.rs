@@ -134,6 +134,12 @@ pub trait Feed: Send {
     /// it may come without a change.
     fn wait(&mut self, limit: Duration);
 
+    /// How many addresses users have; what a load hands out may differ by what changes meanwhile.
+    ///
+    /// # Errors
+    /// The store's state.
+    fn addresses(&mut self) -> Result<usize>;
+
     /// Reads everything, handing each user to `sink`, from several threads at once.
     ///
     /// # Errors

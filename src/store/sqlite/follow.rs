@@ -78,6 +78,12 @@ impl Feed for SqliteFeed {
         }
     }
 
+    fn addresses(&mut self) -> Result<usize> {
+        self.refresh()?;
+        let count = self.link.conn.query_row(sql::COUNT_ADDRESSES, [], |row| row.get(0));
+        count.map_err(|error| DbError::from(error).at(&self.shared.path))
+    }
+
     fn load(&mut self, sink: &(dyn Fn(LoadedUser) + Sync)) -> Result<LoadReport> {
         self.refresh()?;
         let report = self.load_all(sink).map_err(|error| error.at(&self.shared.path));
@@ -88,6 +94,8 @@ impl Feed for SqliteFeed {
         if report.is_ok() {
             self.replaced = false;
         }
+        // The pages of every user were read once and are not needed again; keeping them is no more than a loss of memory.
+        let _ = self.link.conn.execute_batch("PRAGMA shrink_memory");
         report
     }
 

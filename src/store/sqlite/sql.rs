@@ -143,6 +143,7 @@ statements! {
         WHERE user >= ?1 AND user < ?2 ORDER BY user";
     LOAD_ADDRESSES = "SELECT user, address FROM addresses INDEXED BY addresses_user
         WHERE user >= ?1 AND user < ?2 ORDER BY user";
+    COUNT_ADDRESSES = "SELECT COUNT(*) FROM addresses";
     LOAD_SHARED = "SELECT address, organisation FROM shared_addresses";
 }
 
