@@ -84,6 +84,11 @@
 //!   there is noted by the first pass and set aside by the second.
 //! - **Who sends is settled by the first pass**, which sees the login (SASL): the marker names the user whose list is asked.
 //! - **No log line of the second pass** tells of a copy: it would say which messages were split, and so whose list has the sender.
+//! - **Sockets are watched for reading alone**: a unix socket that is watched for room to write wakes its thread once more for
+//!   every answer that the MTA takes. An answer that finds no room has a second descriptor watched until it is out.
+//! - **What a verifier wrote is understood late**: only a message that matches an entry asks for proof
+//!   ([`policy::decide::Proof`]).
+//! - **The log has a thread and a bounded queue** of its own: a line that finds no room is lost and counted.
 //! - **Settings are built whole and swapped** ([`directory`]); a message keeps those of its MAIL to its end.
 //!
 //! Comments that name MILTER.md cite the project's notes on how Postfix (3.7.11) and Sendmail (8.17.1, both seen live)

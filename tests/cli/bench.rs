@@ -1,10 +1,10 @@
 //! `bench`: against the real daemon on a store that it filled, and against milters that answer wrongly.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::ops::ControlFlow;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStderr, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -23,10 +23,19 @@ struct Daemon {
     child: Child,
     /// A unix socket, and TCP.
     addresses: Vec<String>,
+    /// Its log, where nobody has read on.
+    log: Option<Lines<BufReader<ChildStderr>>>,
 }
 
 impl Daemon {
     fn start() -> Self {
+        let mut daemon = Self::with_unread_log();
+        let log = daemon.log.take().expect("its log");
+        std::thread::spawn(move || log.for_each(drop));
+        daemon
+    }
+
+    fn with_unread_log() -> Self {
         let place = Place::new();
         place.configure("[[milter.listener]]\naddress = \"inet:0@127.0.0.1\"\n");
         let text = std::fs::read_to_string(place.config()).expect("our own file");
@@ -40,9 +49,7 @@ impl Daemon {
             Some(address.to_owned())
         });
         let addresses: Vec<String> = listening.take(2).collect();
-        // What it logs from here on is nobody's, and must not fill the pipe.
-        std::thread::spawn(move || log.for_each(drop));
-        Self { place, child, addresses }
+        Self { place, child, addresses, log: Some(log) }
     }
 
     /// `bench` with so many messages, few enough for the debug build, and these options.
@@ -94,6 +101,17 @@ fn every_message_fares_as_the_seeded_lists_have_it() {
         assert!(count(&outcome["kinds"]["personal"]) > 400, "{outcome}");
         assert_eq!(count(&outcome["stages"]["message"]["count"]), 2000, "{outcome}");
     }
+}
+
+#[test]
+fn mail_does_not_wait_for_who_reads_the_log() {
+    let mut daemon = Daemon::with_unread_log();
+    // A line each, far more than a pipe holds.
+    let outcome = daemon.json(3000, &[]);
+    assert_eq!((count(&outcome["messages"]), count(&outcome["errors"])), (3000, 0), "{outcome}");
+    let log = daemon.log.take().expect("its log").map_while(Result::ok);
+    let warmed_up = 100;
+    assert_eq!(log.filter(|line| line.contains(" message ")).take(3000 + warmed_up).count(), 3000 + warmed_up);
 }
 
 #[test]

@@ -241,6 +241,16 @@ impl Daemon {
         String::from_utf8_lossy(&fs::read(self.log_file()).unwrap_or_default()).into_owned()
     }
 
+    /// What the daemon has logged, once `count` lines of it hold `text`: a thread of its own writes them, a moment later.
+    ///
+    /// # Panics
+    /// When they never come.
+    pub fn wait_logged(&self, count: usize, text: &str) -> String {
+        let holds = |log: &String| log.lines().filter(|line| line.contains(text)).count() >= count;
+        let found = scratch::poll(scratch::PATIENCE, || Some(self.log()).filter(holds));
+        found.unwrap_or_else(|| panic!("no {count} lines with {text:?}\n{}", self.tail()))
+    }
+
     fn tail(&self) -> String {
         scratch::tail(&self.log_file())
     }

@@ -49,13 +49,13 @@ fn personal_mail_is_filed_once_a_probe_was_found_in_the_folder_and_confirmed() {
         .start();
     let in_the_inbox = ("INBOX".to_owned(), "[PERSO] Un".to_owned());
     assert_eq!(filed(&relay, FRIEND), in_the_inbox, "the tag needs no folder");
-    let log = relay.daemon.log();
+    let log = relay.daemon.wait_logged(1, "not proven");
     let warnings: Vec<&str> = log.lines().filter(|line| line.contains("not proven")).collect();
     let command = format!("perso-milter probe send you@{} --folder Perso", relay.lane.domain);
     assert!(warnings.len() == 1 && warnings[0].contains("WARN") && warnings[0].contains(&command), "{log}");
 
     let mail = probe(&relay, &[], "Perso");
-    assert!(relay.daemon.log().lines().any(|line| id_of(&mail).is_some_and(|id| line.contains(id))), "it passed us");
+    relay.daemon.wait_logged(1, id_of(&mail).expect("it passed us"));
     assert_eq!(filed(&relay, FRIEND), in_the_inbox, "nobody has confirmed it yet");
     let told = relay.daemon.command(&["probe", "confirm", &code_in(&mail)]);
     assert_eq!(told, "acme: +Perso is proven\npersonal messages are filed there from now on\n");
@@ -90,7 +90,7 @@ fn a_folder_of_another_name_is_another_folder() {
     relay.daemon.configure(filing().set("personal.folder", "Prive"));
     relay.daemon.signal(crate::scratch::Signal::Hangup);
     wait_filed(&relay, FRIEND, "INBOX");
-    assert!(relay.daemon.log().contains("--folder Prive"), "{}", relay.daemon.log());
+    relay.daemon.wait_logged(1, "--folder Prive");
     let mail = probe(&relay, &[], "Prive");
     relay.daemon.command(&["probe", "confirm", &code_in(&mail)]);
     wait_filed(&relay, FRIEND, "Prive");

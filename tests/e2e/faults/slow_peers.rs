@@ -87,8 +87,8 @@ fn met(peer: Peer) {
         peers.is_empty().then_some(())
     });
     let parted = start.elapsed();
-    let log = relay.daemon.log();
-    let named = log.lines().filter(|line| line.contains("over the limit handshake_time")).count();
+    let limit = "over the limit handshake_time";
+    let named = relay.daemon.wait_logged(PEERS, limit).matches(limit).count();
     show(&format!(
         "{PEERS} peers, {peer:?}: closed within {:.1} s (handshake_time {HANDSHAKE_TIME} s), {served} messages delivered \
          meanwhile, the slowest in {} ms; resident memory {} KiB before, {} KiB at most",

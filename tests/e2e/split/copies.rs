@@ -219,7 +219,7 @@ fn the_second_smtpd_takes_one_recipient_a_message() {
     assert!(second.rcpt(&road.plan.address("bob")).is_ok());
     assert_eq!(second.rcpt(&road.plan.address("anne")).code, 451);
     drop(second);
-    assert!(road.plan.daemon.log().contains("perso-split_destination_recipient_limit"), "{}", road.plan.daemon.log());
+    road.plan.daemon.wait_logged(1, "perso-split_destination_recipient_limit");
 }
 
 /// What Bob sends: each recipient's copy by Bob's own list.

@@ -160,6 +160,5 @@ fn copies_of_a_store_that_was_replaced_arrive_unedited_with_an_alarm() {
         daemon.command(&["entry", "add", &bob, "personal", FRIEND]);
     };
     let road = both_arrive_after(replace, Message::clone);
-    let log = road.plan.daemon.log();
-    assert_eq!(log.matches("that the edge of this store has not split").count(), 2, "{log}");
+    road.plan.daemon.wait_logged(2, "that the edge of this store has not split");
 }
