@@ -8,9 +8,9 @@ use perso_milter::milter::session::RecipientReplies;
 use support::{Conversation, Relay, listed, user};
 
 /// What one message of a personal sender and one of a stranger may ask for, and what each further recipient adds.
-const PERSONAL: u64 = 45;
-const STRANGER: u64 = 20;
-const RECIPIENT: u64 = 10;
+const PERSONAL: u64 = 36;
+const STRANGER: u64 = 18;
+const RECIPIENT: u64 = 3;
 
 #[test]
 fn a_message_asks_for_memory_as_often_as_is_said() {
