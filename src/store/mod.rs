@@ -8,6 +8,7 @@
 //! | `keys` | `match.key` and `seal.key`: files, and keys derived for one purpose each |
 //! | `owner` | whose the files are |
 //! | `seal` | values sealed to a user's public key |
+//! | `symbols` | random codes that people type |
 //! | `packed` | a user's compiled lists in one authenticated row |
 //! | `probe` | folders in recipients' addresses, and what proves them |
 //! | `journal` | the chain of changes, block by block |
@@ -28,6 +29,7 @@ mod probe;
 mod seal;
 mod settings;
 mod sqlite;
+mod symbols;
 mod types;
 
 use std::ops::RangeInclusive;

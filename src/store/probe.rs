@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::error::{Result, StoreError};
 use super::journal::{HASH, sha256};
-use super::keys;
+use super::symbols;
 use super::types::{Organisation, OrganisationId};
 use crate::policy::text::FolderName;
 
@@ -69,8 +69,6 @@ pub struct Probe {
     pub expires: Timestamp,
 }
 
-/// The characters of a code: those that nobody takes for one another (Crockford's base 32).
-const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Characters of a code, 5 random bits each.
 const CODE: usize = 12;
 
@@ -80,8 +78,7 @@ pub struct ProbeCode([u8; CODE]);
 
 impl ProbeCode {
     pub(super) fn random() -> Result<Self> {
-        let bytes: [u8; CODE] = keys::random()?;
-        Ok(Self(bytes.map(|byte| ALPHABET[usize::from(byte % 32)])))
+        Ok(Self(symbols::fresh()?))
     }
 
     /// 60 random bits need no salt.
@@ -92,11 +89,7 @@ impl ProbeCode {
 
 impl fmt::Display for ProbeCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, &byte) in self.0.iter().enumerate() {
-            let hyphen = if index > 0 && index % 4 == 0 { "-" } else { "" };
-            write!(f, "{hyphen}{}", char::from(byte))?;
-        }
-        Ok(())
+        symbols::write(&self.0, f)
     }
 }
 
@@ -106,20 +99,12 @@ impl fmt::Debug for ProbeCode {
     }
 }
 
-/// As people type it: in any case, with or without hyphens, `O` for `0` and `I` or `L` for `1`. What cannot be a code is
-/// one that nobody sent.
+/// As people type it; what cannot be a code is one that nobody sent.
 impl FromStr for ProbeCode {
     type Err = StoreError;
 
     fn from_str(text: &str) -> Result<Self> {
-        let read = |c: char| match c.to_ascii_uppercase() {
-            'O' => Some(b'0'),
-            'I' | 'L' => Some(b'1'),
-            c => u8::try_from(c).ok().filter(|byte| ALPHABET.contains(byte)),
-        };
-        let typed = text.chars().filter(|c| *c != '-' && !c.is_whitespace());
-        let code: Option<Vec<u8>> = typed.take(CODE + 1).map(read).collect();
-        code.and_then(|code| code.try_into().ok()).map(Self).ok_or(StoreError::UnknownProbe)
+        symbols::read(text).map(Self).ok_or(StoreError::UnknownProbe)
     }
 }
 
