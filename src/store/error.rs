@@ -92,6 +92,12 @@ pub enum StoreError {
     /// No live grant, or not the user's own session.
     #[error("only the user, or somebody to whom the user gave a grant that is still live, may read this list")]
     NotPermitted,
+    /// The personal lock is on, and the session was not opened with a secret of the user's own.
+    #[error("the personal lock is on: sign in with your password, your passkey or your recovery code")]
+    UserLocked,
+    /// Nothing would be left that opens the personal lock.
+    #[error("the personal lock needs a secret that opens it: add another one first, or take the lock off")]
+    LastSecret,
 
     /// Another process holds the store's lock.
     #[error("the store {path} is locked by another process; stop what holds it (`fuser {path}` names it), then try again",
@@ -168,7 +174,9 @@ impl StoreError {
             | Self::UnknownAlias(_)
             | Self::Functional
             | Self::ListFull(_)
-            | Self::NotPermitted => Fault::Caller,
+            | Self::NotPermitted
+            | Self::UserLocked
+            | Self::LastSecret => Fault::Caller,
             Self::Locked(_)
             | Self::Corrupt { .. }
             | Self::Altered(_)

@@ -2,6 +2,7 @@
 //!
 //! | file | subject |
 //! |---|---|
+//! | `accounts` | sessions, sign-ins, users' secrets, the personal lock |
 //! | `types` | organisations, users, entries, grants, who acts |
 //! | `settings` | what an organisation sets apart from the configuration |
 //! | `error` | what can go wrong, sorted by who is at fault |
@@ -19,6 +20,7 @@
 //! What matching needs (fingerprints, packed lists) opens with `match.key`; what people read (values, journal) is
 //! sealed to the user's public key, and opens with `seal.key` alone.
 
+mod accounts;
 mod error;
 mod feed;
 mod journal;
@@ -39,6 +41,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+pub use accounts::*;
 pub use error::{Fault, Result, StoreError};
 pub use feed::{AddressHash, AddressHasher, ChangeBatch, Changes, Feed, Glob, LoadReport, LoadedUser, Position};
 pub use keys::{KeyError, Keys, MatchKey, SealKey};
@@ -89,7 +92,7 @@ impl<T> Ticket<T> {
 
 /// The store. Every method blocks (async callers use `spawn_blocking`) and, where it changes something, returns once
 /// the change is durable and journalled. Every method can fail for the store's state; `# Errors` names the rest.
-pub trait Store: Send + Sync {
+pub trait Store: AccountStore + Send + Sync {
     // Organisations
 
     /// Adds an organisation and its domains.

@@ -13,6 +13,7 @@ use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
 use aws_lc_rs::encoding::{AsBigEndian, Curve25519SeedBin};
 use zeroize::Zeroizing;
 
+use super::accounts::SecretKind;
 use super::error::{Result, StoreError};
 use super::keys::{KeyError, MatchKey, SealKey, derive, random};
 use super::types::{OrganisationId, UserId};
@@ -36,6 +37,10 @@ pub enum Field {
     FingerprintKey,
     /// A glob pattern on this list.
     Pattern(ListKind),
+    /// A user's lock key, sealed to the store.
+    LockKey,
+    /// A user's lock key, wrapped under a secret of this kind.
+    WrappedLockKey(SecretKind),
 }
 
 /// Where a sealed or wrapped value belongs.
@@ -57,6 +62,8 @@ impl Place {
             Field::PrivateKey => 3,
             Field::FingerprintKey => 4,
             Field::Pattern(list) => 16 + list as u8,
+            Field::LockKey => 32,
+            Field::WrappedLockKey(kind) => 33 + kind.code(),
         };
         let mut data = [VERSION; 14];
         data[1..5].copy_from_slice(&self.organisation.get().to_be_bytes());
@@ -188,29 +195,41 @@ impl PrivateKeySealer {
     /// # Errors
     /// See [`Sealer::seal`].
     pub fn seal(&mut self, organisation: OrganisationId, user: UserId, private: &[u8; KEY]) -> Result<Vec<u8>> {
-        let place = Place { organisation, user, field: Field::PrivateKey };
-        let (position, sealed) = self.0.seal(&place, private)?;
+        self.seal_at(&Place { organisation, user, field: Field::PrivateKey }, private)
+    }
+
+    /// Seals another key of a user's.
+    ///
+    /// # Errors
+    /// See [`Sealer::seal`].
+    pub fn seal_at(&mut self, place: &Place, key: &[u8; KEY]) -> Result<Vec<u8>> {
+        let (position, sealed) = self.0.seal(place, key)?;
         Ok([&self.0.ephemeral()[..], &position.to_be_bytes(), &sealed].concat())
     }
 }
 
-/// Opens what [`PrivateKeySealer`] sealed; `None` where it was altered.
+/// Opens what [`PrivateKeySealer::seal`] sealed; `None` where it was altered.
 pub fn open_private_key(
     key: &SealKey,
     organisation: OrganisationId,
     user: UserId,
     sealed: &[u8],
 ) -> Option<Zeroizing<[u8; KEY]>> {
+    open_key(key, &Place { organisation, user, field: Field::PrivateKey }, sealed)
+}
+
+/// Opens what [`PrivateKeySealer::seal_at`] sealed; `None` where it was altered.
+pub fn open_key(key: &SealKey, place: &Place, sealed: &[u8]) -> Option<Zeroizing<[u8; KEY]>> {
     let (ephemeral, rest) = sealed.split_first_chunk::<KEY>()?;
     let (position, sealed) = rest.split_first_chunk::<4>()?;
-    let place = Place { organisation, user, field: Field::PrivateKey };
-    let opened = Opener::new(key.bytes(), ephemeral).ok()?.open(&place, u32::from_be_bytes(*position), sealed)?;
+    let opened = Opener::new(key.bytes(), ephemeral).ok()?.open(place, u32::from_be_bytes(*position), sealed)?;
     let mut private = Zeroizing::new([0; KEY]);
     private.copy_from_slice(opened.get(..KEY)?);
     Some(private)
 }
 
-/// Wraps small secrets that matching needs, under a key derived from `match.key`.
+/// Wraps small secrets: those that matching needs under a key derived from `match.key`, those of the personal lock under
+/// keys of the user's own.
 pub struct Wrap(LessSafeKey);
 
 impl Wrap {
@@ -219,7 +238,15 @@ impl Wrap {
     /// # Errors
     /// None that is known; the cryptographic library's type says so.
     pub fn new(key: &MatchKey) -> Result<Self> {
-        aead(&key.derive("wrap")).map(Self)
+        Self::of_key(&key.derive("wrap"))
+    }
+
+    /// The wrap under another key.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn of_key(key: &[u8; KEY]) -> Result<Self> {
+        aead(key).map(Self)
     }
 
     /// Wraps bytes for their place.

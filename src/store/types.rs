@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::accounts::UserKey;
 use super::error::{Result, StoreError};
 use super::probe::ProvenFolder;
 use super::settings::OrganisationSettings;
@@ -304,6 +305,9 @@ impl Edit {
 pub enum Permission {
     /// The session of that user itself; the console proves it by having signed the user in.
     Own(UserId),
+    /// Such a session that was opened with a secret of the user's own, whose key it carries: it reads under the personal lock
+    /// as well.
+    Unlocked(UserId, UserKey),
     /// A grant that the user gave to this person; each use is journalled, and the user sees it.
     Grant {
         /// As named in the grant.

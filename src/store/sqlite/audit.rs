@@ -5,23 +5,23 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
+use super::accounts::unlock;
 use super::change::{Change, Payload};
-use super::entries::unlock;
 use super::link::Db;
 use super::{Shared, sql, users};
 use crate::store::journal::{Block, ChainedRow, HASH, read_edits, sha256};
 use crate::store::seal::{Field, KEY, Opener, Place};
-use crate::store::{Actor, JournalCheck, JournalRecord, OrganisationId, SealKey, StoreError, UserId};
+use crate::store::{Actor, JournalCheck, JournalRecord, OrganisationId, Permission, StoreError, UserId};
 
 pub fn of_user(
     conn: &Connection,
     shared: &Shared,
-    seal_key: &SealKey,
     user: UserId,
+    permission: &Permission,
     before: Option<i64>,
     limit: usize,
 ) -> Db<Vec<JournalRecord>> {
-    let unlocked = unlock(conn, shared, seal_key, user)?;
+    let unlocked = unlock(conn, shared, user, permission)?;
     let place = Place { organisation: unlocked.organisation, user, field: Field::Journal };
     let mut openers: HashMap<[u8; KEY], Option<Opener>> = HashMap::new();
     let mut statement = conn.prepare_cached(sql::USER_JOURNAL)?;

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{CachedStatement, Connection, ErrorCode, OptionalExtension};
+use rusqlite::{CachedStatement, Connection, ErrorCode};
 
+use super::accounts::{Unlocked, unlock};
 use super::change::{Change, Payload, Told};
 use super::link::{Db, DbError};
 use super::{Shared, sql, users};
@@ -11,9 +12,9 @@ use crate::policy::address::Address;
 use crate::policy::list::{EntryValue, Fingerprint, FingerprintKey, ListKind, MAX_ENTRIES, Scope};
 use crate::store::journal::write_edit;
 use crate::store::packed::{PackedLists, PackedRow};
-use crate::store::seal::{Field, KEY, Opener, Place, Sealer, open_private_key};
+use crate::store::seal::{Field, KEY, Opener, Place, Sealer};
 use crate::store::{
-    Actor, Edit, Effect, Entry, ImportEntry, ImportReport, OrganisationId, Origin, Readable, Result, SealKey,
+    Actor, Edit, Effect, Entry, ImportEntry, ImportReport, OrganisationId, Origin, Permission, Readable, Result,
     StoreError, UserId,
 };
 
@@ -256,38 +257,14 @@ impl Chunk {
     }
 }
 
-/// A user's private key, organisation and fingerprint key.
-pub struct Unlocked {
-    pub organisation: OrganisationId,
-    pub private: zeroize::Zeroizing<[u8; KEY]>,
-    fingerprint: FingerprintKey,
-}
-
-/// Opens a user's private key. Who may ask for it was decided before.
-pub fn unlock(conn: &Connection, shared: &Shared, seal_key: &SealKey, user: UserId) -> Db<Unlocked> {
-    let found: Option<(u32, String, Vec<u8>, Vec<u8>)> = conn
-        .prepare_cached(sql::USER_PRIVATE)?
-        .query_row([user.to_sql()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
-        .optional()?;
-    let (organisation, wrap, sealed, wrapped) = found.ok_or(StoreError::NotPermitted)?;
-    if wrap != "seal" {
-        return Err(StoreError::NotPermitted.into());
-    }
-    let organisation = OrganisationId::new(organisation);
-    let altered = || StoreError::Altered(user);
-    let private = open_private_key(seal_key, organisation, user, &sealed).ok_or_else(altered)?;
-    let fingerprint = shared.wrap.fingerprint_key(organisation, user, &wrapped).ok_or_else(altered)?;
-    Ok(Unlocked { organisation, private, fingerprint })
-}
-
 pub fn open(
     conn: &Connection,
     shared: &Shared,
-    seal_key: &SealKey,
     user: UserId,
     wanted: Option<ListKind>,
+    permission: &Permission,
 ) -> Db<Vec<Entry>> {
-    let unlocked = unlock(conn, shared, seal_key, user)?;
+    let unlocked = unlock(conn, shared, user, permission)?;
     let packed = super::change::packed(conn, user)?.and_then(|(row, mac)| {
         let row = row.filter(|row| shared.rows.is_ours(row, &mac))?;
         Some(row.lists)

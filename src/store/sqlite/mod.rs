@@ -6,11 +6,13 @@
 //! | `writer`, `change` | the writer's thread; what one change does besides its own rows |
 //! | `checkpoint` | the write-ahead log comes into the file |
 //! | `reader` | connections for reading |
+//! | `accounts` | the calls of [`AccountStore`] |
 //! | `organisations`, `probes`, `users`, `shared_addresses`, `entries`, `grants`, `audit`, `totals` | the calls of [`Store`], by
 //! subject |
 //! | `follow` | feed and full load |
 //! | `sql` | every statement |
 
+mod accounts;
 mod audit;
 mod change;
 mod checkpoint;
@@ -345,16 +347,11 @@ impl Store for SqliteStore {
     }
 
     fn read_entries(&self, user: UserId, list: Option<ListKind>, permission: &Permission) -> Result<Vec<Entry>> {
-        let seal_key = self.shared.keys.seal_key.as_ref().ok_or(StoreError::NoSealKey)?;
-        match permission {
-            Permission::Own(own) if *own == user => {}
-            Permission::Own(_) => return Err(StoreError::NotPermitted),
-            Permission::Grant { grantee } => {
-                let grantee = grantee.clone();
-                self.write(move |change| grants::use_for(change, user, &grantee, list))?;
-            }
+        if let Permission::Grant { grantee } = permission {
+            let grantee = grantee.clone();
+            self.write(move |change| grants::use_for(change, user, &grantee, list))?;
         }
-        self.read(|conn| entries::open(conn, &self.shared, seal_key, user, list))
+        self.read(|conn| entries::open(conn, &self.shared, user, list, permission))
     }
 
     fn issue_grant(&self, user: UserId, grantee: &str, list: ListKind, time: Duration) -> Result<GrantId> {
@@ -383,11 +380,10 @@ impl Store for SqliteStore {
         before: Option<i64>,
         limit: usize,
     ) -> Result<Vec<JournalRecord>> {
-        let seal_key = self.shared.keys.seal_key.as_ref().ok_or(StoreError::NoSealKey)?;
-        if *permission != Permission::Own(user) {
+        if matches!(permission, Permission::Grant { .. }) {
             return Err(StoreError::NotPermitted);
         }
-        self.read(|conn| audit::of_user(conn, &self.shared, seal_key, user, before, limit))
+        self.read(|conn| audit::of_user(conn, &self.shared, user, permission, before, limit))
     }
 
     fn verify_journal(&self, id: OrganisationId) -> Result<JournalCheck> {

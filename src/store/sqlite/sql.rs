@@ -60,8 +60,7 @@ statements! {
     USER = "SELECT organisation, status, kind, options, created FROM users WHERE id = ?1";
     USER_KEYS = "SELECT u.organisation, u.kind, u.public_key, p.fingerprint_key
         FROM users u JOIN packed p ON p.user = u.id WHERE u.id = ?1";
-    USER_PRIVATE = "SELECT u.organisation, u.private_wrap, u.private_key, p.fingerprint_key
-        FROM users u JOIN packed p ON p.user = u.id WHERE u.id = ?1";
+    USER_FINGERPRINT = "SELECT p.fingerprint_key FROM users u JOIN packed p ON p.user = u.id WHERE u.id = ?1";
     SET_OPTIONS = "UPDATE users SET options = ?2 WHERE id = ?1";
     SET_STATUS = "UPDATE users SET status = ?2 WHERE id = ?1";
     REMOVE_USER = "DELETE FROM users WHERE id = ?1";
@@ -104,6 +103,73 @@ statements! {
         AND revoked IS NULL AND issued <= ?4 AND expires > ?4)";
     USE_GRANT = "UPDATE grants SET last_used = ?4 WHERE user = ?1 AND grantee = ?2 AND list = ?3
         AND revoked IS NULL AND issued <= ?4 AND expires > ?4";
+
+    // Sessions
+    ADD_SESSION = "INSERT OR IGNORE INTO sessions
+        (hash, user, staff, opened_by, created, seen, expires, network, browser, data)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    SAVE_SESSION = "UPDATE sessions SET user = ?2, staff = ?3, opened_by = ?4, created = ?5, seen = ?6, expires = ?7,
+        network = ?8, browser = ?9, data = ?10 WHERE hash = ?1";
+    SESSION = "SELECT user, staff, opened_by, created, seen, expires, network, browser, data FROM sessions
+        WHERE hash = ?1 AND expires > ?2";
+    TOUCH_SESSION = "UPDATE sessions SET seen = ?2, expires = ?3 WHERE hash = ?1";
+    END_SESSION = "DELETE FROM sessions WHERE hash = ?1";
+    SESSIONS_OF = "SELECT id, hash, opened_by, created, seen, network, browser FROM sessions
+        WHERE (user = ?1 OR staff = ?2) AND expires > ?3 ORDER BY seen DESC, id DESC";
+    END_SESSION_OF = "DELETE FROM sessions WHERE id = ?3 AND (user = ?1 OR staff = ?2)";
+    END_SESSIONS_OF = "DELETE FROM sessions WHERE (user = ?1 OR staff = ?2) AND hash IS NOT ?3";
+    END_OLD_SESSIONS_OF = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE user = ?1 OR staff = ?2
+        ORDER BY id DESC LIMIT -1 OFFSET ?3)";
+    END_OLD_SESSIONS = "DELETE FROM sessions WHERE user IS NULL AND staff IS NULL AND id <= ?1";
+    PRUNE_SESSIONS = "DELETE FROM sessions WHERE expires <= ?1";
+    RECORD_SIGN_IN = "INSERT INTO past_sign_ins (user, staff, at, opened_by, network, browser)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    FORGET_OLD_SIGN_INS = "DELETE FROM past_sign_ins WHERE id IN (SELECT id FROM past_sign_ins
+        WHERE user = ?1 OR staff = ?2 ORDER BY id DESC LIMIT -1 OFFSET ?3)";
+    LAST_SIGN_IN = "SELECT at, opened_by, network, browser FROM past_sign_ins
+        WHERE user = ?1 OR staff = ?2 ORDER BY id DESC LIMIT 1";
+
+    // Sign-ins by mail
+    ADD_MAILED = "INSERT INTO mailed_sign_ins (address, browser, token, code, wrong, expires)
+        VALUES (?1, ?2, ?3, ?4, 0, ?5)";
+    REMOVE_OLD_MAILED_OF = "DELETE FROM mailed_sign_ins WHERE id IN (SELECT id FROM mailed_sign_ins
+        WHERE address = ?1 ORDER BY id DESC LIMIT -1 OFFSET ?2)";
+    REMOVE_OLD_MAILED = "DELETE FROM mailed_sign_ins WHERE id <= ?1";
+    PRUNE_MAILED = "DELETE FROM mailed_sign_ins WHERE expires <= ?1";
+    MAILED_BY_TOKEN = "SELECT id, address, browser FROM mailed_sign_ins WHERE token = ?1 AND expires > ?2";
+    MAILED_IN_BROWSER = "SELECT id, address, token, code, wrong FROM mailed_sign_ins
+        WHERE browser = ?1 AND expires > ?2 ORDER BY id DESC";
+    WRONG_CODE = "UPDATE mailed_sign_ins SET wrong = wrong + 1 WHERE browser = ?1";
+    REMOVE_WRONG = "DELETE FROM mailed_sign_ins WHERE browser = ?1 AND wrong >= ?2";
+    REMOVE_MAILED = "DELETE FROM mailed_sign_ins WHERE id = ?1";
+
+    // Secrets
+    SECRETS = "SELECT id, kind, label, wrapped IS NOT NULL, created, last_used FROM secrets WHERE user = ?1 ORDER BY id";
+    SECRET_ALONE = "SELECT id, verifier, wrapped FROM secrets WHERE user = ?1 AND kind = ?2";
+    SECRET_KIND = "SELECT kind FROM secrets WHERE id = ?1 AND user = ?2";
+    ADD_SECRET = "INSERT INTO secrets (user, kind, label, credential, verifier, wrapped, created)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    REMOVE_SECRET = "DELETE FROM secrets WHERE id = ?1 AND user = ?2";
+    REMOVE_SECRET_ALONE = "DELETE FROM secrets WHERE user = ?1 AND kind = ?2";
+    REMOVE_SECRETS = "DELETE FROM secrets WHERE user = ?1";
+    COUNT_SECRETS = "SELECT count(*) FROM secrets WHERE user = ?1 AND (?2 IS NULL OR kind = ?2)";
+    COUNT_OPENING = "SELECT count(*) FROM secrets WHERE user = ?1 AND wrapped IS NOT NULL";
+    USE_SECRET = "UPDATE secrets SET last_used = ?2 WHERE id = ?1";
+    PASSKEYS = "SELECT id, user, verifier, wrapped IS NOT NULL FROM secrets WHERE user = ?1 AND kind = 1 ORDER BY id";
+    PASSKEY = "SELECT id, user, verifier, wrapped IS NOT NULL FROM secrets WHERE credential = ?1";
+    PASSKEY_WRAP = "SELECT s.user, u.organisation, s.wrapped FROM secrets s JOIN users u ON u.id = s.user
+        WHERE s.id = ?1 AND s.kind = 1";
+    USE_PASSKEY = "UPDATE secrets SET last_used = ?2, verifier = ?3 WHERE id = ?1";
+
+    // The personal lock
+    USER_LOCK = "SELECT u.organisation, u.private_wrap, u.private_key, l.sealed
+        FROM users u LEFT JOIN lock_keys l ON l.user = u.id WHERE u.id = ?1";
+    SET_PRIVATE_KEY = "UPDATE users SET private_wrap = ?2, private_key = ?3 WHERE id = ?1";
+    SET_KEY_PAIR = "UPDATE users SET private_wrap = 'seal', private_key = ?2, public_key = ?3 WHERE id = ?1";
+    SET_LOCK_KEY = "INSERT INTO lock_keys (user, sealed) VALUES (?1, ?2)
+        ON CONFLICT (user) DO UPDATE SET sealed = excluded.sealed";
+    REMOVE_LOCK_KEY = "DELETE FROM lock_keys WHERE user = ?1";
+    FORGET_VALUES = "UPDATE entries SET sealed = x'' WHERE user = ?1";
 
     // Journal
     ADD_JOURNAL = "INSERT INTO journal (organisation, id, at, actor, kind, user, batch, position, payload, digest)
