@@ -15,7 +15,9 @@ use background::{Background, Signals};
 pub use background::LostLines;
 
 use crate::cache::{Cache, Follower};
-use crate::config::{Config, Loaded, Parsed, Source};
+use crate::config::{Config, Loaded, Parsed, PublicUrl, Source};
+use crate::console::server::Bound;
+use crate::console::{MailOptions, Options};
 use crate::directory::{Defaults, RelayDirectory};
 use crate::milter::connection::Sessions;
 use crate::milter::listen::{Group, Listener, ListenerOptions, bind};
@@ -35,6 +37,7 @@ pub struct Daemon {
     signals: Signals,
     shutdown: Shutdown,
     lost: LostLines,
+    console: Option<Bound>,
 }
 
 impl Daemon {
@@ -53,6 +56,11 @@ impl Daemon {
         let listeners = bind_all(&config)?;
         let clock = system_clock();
         let store = open_store(&config, &clock, seal)?;
+        // Without the seal key nobody's lists can be read: the relay alone has no console.
+        let console = match seal {
+            SealAccess::IfReadable => bind_console(&config, &store, &clock)?,
+            SealAccess::Never => None,
+        };
         let cache = Arc::new(Cache::new(store.address_hasher()));
         let defaults = Defaults::from(&config);
         let directory = Arc::new(RelayDirectory::new(cache.clone(), &store.keys().match_key, defaults, clock));
@@ -61,12 +69,17 @@ impl Daemon {
         info!(version = env!("CARGO_PKG_VERSION"), configuration = %source, "ready");
         let shutdown = Shutdown::new();
         let lost = LostLines::default();
-        Ok(Self { source, config, listeners, store, directory, cache, follower, signals, shutdown, lost })
+        Ok(Self { source, config, listeners, store, directory, cache, follower, signals, shutdown, lost, console })
     }
 
     /// Where the daemon listens, in the order of the configuration, with the ports that the system chose.
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
+    }
+
+    /// What browsers call the console, where there is one.
+    pub fn console(&self) -> Option<&str> {
+        self.console.as_ref().map(Bound::origin)
     }
 
     /// The store, for changes by this process.
@@ -103,9 +116,13 @@ impl Daemon {
             lost_before: 0,
         };
         let background = background.start(self.signals)?;
+        let console = self.console.map(Bound::serve).transpose()?;
         notify(&[sd_notify::NotifyState::Ready]);
         let report = serve(self.listeners, limits, sessions, self.shutdown.clone());
         self.shutdown.trigger();
+        if let Some(console) = console {
+            console.stop();
+        }
         if background.join().is_err() {
             error!("the upkeep thread panicked, a fault of perso-milter");
         }
@@ -134,6 +151,28 @@ fn bind_all(config: &Config) -> anyhow::Result<Vec<Listener>> {
     };
     let bound: Result<Vec<_>, _> = config.milter.listeners.iter().map(|l| bind(&options(l))).collect();
     Ok(bound?)
+}
+
+/// Binds the console, where the configuration has one.
+fn bind_console(config: &Config, store: &Arc<dyn Store>, clock: &Clock) -> anyhow::Result<Option<Bound>> {
+    let (Some(listen), Some(sender)) = (config.console.listen, &config.console.sender) else { return Ok(None) };
+    let console = &config.console;
+    let tls = console.tls_certificate.clone().zip(console.tls_key.clone());
+    let options = Options {
+        listen,
+        scheme: if console.public_url.as_ref().is_some_and(PublicUrl::is_https) { "https" } else { "http" },
+        authority: console.public_url.as_ref().map(|url| url.authority().to_owned()),
+        tls,
+        trusted_proxies: console.trusted_proxies.clone(),
+        language: console.language,
+        mail: MailOptions {
+            host: console.smtp.host.clone(),
+            port: console.smtp.port,
+            sender: sender.address().clone(),
+        },
+        defaults: Defaults::from(config),
+    };
+    Bound::bind(options, store.clone(), clock.clone()).map(Some)
 }
 
 fn limits(config: &Config) -> Limits {
@@ -222,12 +261,35 @@ pub enum Part {
 /// Why it does not start.
 pub fn run(loaded: Loaded, only: Option<Part>, lost: &LostLines) -> anyhow::Result<()> {
     if only == Some(Part::Console) {
-        bail!("this version of perso-milter has no console; leave out --only, or say --only relay");
+        return run_console(loaded);
     }
     let seal = match only {
         Some(Part::Relay) => SealAccess::Never,
         _ => SealAccess::IfReadable,
     };
     Daemon { lost: lost.clone(), ..Daemon::start(loaded, seal)? }.serve()?;
+    Ok(())
+}
+
+/// Runs the console alone, until SIGTERM or SIGINT.
+fn run_console(loaded: Loaded) -> anyhow::Result<()> {
+    forbid_core_dumps();
+    let signals = Signals::take_over().context("signals")?;
+    let Loaded { source, parsed: Parsed { config, warnings, .. } } = loaded;
+    for warning in &warnings {
+        warn!("{warning}");
+    }
+    let clock = system_clock();
+    let store = open_store(&config, &clock, SealAccess::IfReadable)?;
+    let Some(console) = bind_console(&config, &store, &clock)? else {
+        bail!("there is no console: set console.listen in {source}");
+    };
+    let serving = console.serve()?;
+    info!(version = env!("CARGO_PKG_VERSION"), configuration = %source, "ready");
+    notify(&[sd_notify::NotifyState::Ready]);
+    signals.wait_for_end();
+    notify(&[sd_notify::NotifyState::Stopping]);
+    serving.stop();
+    info!("stopped");
     Ok(())
 }

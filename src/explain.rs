@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use crate::language::Language;
 use crate::milter::client::message::{Header, Message};
 use crate::milter::settings::{Decided, DecidedRecipient, Directory, Pass, Settings};
 use crate::milter::transaction::{Submitter, Transaction};
@@ -16,28 +17,6 @@ use crate::policy::original;
 use crate::policy::plan::{Circumstances, Delivery, Direction, Effect, Rejection, mailbox_candidates};
 use crate::policy::subject::{LeadingSpace, decoded};
 use crate::split::{self, Marker};
-
-/// The language of the words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    /// English.
-    English,
-    /// Français.
-    French,
-}
-
-impl Language {
-    /// The language that a locale's name asks for (`fr_FR.UTF-8`); English where it is another.
-    pub fn of_locale(locale: &str) -> Self {
-        if locale.to_ascii_lowercase().starts_with("fr") { Self::French } else { Self::English }
-    }
-
-    /// The language of the environment: `LC_ALL`, else `LC_MESSAGES`, else `LANG`.
-    pub fn of_environment() -> Self {
-        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self::of_locale(&["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set).unwrap_or_default())
-    }
-}
 
 /// What happens to a message for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]

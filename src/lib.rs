@@ -36,11 +36,13 @@
 //! | [`milter`] | the protocol, both sides of it, and the session | `policy`, `mark`, `split` |
 //! | [`store`] | organisations, users, entries, journal; SQLite behind one trait | `policy` |
 //! | [`cache`] | everybody's lists in memory, and the thread that keeps them as the store has them | `store`, `policy` |
-//! | [`config`] | one struct, one default, one load, every problem with its line | `policy`, plain types of `milter` |
+//! | [`config`] | one struct, one default, one load, every problem with its line | `policy`, `language`, plain types of `milter` |
 //! | [`directory`] | what sessions look up: the cache, and the settings in force | all above but `config` |
 //! | [`metrics`] | totals per organisation and day | `milter`, `policy`, `store` |
-//! | [`explain`] | a verdict in words | `milter`, `split`, `policy` |
+//! | [`language`] | French and English | – |
+//! | [`explain`] | a verdict in words | `milter`, `split`, `policy`, `language` |
 //! | [`bench`](mod@bench) | the MTA's side as a load generator, and the store it is measured on | the MTA's side of `milter`, `store`, `policy` |
+//! | [`console`] | the pages in which people run their own lists | `store`, `directory`, `explain`, `metrics`, `policy`, `language` |
 //! | [`app`] | the daemon, wired in start-up order | all above |
 //! | [`cli`] | one file a subcommand | all above |
 //!
@@ -101,8 +103,10 @@ pub mod bench;
 pub mod cache;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod directory;
 pub mod explain;
+pub mod language;
 pub mod mark;
 pub mod metrics;
 pub mod milter;

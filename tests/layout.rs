@@ -40,10 +40,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["policy"]),
     ("cache", &["store", "policy"]),
     // The plain types of the milter: what a listener's address, a network and a role are.
-    ("config", &["policy", "milter::listen", "milter::network", "milter::settings"]),
+    ("config", &["policy", "language", "milter::listen", "milter::network", "milter::settings"]),
+    ("language", &[]),
     ("metrics", &["policy", "store", "milter::settings"]),
     ("directory", &["policy", "mark", "split", "store", "cache", "metrics", "milter::network", "milter::settings"]),
-    ("explain", &["policy", "split", "milter::client::message", "milter::settings", "milter::transaction"]),
+    ("explain", &["policy", "language", "split", "milter::client::message", "milter::settings", "milter::transaction"]),
     // The MTA's side once more, and the store that it is measured on.
     (
         "bench",
@@ -59,7 +60,21 @@ const ARROWS: &[(&str, &[&str])] = &[
             "milter::client",
         ],
     ),
-    ("app", &["cache", "config", "directory", "metrics", "milter", "policy", "store"]),
+    (
+        "console",
+        &[
+            "directory",
+            "explain",
+            "language",
+            "metrics",
+            "milter::client::message",
+            "milter::network",
+            "milter::settings",
+            "policy",
+            "store",
+        ],
+    ),
+    ("app", &["cache", "config", "console", "directory", "metrics", "milter", "policy", "store"]),
     ("cli", &["*"]),
     ("main", &["cli"]),
     ("lib", &[]),
@@ -87,8 +102,14 @@ const POLICY_LIBRARIES: &[&str] =
     &["idna", "psl", "siphasher", "regex", "mail_parser", "mail_builder", "thiserror", "proptest"];
 
 /// Where a socket may stand.
-const SOCKET_FILES: &[&str] =
-    &["milter/server.rs", "milter/server/", "milter/listen.rs", "milter/client.rs", "bench/socket.rs"];
+const SOCKET_FILES: &[&str] = &[
+    "milter/server.rs",
+    "milter/server/",
+    "milter/listen.rs",
+    "milter/client.rs",
+    "bench/socket.rs",
+    "console/server.rs",
+];
 
 /// Where one may stand besides: `check` tries whether an address is free and who answers there, `probe` asks from which
 /// address mail would come, `bench` who listens. None serves anybody.

@@ -48,6 +48,20 @@ impl Signals {
         drop(guard);
         Ok(Self { runtime, hangup, terminate, interrupt })
     }
+
+    /// Blocks until the process is told to end. SIGHUP does nothing here: the console reads its configuration once.
+    pub fn wait_for_end(self) {
+        let Self { runtime, mut hangup, mut terminate, mut interrupt } = self;
+        runtime.block_on(async {
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => break,
+                    _ = interrupt.recv() => break,
+                    _ = hangup.recv() => info!("the console reads its configuration at its start alone"),
+                }
+            }
+        });
+    }
 }
 
 /// The part of the daemon that is not mail.

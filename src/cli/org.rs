@@ -323,7 +323,12 @@ fn list(store: &dyn Store, json: bool) -> anyhow::Result<()> {
     let all = store.organisations()?;
     if json {
         let row = |organisation: &Organisation| -> anyhow::Result<_> {
-            Ok(to_json(organisation, &store.shared_addresses(organisation.id)?, &[]))
+            Ok(to_json(
+                organisation,
+                store.user_count(organisation.id)?,
+                &store.shared_addresses(organisation.id)?,
+                &[],
+            ))
         };
         return Ok(print_json(&all.iter().map(row).collect::<anyhow::Result<_>>()?)?);
     }
@@ -332,7 +337,7 @@ fn list(store: &dyn Store, json: bool) -> anyhow::Result<()> {
     }
     for organisation in all {
         let domains: Vec<&str> = organisation.domains.iter().map(|domain| domain.as_str()).collect();
-        say!("{}  {} users  {}", organisation.name, organisation.users, domains.join(" "))?;
+        say!("{}  {} users  {}", organisation.name, store.user_count(organisation.id)?, domains.join(" "))?;
     }
     Ok(())
 }
@@ -345,12 +350,12 @@ fn show(store: &dyn Store, name: &str, json: bool) -> anyhow::Result<()> {
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let first = today.saturating_sub(jiff::Span::new().days(DAYS));
     let totals = store.totals(organisation.id, first..=today)?;
-    let shared = store.shared_addresses(organisation.id)?;
+    let (users, shared) = (store.user_count(organisation.id)?, store.shared_addresses(organisation.id)?);
     if json {
-        return Ok(print_json(&to_json(&organisation, &shared, &totals))?);
+        return Ok(print_json(&to_json(&organisation, users, &shared, &totals))?);
     }
     say!("name      {}", organisation.name)?;
-    say!("users     {}", organisation.users)?;
+    say!("users     {users}")?;
     for (title, domains) in [("domain   ", &organisation.domains), ("protected", &organisation.protected)] {
         for domain in domains {
             say!("{title} {}", domain.as_str())?;
@@ -371,7 +376,7 @@ fn show(store: &dyn Store, name: &str, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn to_json(organisation: &Organisation, shared: &[Address], totals: &[Total]) -> serde_json::Value {
+fn to_json(organisation: &Organisation, users: u64, shared: &[Address], totals: &[Total]) -> serde_json::Value {
     let names = |domains: &[crate::policy::address::Domain]| -> Vec<String> {
         domains.iter().map(|domain| domain.as_str().to_owned()).collect()
     };
@@ -380,7 +385,7 @@ fn to_json(organisation: &Organisation, shared: &[Address], totals: &[Total]) ->
     debug_assert_eq!(settings.len(), KEYS.len());
     json!({
         "name": organisation.name,
-        "users": organisation.users,
+        "users": users,
         "domains": names(&organisation.domains),
         "protected_domains": names(&organisation.protected),
         "shared_addresses": shared.iter().map(Address::as_str).collect::<Vec<_>>(),
@@ -396,10 +401,9 @@ fn to_json(organisation: &Organisation, shared: &[Address], totals: &[Total]) ->
 
 fn remove(store: &dyn Store, name: &str, with_users: bool) -> anyhow::Result<ExitCode> {
     let organisation = store.organisation(name)?;
+    let count = store.user_count(organisation.id)?;
     let users = if with_users { RemainingUsers::Erase } else { RemainingUsers::Refuse };
-    if with_users
-        && organisation.users > 0
-        && !confirmed(&format!("{} users of {name} and their lists are erased for good.", organisation.users))?
+    if with_users && count > 0 && !confirmed(&format!("{count} users of {name} and their lists are erased for good."))?
     {
         say!("nothing changed")?;
         return Ok(ExitCode::FAILURE);

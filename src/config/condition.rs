@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::problem::{KeyLines, Problem, Severity};
-use super::{Config, Delimiter, FolderName, ListenAddress, Listener, Network, Role, SplitMode};
+use super::{Config, Console, Delimiter, FolderName, ListenAddress, Listener, Network, Role, SplitMode};
 use crate::policy::action::{BlackAction, LateAction, PersonalActions};
 use crate::policy::authres::AuthenticationMode;
 
@@ -21,6 +21,7 @@ pub(super) fn problems(config: &Config, lines: &KeyLines, known: &[Problem]) -> 
     found.marks(config);
     found.authentication(config);
     found.networks(config);
+    found.console(&config.console);
     if config.milter.limits.drain_time >= SYSTEMD_STOP {
         found.warning(
             "milter.limits.drain_time",
@@ -168,6 +169,28 @@ impl Findings<'_> {
                 let what = "senders are not verified: a forged address is taken for the real one";
                 self.warning("authentication.authserv_ids", what, format!("{ids}, or authentication.mode = \"off\""));
             }
+        }
+    }
+
+    fn console(&mut self, console: &Console) {
+        if console.listen.is_some() && console.sender.is_none() && !self.is_broken("console.sender") {
+            let remedy = "add sender = \"cim@example.org\", an address of yours";
+            self.error("console.sender", "the console sends mails, and nobody is named as their sender", remedy);
+        }
+        match (&console.tls_certificate, &console.tls_key) {
+            (Some(_), None) => self.error("console.tls_key", "it is missing beside tls_certificate", "name its file"),
+            (None, Some(_)) => self.error("console.tls_certificate", "it is missing beside tls_key", "name its file"),
+            _ => {}
+        }
+        let Some(listen) = console.listen else { return };
+        let is_clear = console.tls_certificate.is_none();
+        if is_clear && !listen.ip().is_loopback() && console.trusted_proxies.is_empty() {
+            let remedy = "set tls_certificate and tls_key, or listen on 127.0.0.1 behind a proxy that has them";
+            self.error("console.listen", "passwords would cross the network in the clear", remedy);
+        }
+        if console.public_url.is_none() && (!listen.ip().is_loopback() || !is_clear) {
+            let remedy = "add public_url = \"https://cim.example.org\", as browsers call it";
+            self.error("console.public_url", "links in mails need it", remedy);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Every key by name, with its range.
 
 use super::reader::Section;
-use super::{Authentication, Black, Config, Limits, Listener, Milter, Networks, Personal, value};
+use super::{Authentication, Black, Config, Console, Limits, Listener, Milter, Networks, Personal, value};
 use crate::policy::action::PersonalActions;
 
 /// Most names in one list of names.
@@ -30,6 +30,7 @@ impl Config {
             s.optional("mode", &mut self.split.configured_mode);
             s.value("address", &mut self.split.address);
         });
+        root.section("console", |s| self.console.read(s));
         root.section("log", |s| {
             s.value("level", &mut self.log.level);
             s.value("format", &mut self.log.format);
@@ -108,5 +109,18 @@ impl Networks {
         section.list("ours", MAX_NETWORKS, &mut self.ours);
         section.list("trusted_relays", MAX_NETWORKS, &mut self.trusted_relays);
         section.list("submission_daemons", MAX_NAMES, &mut self.submission_daemons);
+    }
+}
+
+impl Console {
+    fn read(&mut self, section: &mut Section<'_, '_>) {
+        section.optional("listen", &mut self.listen);
+        section.optional("public_url", &mut self.public_url);
+        section.optional("tls_certificate", &mut self.tls_certificate);
+        section.optional("tls_key", &mut self.tls_key);
+        section.list("trusted_proxies", MAX_NETWORKS, &mut self.trusted_proxies);
+        section.value("language", &mut self.language);
+        section.value("smtp", &mut self.smtp);
+        section.optional("sender", &mut self.sender);
     }
 }

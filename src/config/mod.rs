@@ -17,8 +17,11 @@ mod reader;
 mod tests;
 mod value;
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+pub use crate::language::Language;
 pub use crate::milter::listen::ListenAddress;
 pub use crate::milter::network::Network;
 pub use crate::milter::settings::Role;
@@ -33,7 +36,9 @@ pub use crate::policy::text::{FolderName, HeaderName, ReplyText};
 pub use choice::{LogFormat, LogLevel};
 pub use load::{Loaded, MAX_FILE, Parsed, Source, load, parse};
 pub use problem::{KeyLines, LoadError, Place, Problem, Severity};
-pub use value::{AuthservId, DaemonName, Delimiter, GroupName, SocketMode, SplitAddress, StoreUrl};
+pub use value::{
+    AuthservId, DaemonName, Delimiter, GroupName, MailServer, PublicUrl, Sender, SocketMode, SplitAddress, StoreUrl,
+};
 
 /// `config/perso-milter.toml`: every key with its default, explained.
 pub const DEFAULT_FILE: &str = include_str!("../../config/perso-milter.toml");
@@ -60,6 +65,8 @@ pub struct Config {
     pub networks: Networks,
     /// `[split]`: one copy per recipient.
     pub split: Split,
+    /// `[console]`: where users run their own lists.
+    pub console: Console,
     /// `[log]`: what the daemon writes.
     pub log: Log,
 }
@@ -223,6 +230,28 @@ impl Config {
         let has_path = self.milter.listeners.iter().any(|listener| listener.role == Role::Split);
         self.split.configured_mode.unwrap_or(if has_path { SplitMode::Edits } else { SplitMode::Off })
     }
+}
+
+/// `[console]`
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Console {
+    /// `listen`: where browsers, or a proxy before them, connect. Default: none, and no console.
+    pub listen: Option<SocketAddr>,
+    /// `public_url`: what browsers call it, and links in mails begin with; `https` unless it is loopback. Default:
+    /// `http://` and the address it listens on.
+    pub public_url: Option<PublicUrl>,
+    /// `tls_certificate`: a file of the certificate and its chain (PEM). Default: none, and plain HTTP.
+    pub tls_certificate: Option<PathBuf>,
+    /// `tls_key`: the file of its private key (PEM). Set with `tls_certificate`.
+    pub tls_key: Option<PathBuf>,
+    /// `trusted_proxies`: whose `X-Forwarded-For` is believed; at most 1000. Default: none.
+    pub trusted_proxies: Vec<Network>,
+    /// `language`: of pages and mails for those who chose none. Default: `fr`.
+    pub language: Language,
+    /// `smtp`: who takes the mails that the console sends. Default: `127.0.0.1:25`.
+    pub smtp: MailServer,
+    /// `sender`: from whom they come. Needed where `listen` is set.
+    pub sender: Option<Sender>,
 }
 
 /// `[log]`

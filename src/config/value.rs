@@ -1,12 +1,12 @@
 //! Types of single settings: a value that exists is valid. Each error text ends the sentence `"…" is not accepted;`.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::policy::action::PersonalActions;
-use crate::policy::address::{AddressError, Domain};
+use crate::policy::address::{Address, AddressError, Domain};
 use crate::policy::subject::{Tag, TagError};
 
 /// Why a text is no value of its kind: what would be one.
@@ -121,6 +121,141 @@ impl FromStr for GroupName {
             return Err(ValueError("it must be the name of a system group, such as postfix"));
         }
         Ok(Self(text.into()))
+    }
+}
+
+/// A mail server: `HOST:PORT`, the host a name, an IPv4 address or an IPv6 address in brackets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailServer {
+    /// The name or address, without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// `127.0.0.1:25`
+impl Default for MailServer {
+    fn default() -> Self {
+        Self { host: "127.0.0.1".to_owned(), port: 25 }
+    }
+}
+
+impl FromStr for MailServer {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        const WRONG: ValueError = ValueError("write HOST:PORT, for example 127.0.0.1:25 or [::1]:25");
+        let (host, port) = text.rsplit_once(':').ok_or(WRONG)?;
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        if host.is_empty() || (bare.is_none() && host.contains(':')) {
+            return Err(WRONG);
+        }
+        Ok(Self { host: bare.unwrap_or(host).to_owned(), port: port.parse().map_err(|_| WRONG)? })
+    }
+}
+
+impl fmt::Display for MailServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
+}
+
+/// From whom the console's mails come: an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender(Address);
+
+impl Sender {
+    /// The address.
+    pub fn address(&self) -> &Address {
+        &self.0
+    }
+}
+
+impl FromStr for Sender {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let address = Address::parse(text);
+        address.map(Self).map_err(|_: AddressError| ValueError("it must be an address, such as cim@example.org"))
+    }
+}
+
+impl fmt::Display for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
+/// What browsers call the console: `https://HOST` with or without a port, nothing behind it; `http` for a loopback host
+/// alone, since a password must not cross a network in the clear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrl {
+    scheme: &'static str,
+    authority: Box<str>,
+}
+
+impl PublicUrl {
+    /// Where a browser on this machine finds what listens at `address`, in the clear.
+    pub fn local(address: SocketAddr) -> Self {
+        Self { scheme: "http", authority: address.to_string().into() }
+    }
+
+    /// Whether browsers come by TLS.
+    pub fn is_https(&self) -> bool {
+        self.scheme == "https"
+    }
+
+    /// Host and, where it is not the usual one, port: what a browser sends as `Host`.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The host alone.
+    pub fn host(&self) -> &str {
+        split_port(&self.authority).0
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.authority)
+    }
+}
+
+impl FromStr for PublicUrl {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        const WRONG: ValueError = ValueError("it must be https://HOST, such as https://cim.example.org");
+        const CLEAR: ValueError = ValueError("http is for a loopback address alone: write https://HOST");
+        let (scheme, rest) = text.split_once("://").ok_or(WRONG)?;
+        let authority = rest.strip_suffix('/').unwrap_or(rest).to_ascii_lowercase();
+        let (host, port) = split_port(&authority);
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let is_name = Domain::parse(bare).is_ok_and(|domain| domain.as_str() == bare);
+        let address = bare.parse::<IpAddr>();
+        let has_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0));
+        if !(is_name || bare == "localhost" || address.is_ok()) || !has_port {
+            return Err(WRONG);
+        }
+        let is_local = bare == "localhost" || address.is_ok_and(|address| address.is_loopback());
+        let (scheme, usual) = match scheme {
+            "https" => ("https", ":443"),
+            "http" if is_local => ("http", ":80"),
+            "http" => return Err(CLEAR),
+            _ => return Err(WRONG),
+        };
+        let authority = authority.strip_suffix(usual).unwrap_or(&authority).into();
+        Ok(Self { scheme, authority })
+    }
+}
+
+/// Host, with the brackets of an IPv6 address, and port.
+fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (authority, None),
     }
 }
 
@@ -252,4 +387,51 @@ pub(super) fn action(text: &str) -> Result<PersonalActions, ValueError> {
 /// A domain that forwards to us.
 pub(super) fn forwarder(text: &str) -> Result<Domain, ValueError> {
     Domain::parse(text).map_err(|_: AddressError| ValueError("it must be a domain name, such as example.org"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_browsers_call_the_console_is_written_one_way() {
+        for (text, expected) in [
+            ("https://cim.example.org", "https://cim.example.org"),
+            ("https://CIM.example.org:443/", "https://cim.example.org"),
+            ("https://cim.example.org:8443", "https://cim.example.org:8443"),
+            ("http://127.0.0.1:8890", "http://127.0.0.1:8890"),
+            ("http://[::1]:8890", "http://[::1]:8890"),
+            ("http://localhost:80", "http://localhost"),
+        ] {
+            assert_eq!(text.parse::<PublicUrl>().map(|url| url.to_string()), Ok(expected.to_owned()), "{text}");
+        }
+        for text in [
+            "http://cim.example.org",
+            "https://cim.example.org/console",
+            "https://user@cim.example.org",
+            "https://cim.example.org:0",
+            "https://",
+            "cim.example.org",
+            "ftp://127.0.0.1",
+        ] {
+            assert!(text.parse::<PublicUrl>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_read_as_it_is_written() {
+        let server = |host: &str, port| MailServer { host: host.to_owned(), port };
+        for (text, expected) in [
+            ("127.0.0.1:25", server("127.0.0.1", 25)),
+            ("mx.example.org:2525", server("mx.example.org", 2525)),
+            ("[::1]:25", server("::1", 25)),
+        ] {
+            let read: MailServer = text.parse().expect(text);
+            assert_eq!(read, expected);
+            assert_eq!(read.to_string(), text);
+        }
+        for text in ["", "mx.example.org", ":25", "::1:25", "mx:smtp", "mx:70000", "mx:"] {
+            assert!(text.parse::<MailServer>().is_err(), "{text}");
+        }
+    }
 }

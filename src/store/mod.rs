@@ -113,6 +113,18 @@ pub trait Store: AccountStore + Send + Sync {
     /// There is none.
     fn organisation(&self, name: &str) -> Result<Organisation>;
 
+    /// The organisation of this number.
+    ///
+    /// # Errors
+    /// There is none.
+    fn organisation_numbered(&self, id: OrganisationId) -> Result<Organisation>;
+
+    /// How many users an organisation has. Takes the longer the more there are.
+    ///
+    /// # Errors
+    /// See [`Store`].
+    fn user_count(&self, id: OrganisationId) -> Result<u64>;
+
     /// Sets settings, all or none; see [`OrganisationSettings::set`].
     ///
     /// # Errors

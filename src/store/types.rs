@@ -207,8 +207,6 @@ pub struct Organisation {
     pub own_lists: Vec<OwnEntry>,
     /// The folders that are proven for its users, sorted by name.
     pub proven: Vec<ProvenFolder>,
-    /// How many users it has.
-    pub users: u64,
     /// Since when.
     pub created: Timestamp,
 }

@@ -96,7 +96,6 @@ fn an_organisation_is_shown_as_it_was_made(store: &dyn Store, clock: &TestClock)
         protected: vec![domain("client.example")],
         own_lists: Vec::new(),
         proven: Vec::new(),
-        users: 0,
         created: clock.now(),
     };
     assert_eq!(shown, expected);

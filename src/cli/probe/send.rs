@@ -1,10 +1,8 @@
 //! `probe send`: to whom, into which folder, and through which mail server.
 
 use std::error::Error as _;
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
-use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -14,7 +12,7 @@ use serde_json::json;
 
 use super::message::ProbeMessage;
 use crate::cli::{actor, needs_delimiter, policy_of, print_json, user};
-use crate::config::Config;
+use crate::config::{Config, MailServer};
 use crate::directory::Defaults;
 use crate::policy::address::Address;
 use crate::policy::text::FolderName;
@@ -36,41 +34,13 @@ pub struct Args {
     folder: Option<FolderName>,
     /// The Postfix that the milter serves
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:25")]
-    smtp: Server,
+    smtp: MailServer,
     /// The sender, who gets the report where the probe cannot be delivered; left out, ADDRESS
     #[arg(long, value_name = "ADDR")]
     from: Option<String>,
     /// For programs
     #[arg(long)]
     json: bool,
-}
-
-/// A mail server: `HOST:PORT`, the host a name, an IPv4 address or an IPv6 address in brackets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Server {
-    host: String,
-    port: u16,
-}
-
-impl FromStr for Server {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const WRONG: &str = "write HOST:PORT, for example 127.0.0.1:25 or [::1]:25";
-        let (host, port) = text.rsplit_once(':').ok_or(WRONG)?;
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        if host.is_empty() || (bare.is_none() && host.contains(':')) {
-            return Err(WRONG);
-        }
-        Ok(Self { host: bare.unwrap_or(host).to_owned(), port: port.parse().map_err(|_| WRONG)? })
-    }
-}
-
-impl fmt::Display for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
-        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
-    }
 }
 
 /// Sends a probe and says how to go on.
@@ -158,7 +128,7 @@ fn smtp_address(text: &str) -> anyhow::Result<lettre::Address> {
 
 /// The milter takes the personal folder off the recipients of inbound mail that is not personal: a probe that counts as
 /// inbound would lie in the inbox, whatever the mail store can do.
-fn passes_the_milter(config: &Config, server: &Server, folder: &AddressedFolder) -> anyhow::Result<()> {
+fn passes_the_milter(config: &Config, server: &MailServer, folder: &AddressedFolder) -> anyhow::Result<()> {
     let own = own_address(server).map_err(|error| anyhow!("the mail server {server} cannot be reached: {error}"))?;
     if config.networks.ours.iter().any(|network| network.contains(own)) {
         return Ok(());
@@ -170,7 +140,7 @@ fn passes_the_milter(config: &Config, server: &Server, folder: &AddressedFolder)
 }
 
 /// The address of ours that the server sees. Nothing is sent: a datagram socket is only pointed at it.
-fn own_address(server: &Server) -> io::Result<IpAddr> {
+fn own_address(server: &MailServer) -> io::Result<IpAddr> {
     let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for target in (server.host.as_str(), server.port).to_socket_addrs()? {
         let any: IpAddr = match target {
@@ -186,7 +156,12 @@ fn own_address(server: &Server) -> io::Result<IpAddr> {
     Err(failed)
 }
 
-fn deliver(server: &Server, from: &lettre::Address, to: &lettre::Address, message: &[u8]) -> Result<(), smtp::Error> {
+fn deliver(
+    server: &MailServer,
+    from: &lettre::Address,
+    to: &lettre::Address,
+    message: &[u8],
+) -> Result<(), smtp::Error> {
     // An envelope is refused for want of a recipient alone.
     let envelope = Envelope::new(Some(from.clone()), vec![to.clone()]).expect("there is a recipient");
     let transport = SmtpTransport::builder_dangerous(&server.host).port(server.port).timeout(Some(PATIENCE)).build();
@@ -194,7 +169,12 @@ fn deliver(server: &Server, from: &lettre::Address, to: &lettre::Address, messag
 }
 
 /// Why the probe was not sent: the server's own words, and the remedy.
-fn explained(error: &smtp::Error, server: &Server, to: &lettre::Address, folder: &AddressedFolder) -> anyhow::Error {
+fn explained(
+    error: &smtp::Error,
+    server: &MailServer,
+    to: &lettre::Address,
+    folder: &AddressedFolder,
+) -> anyhow::Error {
     let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string).replace('\n', " ");
     match error.status() {
         Some(code) if error.is_permanent() => anyhow!(
@@ -210,23 +190,6 @@ fn explained(error: &smtp::Error, server: &Server, to: &lettre::Address, folder:
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_server_is_read_as_it_is_written() {
-        let server = |host: &str, port| Server { host: host.to_owned(), port };
-        for (text, expected) in [
-            ("127.0.0.1:25", server("127.0.0.1", 25)),
-            ("mx.example.org:2525", server("mx.example.org", 2525)),
-            ("[::1]:25", server("::1", 25)),
-        ] {
-            let read: Server = text.parse().expect(text);
-            assert_eq!(read, expected);
-            assert_eq!(read.to_string(), text);
-        }
-        for text in ["", "mx.example.org", ":25", "::1:25", "mx:smtp", "mx:70000", "mx:"] {
-            assert!(text.parse::<Server>().is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn the_address_that_a_loopback_server_sees_is_loopback() {

@@ -3,6 +3,10 @@
 use std::fmt;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use super::super::error::Result;
@@ -69,6 +73,21 @@ impl UserKey {
     /// What [`Self::seal`] sealed; `None` where it was altered.
     pub(crate) fn open(key: &SealKey, organisation: OrganisationId, user: UserId, sealed: &[u8]) -> Option<Self> {
         open_key(key, &Place { organisation, user, field: Field::LockKey }, sealed).map(Self)
+    }
+}
+
+/// For the data of a session, which is sealed.
+impl Serialize for UserKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(self.0.as_slice()))
+    }
+}
+
+impl<'de> Deserialize<'de> for UserKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        let bytes = STANDARD.decode(text.as_bytes()).map(Zeroizing::new).map_err(|_| D::Error::custom("no key"))?;
+        key_of(&bytes).map(Self).ok_or_else(|| D::Error::custom("no key"))
     }
 }
 

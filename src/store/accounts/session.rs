@@ -154,6 +154,11 @@ impl OpenedBy {
         Self::ALL.get(usize::from(code)).copied().unwrap_or(Self::Mail)
     }
 
+    /// The way of this name; by mail, which is trusted least, where it is none.
+    pub fn of_name(name: &str) -> Self {
+        Self::ALL.into_iter().find(|way| way.as_str() == name).unwrap_or(Self::Mail)
+    }
+
     /// The name used in keys of texts.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -180,6 +180,14 @@ impl Store for SqliteStore {
         self.read(|conn| organisations::named(conn, name))
     }
 
+    fn organisation_numbered(&self, id: OrganisationId) -> Result<Organisation> {
+        self.read(|conn| organisations::numbered(conn, id))
+    }
+
+    fn user_count(&self, id: OrganisationId) -> Result<u64> {
+        self.read(|conn| organisations::user_count(conn, id))
+    }
+
     fn set_organisation(&self, actor: &Actor, id: OrganisationId, settings: &[(String, String)]) -> Result<()> {
         let (actor, settings) = (actor.clone(), settings.to_vec());
         self.write(move |change| organisations::set(change, &actor, id, &settings))

@@ -109,8 +109,9 @@ fn described(entry: &OwnEntry) -> String {
 
 pub fn remove(change: &mut Change<'_>, actor: &Actor, id: OrganisationId, users: RemainingUsers) -> Db<()> {
     let organisation = show(change.conn, id)?.ok_or_else(|| unknown(id))?;
-    if users == RemainingUsers::Refuse && organisation.users > 0 {
-        return Err(StoreError::UsersRemain { name: organisation.name, users: organisation.users }.into());
+    let count = user_count(change.conn, id)?;
+    if users == RemainingUsers::Refuse && count > 0 {
+        return Err(StoreError::UsersRemain { name: organisation.name, users: count }.into());
     }
     for user in users::of_organisation(change.conn, id)? {
         users::remove(change, actor, user)?;
@@ -158,6 +159,14 @@ pub fn named(conn: &Connection, name: &str) -> Db<Organisation> {
     Ok(show(conn, id)?.ok_or_else(unknown)?)
 }
 
+pub fn numbered(conn: &Connection, id: OrganisationId) -> Db<Organisation> {
+    Ok(show(conn, id)?.ok_or_else(|| unknown(id))?)
+}
+
+pub fn user_count(conn: &Connection, id: OrganisationId) -> Db<u64> {
+    Ok(conn.prepare_cached(sql::ORGANISATION_USERS)?.query_row([id.get()], |row| row.get(0))?)
+}
+
 pub fn all(conn: &Connection) -> Db<Vec<Organisation>> {
     let mut statement = conn.prepare_cached(sql::ORGANISATION_IDS)?;
     let ids: Vec<u32> = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
@@ -187,7 +196,6 @@ pub fn show(conn: &Connection, id: OrganisationId) -> Db<Option<Organisation>> {
         protected: domains(conn, sql::PROTECTED, id)?,
         own_lists: own_lists(conn, id)?,
         proven: super::probes::proven(conn, id)?,
-        users: conn.prepare_cached(sql::ORGANISATION_USERS)?.query_row([id.get()], |row| row.get(0))?,
         created: super::users::time(created),
     }))
 }

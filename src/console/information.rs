@@ -1,0 +1,39 @@
+//! What anybody may read: help, and what the employer can and cannot see.
+
+use askama::Template;
+use axum::response::Response;
+
+use super::failure::Failure;
+use super::page::{Page, render};
+use super::session::SignedIn;
+use super::visitor::Visitor;
+
+#[derive(Template)]
+#[template(path = "help.html", config = ".askama.toml")]
+struct Help<'a> {
+    page: &'a Page,
+}
+
+#[derive(Template)]
+#[template(path = "privacy.html", config = ".askama.toml")]
+struct Privacy<'a> {
+    page: &'a Page,
+}
+
+fn page(visitor: &Visitor, signed_in: &Result<SignedIn, Failure>, title_key: &str) -> Page {
+    let mut page = Page::new(visitor, title_key);
+    page.account = signed_in.as_ref().ok().map(SignedIn::account);
+    page
+}
+
+/// `GET /aide`
+pub async fn help(visitor: Visitor, signed_in: Result<SignedIn, Failure>) -> Response {
+    let page = page(&visitor, &signed_in, "help-title");
+    render(&page, &Help { page: &page })
+}
+
+/// `GET /confidentialite`
+pub async fn privacy(visitor: Visitor, signed_in: Result<SignedIn, Failure>) -> Response {
+    let page = page(&visitor, &signed_in, "privacy-title");
+    render(&page, &Privacy { page: &page })
+}

@@ -1,0 +1,106 @@
+//! The mails that the console sends: text and HTML, in the reader's language, through the configured mail server.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lettre::address::Envelope;
+use lettre::transport::smtp::SmtpTransport;
+use lettre::{Address as SmtpAddress, Transport};
+use mail_builder::MessageBuilder;
+use mail_builder::headers::date::Date;
+use mail_builder::headers::raw::Raw;
+
+use super::state::MailOptions;
+use crate::policy::address::Address;
+
+/// How long the mail server may take for each of its replies.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why a mail could not be handed over. No text repeats an address.
+#[derive(Debug, thiserror::Error)]
+pub enum MailError {
+    /// An address that SMTP does not take.
+    #[error("an address that cannot be written to")]
+    Address,
+    /// It could not be written, for want of memory.
+    #[error("the message could not be built")]
+    Build,
+    /// What the mail server said.
+    #[error("console.smtp: {0}")]
+    Server(String),
+}
+
+/// A mail to one person.
+pub struct Mail {
+    /// Who reads it.
+    pub to: Address,
+    /// Its subject.
+    pub subject: String,
+    /// What it says.
+    pub text: String,
+    /// The same as a page.
+    pub html: String,
+}
+
+/// Hands mails to the mail server.
+pub struct Mailer {
+    transport: SmtpTransport,
+    sender: Address,
+}
+
+impl Mailer {
+    /// Through a mail server.
+    pub fn new(options: &MailOptions) -> Self {
+        let transport =
+            SmtpTransport::builder_dangerous(&options.host).port(options.port).timeout(Some(PATIENCE)).build();
+        Self { transport, sender: options.sender.clone() }
+    }
+
+    /// From whom mails come.
+    pub fn sender(&self) -> &Address {
+        &self.sender
+    }
+
+    /// Sends a mail; blocks until the mail server took it.
+    ///
+    /// # Errors
+    /// Why it did not.
+    pub fn send(&self, mail: &Mail, now: Timestamp) -> Result<(), MailError> {
+        let to: SmtpAddress = mail.to.as_str().parse().map_err(|_| MailError::Address)?;
+        // The null sender: nobody reads what comes back.
+        let envelope = Envelope::new(None, vec![to]).map_err(|_| MailError::Address)?;
+        let message = MessageBuilder::new()
+            .from(("Console individuelle de messagerie", self.sender.as_str()))
+            .to(mail.to.as_str())
+            .subject(mail.subject.as_str())
+            .date(Date::new(now.as_second()))
+            .message_id(self.message_id(now))
+            // RFC 3834: no out-of-office notice is to answer it.
+            .header("Auto-Submitted", Raw::new("auto-generated"))
+            .text_body(mail.text.as_str())
+            .html_body(mail.html.as_str())
+            .write_to_vec()
+            .map_err(|_| MailError::Build)?;
+        self.transport
+            .send_raw(&envelope, &message)
+            .map(drop)
+            .map_err(|error| MailError::Server(without_address(&error)))
+    }
+
+    fn message_id(&self, now: Timestamp) -> String {
+        let domain = self.sender.as_str().rsplit_once('@').map_or("localhost", |(_, domain)| domain);
+        let mut unique = [0; 12];
+        // Two messages of one instant without randomness share an id, and nothing else.
+        let _ = aws_lc_rs::rand::fill(&mut unique);
+        let unique: String = unique.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("cim.{}.{unique}@{domain}", now.as_second())
+    }
+}
+
+/// A reply of the mail server may repeat to whom the mail was: its status is enough for the log.
+fn without_address(error: &lettre::transport::smtp::Error) -> String {
+    match error.status() {
+        Some(code) => format!("the mail server answered {code}"),
+        None => "the mail server cannot be reached".to_owned(),
+    }
+}

@@ -1,0 +1,144 @@
+//! The console's socket, and a runtime of its own: nothing of it runs on the threads that serve mail.
+
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::Context;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tracing::{error, info};
+
+use super::protect::protected;
+use super::routes;
+use super::state::{Console, Options};
+use crate::store::{Clock, Store};
+
+/// Threads that answer requests.
+const THREADS: usize = 2;
+/// Threads for what blocks: the store, password hashing.
+const BLOCKING_THREADS: usize = 16;
+/// How long a browser may take to send the head of a request.
+const HEADER_TIME: Duration = Duration::from_secs(10);
+/// How long running requests have when the console stops.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// How often what has expired is forgotten.
+const PRUNE: Duration = Duration::from_secs(300);
+
+/// A console that is bound, and not yet serving.
+pub struct Bound {
+    listener: TcpListener,
+    console: Arc<Console>,
+}
+
+impl Bound {
+    /// Binds the socket.
+    ///
+    /// # Errors
+    /// The address cannot be had.
+    pub fn bind(options: Options, store: Arc<dyn Store>, clock: Clock) -> anyhow::Result<Self> {
+        let listen = options.listen;
+        let listener = TcpListener::bind(listen).with_context(|| format!("console.listen: {listen}"))?;
+        listener.set_nonblocking(true).context("console.listen")?;
+        let bound = listener.local_addr().context("console.listen")?;
+        Ok(Self { listener, console: Arc::new(Console::new(store, options, clock, bound)) })
+    }
+
+    /// What browsers call it.
+    pub fn origin(&self) -> &str {
+        &self.console.origin
+    }
+
+    /// Serves on a thread of its own until [`Serving::stop`].
+    ///
+    /// # Errors
+    /// A certificate or key that cannot be used, a thread that cannot be started.
+    pub fn serve(self) -> anyhow::Result<Serving> {
+        let tls = self.console.options.tls.as_ref().map(|(certificate, key)| tls(certificate, key)).transpose()?;
+        let app = protected(routes(), &self.console)?;
+        let handle = Handle::new();
+        let stop = handle.clone();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .max_blocking_threads(BLOCKING_THREADS)
+            .thread_name("console")
+            .enable_all()
+            .build()
+            .context("the console's threads")?;
+        info!(url = self.console.origin, "the console listens");
+        let run = move || {
+            let done = runtime.block_on(async {
+                tokio::spawn(prune(self.console));
+                let service = app.into_make_service_with_connect_info::<SocketAddr>();
+                match tls {
+                    Some(tls) => {
+                        let mut server = axum_server::from_tcp_rustls(self.listener, tls)?.handle(stop);
+                        server.http_builder().http1().header_read_timeout(HEADER_TIME).timer(timer());
+                        server.serve(service).await
+                    }
+                    None => {
+                        let mut server = axum_server::from_tcp(self.listener)?.handle(stop);
+                        server.http_builder().http1().header_read_timeout(HEADER_TIME).timer(timer());
+                        server.serve(service).await
+                    }
+                }
+            });
+            if let Err(error) = done {
+                error!(%error, "the console stopped by itself");
+            }
+        };
+        let thread = thread::Builder::new().name("console".to_owned()).spawn(run)?;
+        Ok(Serving { handle, thread })
+    }
+}
+
+fn timer() -> hyper_util::rt::TokioTimer {
+    hyper_util::rt::TokioTimer::new()
+}
+
+/// Forgets what has expired, for as long as the console runs.
+async fn prune(console: Arc<Console>) {
+    let mut every = tokio::time::interval(PRUNE);
+    loop {
+        every.tick().await;
+        let _ = console.blocking(|console| console.store.prune_sessions()).await;
+    }
+}
+
+fn tls(certificate: &Path, key: &Path) -> anyhow::Result<RustlsConfig> {
+    let read = |path: &Path| fs::read(path).with_context(|| path.display().to_string());
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(certificate)?).collect();
+    let chain = chain.map_err(io::Error::other).with_context(|| certificate.display().to_string())?;
+    let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(io::Error::other);
+    let private = private.with_context(|| key.display().to_string())?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .with_context(|| format!("{} and {}", certificate.display(), key.display()))?;
+    Ok(RustlsConfig::from_config(Arc::new(config)))
+}
+
+/// A console that serves.
+pub struct Serving {
+    handle: Handle<SocketAddr>,
+    thread: JoinHandle<()>,
+}
+
+impl Serving {
+    /// Stops it; running requests have a moment to end.
+    pub fn stop(self) {
+        self.handle.graceful_shutdown(Some(DRAIN_TIME));
+        if self.thread.join().is_err() {
+            error!("the console panicked, a fault of perso-milter");
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The session: a cookie with a random id, and what stands behind it in the store, sealed under that id.
+//!
+//! `tower-sessions` keeps the cookie; this file keeps the session. A session ends after the organisation's time without
+//! activity, and after [`LONGEST`] in any case.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, StatusCode};
+use axum::response::{IntoResponse, Response};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use tower_sessions::cookie::SameSite;
+use tower_sessions::session::{Id, Record};
+use tower_sessions::session_store::{Error as SessionError, Result as SessionResult};
+use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
+
+use super::failure::Failure;
+use super::page::Account;
+use super::state::Console;
+use super::visitor::Visitor;
+use crate::store::{
+    Holder, OpenedBy, Organisation, Permission, SessionKey, SessionRow, SignIn, StoreError, User, UserId, UserKey,
+    UserStatus,
+};
+
+/// The cookie.
+const COOKIE: &str = "__Host-cim-session";
+/// How long a session lasts at most.
+pub const LONGEST: Duration = Duration::from_secs(12 * 3600);
+/// How long after signing in, or confirming it, what cannot be taken back may be done.
+pub const FRESH: Duration = Duration::from_secs(5 * 60);
+/// Sessions are noted as used at most this often.
+const TOUCH: Duration = Duration::from_secs(60);
+/// Ids that are tried for a new session; that two are the same does not happen.
+const TRIES: usize = 3;
+/// Where the session stands in the record of `tower-sessions`.
+const KEPT: &str = "kept";
+
+/// What a session holds. The store sees user, times and the way in; the rest only whoever has the cookie.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Kept {
+    user: u64,
+    opened_by: String,
+    created: Timestamp,
+    seen: Timestamp,
+    /// Minutes without activity after which it ends.
+    idle: u64,
+    network: String,
+    browser: String,
+    /// When the user last proved who they are.
+    confirmed: Timestamp,
+    /// Opens the lists under a personal lock, where a secret opened the session.
+    key: Option<UserKey>,
+    /// The sign-in before this one.
+    pub previous: Option<Previous>,
+}
+
+/// A sign-in before the one at hand.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Previous {
+    /// When.
+    pub at: Timestamp,
+    /// By what.
+    pub opened_by: String,
+    /// Where from.
+    pub network: String,
+    /// With which browser.
+    pub browser: String,
+}
+
+impl Kept {
+    fn expires(&self) -> Timestamp {
+        let idle = SignedDuration::from_mins(self.idle.try_into().unwrap_or(30));
+        let idle = self.seen.saturating_add(idle).unwrap_or(Timestamp::MAX);
+        let longest = self.created.saturating_add(LONGEST).unwrap_or(Timestamp::MAX);
+        idle.min(longest)
+    }
+
+    fn of(record: &Record) -> SessionResult<Option<Self>> {
+        let Some(value) = record.data.get(KEPT) else { return Ok(None) };
+        serde_json::from_value(value.clone()).map(Some).map_err(|error| SessionError::Decode(error.to_string()))
+    }
+}
+
+/// The sessions of the console, in its store.
+#[derive(Clone)]
+pub struct Sessions(Arc<Console>);
+
+impl Sessions {
+    /// Over the console's store.
+    pub fn new(console: Arc<Console>) -> Self {
+        Self(console)
+    }
+
+    /// The layer that keeps the cookie.
+    pub fn layer(self) -> SessionManagerLayer<Self> {
+        SessionManagerLayer::new(self)
+            .with_name(COOKIE)
+            .with_secure(true)
+            .with_http_only(true)
+            .with_same_site(SameSite::Lax)
+            .with_path("/")
+            .with_expiry(Expiry::OnSessionEnd)
+    }
+
+    async fn blocking<T, F>(&self, work: F) -> SessionResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Console) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.0.blocking(work).await.map_err(|failure| SessionError::Backend(failure.name().to_owned()))
+    }
+
+    fn row(record: &Record) -> SessionResult<Option<SessionRow>> {
+        let Some(kept) = Kept::of(record)? else { return Ok(None) };
+        let key = SessionKey::new(&record.id.0.to_le_bytes());
+        let encode = |error: &dyn fmt::Display| SessionError::Encode(error.to_string());
+        let data = serde_json::to_vec(&record.data).map_err(|error| encode(&error))?;
+        Ok(Some(SessionRow {
+            hash: key.hash(),
+            holder: UserId::new(kept.user).map(Holder::User),
+            opened_by: OpenedBy::of_name(&kept.opened_by),
+            created: kept.created,
+            seen: kept.seen,
+            expires: kept.expires(),
+            network: kept.network.clone(),
+            browser: kept.browser.clone(),
+            data: key.seal(&data).map_err(|error| encode(&error))?,
+        }))
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sessions")
+    }
+}
+
+#[async_trait]
+impl SessionStore for Sessions {
+    async fn create(&self, record: &mut Record) -> SessionResult<()> {
+        for _ in 0..TRIES {
+            let Some(row) = Self::row(record)? else { return Ok(()) };
+            if self.blocking(move |console| console.store.add_session(&row)).await? {
+                return Ok(());
+            }
+            record.id = Id::default();
+        }
+        Err(SessionError::Backend("no id is free".to_owned()))
+    }
+
+    async fn save(&self, record: &Record) -> SessionResult<()> {
+        let Some(row) = Self::row(record)? else { return Ok(()) };
+        // One that ended meanwhile stays ended.
+        self.blocking(move |console| console.store.save_session(&row)).await.map(|_| ())
+    }
+
+    async fn load(&self, id: &Id) -> SessionResult<Option<Record>> {
+        let key = SessionKey::new(&id.0.to_le_bytes());
+        let hash = key.hash();
+        let Some(row) = self.blocking(move |console| console.store.session(&hash)).await? else { return Ok(None) };
+        let Some(data) = key.open(&row.data) else { return Ok(None) };
+        let mut record = Record { id: *id, data: Default::default(), expiry_date: time::OffsetDateTime::now_utc() };
+        record.data = serde_json::from_slice(&data).map_err(|error| SessionError::Decode(error.to_string()))?;
+        // The row knows better when it was last used.
+        if let Some(mut kept) = Kept::of(&record)? {
+            kept.seen = row.seen;
+            let value = serde_json::to_value(kept).map_err(|error| SessionError::Encode(error.to_string()))?;
+            record.data.insert(KEPT.to_owned(), value);
+        }
+        Ok(Some(record))
+    }
+
+    async fn delete(&self, id: &Id) -> SessionResult<()> {
+        let hash = SessionKey::new(&id.0.to_le_bytes()).hash();
+        self.blocking(move |console| console.store.end_session(&hash)).await
+    }
+}
+
+/// A person who is signed in, as of this request.
+#[derive(Clone)]
+pub struct SignedIn {
+    /// Who.
+    pub user: User,
+    /// Of which organisation.
+    pub organisation: Arc<Organisation>,
+    /// The session.
+    pub kept: Kept,
+    session: Session,
+    now: Timestamp,
+}
+
+impl SignedIn {
+    /// Who.
+    pub fn id(&self) -> UserId {
+        self.user.id
+    }
+
+    /// By what right the user's own lists are read: with the key that the session carries, if it carries one.
+    pub fn permission(&self) -> Permission {
+        match &self.kept.key {
+            Some(key) => Permission::Unlocked(self.user.id, key.clone()),
+            None => Permission::Own(self.user.id),
+        }
+    }
+
+    /// Whether the user proved who they are within [`FRESH`].
+    pub fn is_fresh(&self) -> bool {
+        let age = self.now.duration_since(self.kept.confirmed);
+        age <= SignedDuration::try_from(FRESH).unwrap_or(SignedDuration::ZERO)
+    }
+
+    /// What the store knows the session by.
+    pub fn hash(&self) -> Option<crate::store::SecretHash> {
+        self.session.id().map(|id| SessionKey::new(&id.0.to_le_bytes()).hash())
+    }
+
+    /// As every page shows it.
+    pub fn account(&self) -> Account {
+        let left = self.kept.expires().duration_since(self.now).as_secs();
+        Account {
+            address: self.user.address.as_str().to_owned(),
+            organisation: self.organisation.name.clone(),
+            seconds: left.try_into().unwrap_or(0),
+            minutes: self.kept.idle,
+        }
+    }
+
+    /// Notes that the user proved again who they are; with the key that a secret gave.
+    ///
+    /// # Errors
+    /// As of the store.
+    pub async fn confirm(&self, console: &Console, opened_by: OpenedBy, key: Option<UserKey>) -> Result<(), Failure> {
+        let mut kept = self.kept.clone();
+        kept.confirmed = (console.clock)();
+        if key.is_some() {
+            kept.key = key;
+            kept.opened_by = opened_by.as_str().to_owned();
+        }
+        store(&self.session, &kept).await
+    }
+
+    /// Ends the session.
+    ///
+    /// # Errors
+    /// As of the store.
+    pub async fn end(self) -> Result<(), Failure> {
+        self.session.flush().await.map_err(|_| Failure::StoreAway)
+    }
+}
+
+impl FromRequestParts<Arc<Console>> for SignedIn {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Failure> {
+        if let Some(known) = parts.extensions.get::<Self>() {
+            return Ok(known.clone());
+        }
+        let path = if parts.method.is_safe() {
+            parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned()
+        } else {
+            "/".to_owned()
+        };
+        let nobody = Failure::SignIn { back: path };
+        let session = parts.extensions.get::<Session>().cloned().ok_or(Failure::Internal)?;
+        let kept = session.get::<Kept>(KEPT).await.map_err(|_| Failure::StoreAway)?.ok_or_else(|| nobody.clone())?;
+        let user = UserId::new(kept.user).ok_or_else(|| nobody.clone())?;
+        let now = (console.clock)();
+        let hash = session.id().map(|id| SessionKey::new(&id.0.to_le_bytes()).hash()).ok_or(Failure::Internal)?;
+        let mut used = kept.clone();
+        used.seen = now;
+        let touched = now.duration_since(kept.seen) >= SignedDuration::try_from(TOUCH).unwrap_or_default();
+        let expires = used.expires();
+        let found = console.blocking(move |console| {
+            if touched {
+                // Nobody waits for it: a session that is not noted as used ends a minute earlier.
+                drop(console.store.touch_session(&hash, now, expires)?);
+            }
+            let user = match console.store.user(user) {
+                Err(StoreError::UnknownUser(_)) => return Ok(None),
+                user => user?,
+            };
+            let organisation = console.store.organisation_numbered(user.organisation)?;
+            Ok(Some((user, organisation)))
+        });
+        let (user, organisation) = found.await?.filter(|(user, _)| user.status == UserStatus::Active).ok_or(nobody)?;
+        let signed_in = Self { user, organisation: Arc::new(organisation), kept: used, session, now };
+        parts.extensions.insert(signed_in.clone());
+        Ok(signed_in)
+    }
+}
+
+/// Opens a session for a user who proved who they are, in place of whatever session the browser had.
+///
+/// # Errors
+/// As of the store.
+pub async fn open(
+    console: &Arc<Console>,
+    session: &Session,
+    visitor: &Visitor,
+    user: UserId,
+    opened_by: OpenedBy,
+    key: Option<UserKey>,
+) -> Result<(), Failure> {
+    let now = (console.clock)();
+    let sign_in = SignIn { at: now, opened_by, network: visitor.network(), browser: visitor.browser_name.to_owned() };
+    let recorded = sign_in.clone();
+    let previous = console.blocking(move |console| {
+        let previous = console.store.last_sign_in(Holder::User(user))?;
+        console.store.record_sign_in(Holder::User(user), &recorded)?;
+        Ok(previous)
+    });
+    let previous = previous.await?.map(|previous| Previous {
+        at: previous.at,
+        opened_by: previous.opened_by.as_str().to_owned(),
+        network: previous.network,
+        browser: previous.browser,
+    });
+    let kept = Kept {
+        user: user.get(),
+        opened_by: opened_by.as_str().to_owned(),
+        created: now,
+        seen: now,
+        idle: IDLE_MINUTES,
+        network: sign_in.network,
+        browser: sign_in.browser,
+        confirmed: now,
+        key,
+        previous,
+    };
+    // Another id: one that was planted in the browser before is worth nothing (session fixation).
+    session.cycle_id().await.map_err(|_| Failure::StoreAway)?;
+    store(session, &kept).await
+}
+
+/// Minutes without activity after which a session ends, where the organisation says nothing.
+const IDLE_MINUTES: u64 = 30;
+
+async fn store(session: &Session, kept: &Kept) -> Result<(), Failure> {
+    session.insert(KEPT, kept).await.map_err(|_| Failure::StoreAway)
+}
+
+/// How many seconds the session has, for scripts.
+const SECONDS: HeaderName = HeaderName::from_static("session-seconds");
+
+/// `POST /session/prolonger`: asking is what prolongs it.
+pub async fn prolong(State(console): State<Arc<Console>>, signed_in: SignedIn) -> Result<Response, Failure> {
+    if let Some(hash) = signed_in.hash() {
+        let (now, expires) = (signed_in.now, signed_in.kept.expires());
+        console.blocking(move |console| console.store.touch_session(&hash, now, expires)?.wait()).await?;
+    }
+    Ok((StatusCode::NO_CONTENT, [(SECONDS, signed_in.account().seconds.to_string())]).into_response())
+}

@@ -1,0 +1,67 @@
+//! `/connexion/code`: the six digits are typed, in the browser that asked for them.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use tower_sessions::Session;
+
+use super::admit;
+use super::ask::Back;
+use crate::console::failure::Failure;
+use crate::console::page::{Notice, Page, Tone, redirect_with, render};
+use crate::console::session::SignedIn;
+use crate::console::state::Console;
+use crate::console::visitor::Visitor;
+use crate::store::{CodeAnswer, MailCode};
+
+#[derive(Template)]
+#[template(path = "sign_in_code.html", config = ".askama.toml")]
+struct Code<'a> {
+    page: &'a Page,
+    back: &'a str,
+}
+
+/// `GET /connexion/code`
+pub async fn show(visitor: Visitor, Query(back): Query<Back>, signed_in: Result<SignedIn, Failure>) -> Response {
+    if signed_in.is_ok() {
+        return Redirect::to(back.path()).into_response();
+    }
+    let page = Page::new(&visitor, "sign-in-code-title");
+    render(&page, &Code { page: &page, back: back.path() })
+}
+
+/// The form.
+#[derive(Deserialize)]
+pub struct Typed {
+    code: String,
+    #[serde(default)]
+    retour: Option<String>,
+}
+
+/// `POST /connexion/code`
+pub async fn confirm(
+    State(console): State<Arc<Console>>,
+    session: Session,
+    visitor: Visitor,
+    Form(typed): Form<Typed>,
+) -> Result<Response, Failure> {
+    let back = Back { retour: typed.retour };
+    let page = Page::new(&visitor, "sign-in-code-title");
+    let refused = |text: String| {
+        let page = Page::new(&visitor, "sign-in-code-title").with_error("code", text);
+        Ok(render(&page, &Code { page: &page, back: back.path() }))
+    };
+    let Ok(code) = typed.code.parse::<MailCode>() else {
+        return refused(page.t("sign-in-code-form"));
+    };
+    let browser = visitor.browser;
+    match console.blocking(move |console| console.store.confirm_code(&browser, &code)).await? {
+        CodeAnswer::Good(confirmed) => admit(&console, &session, &visitor, confirmed, Some(back.path())).await,
+        CodeAnswer::Wrong { left } => refused(page.text("sign-in-code-wrong", &[("left", u64::from(left).into())])),
+        CodeAnswer::Unknown => Ok(redirect_with("/connexion", Notice::new(Tone::Bad, "sign-in-code-void"))),
+    }
+}

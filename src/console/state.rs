@@ -1,0 +1,88 @@
+//! What every handler has.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::failure::Failure;
+use super::mail::Mailer;
+use crate::directory::Defaults;
+use crate::language::Language;
+use crate::milter::network::Network;
+use crate::policy::address::Address;
+use crate::store::{Clock, Store, StoreError};
+
+/// How the console is run: plain values from the configuration.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// `https` or, for a browser on the same machine, `http`.
+    pub scheme: &'static str,
+    /// The host, with the port where it is not the usual one, as browsers send it; left out, the address it listens on.
+    pub authority: Option<String>,
+    /// Certificate with chain, and key; left out, plain HTTP.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// For those who chose none.
+    pub language: Language,
+    /// For the mails it sends.
+    pub mail: MailOptions,
+    /// What organisations that set nothing else go by.
+    pub defaults: Defaults,
+}
+
+/// How the console sends mail.
+#[derive(Debug, Clone)]
+pub struct MailOptions {
+    /// Host of the mail server.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// From whom the mails come.
+    pub sender: Address,
+}
+
+/// The console.
+pub struct Console {
+    /// Lists and accounts.
+    pub store: Arc<dyn Store>,
+    /// How it is run.
+    pub options: Options,
+    /// What browsers call it: scheme and authority.
+    pub origin: String,
+    /// Sends its mails.
+    pub mailer: Mailer,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Console {
+    /// A console over a store; `bound` is where it listens.
+    pub fn new(store: Arc<dyn Store>, options: Options, clock: Clock, bound: SocketAddr) -> Self {
+        let authority = options.authority.clone().unwrap_or_else(|| bound.to_string());
+        let origin = format!("{}://{authority}", options.scheme);
+        let mailer = Mailer::new(&options.mail);
+        Self { store, options, origin, mailer, clock }
+    }
+
+    /// Host and port as browsers send them.
+    pub fn authority(&self) -> &str {
+        self.origin.split_once("://").map_or("", |(_, authority)| authority)
+    }
+
+    /// Runs work that blocks (the store, password hashing) on a thread that may.
+    ///
+    /// # Errors
+    /// Those of the work; [`Failure::Internal`] where it panicked.
+    pub async fn blocking<T, F>(self: &Arc<Self>, work: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
+    {
+        let console = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || work(&console)).await;
+        done.map_err(|_| Failure::Internal)?.map_err(Failure::from)
+    }
+}

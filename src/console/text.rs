@@ -1,0 +1,194 @@
+//! Words, dates and numbers, in French and in English. The words are Fluent files, one a subject and language.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use fluent_templates::fluent_bundle::FluentValue;
+use fluent_templates::{LanguageIdentifier, Loader, static_loader};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::language::Language;
+
+static_loader! {
+    static WORDS = {
+        locales: "./src/console/i18n",
+        fallback_language: "en",
+        // The isolating characters are for text of both directions, which ours is not.
+        customise: |bundle| bundle.set_use_isolating(false),
+    };
+}
+
+fn identifier(language: Language) -> LanguageIdentifier {
+    match language {
+        Language::French => fluent_templates::langid!("fr"),
+        Language::English => fluent_templates::langid!("en"),
+    }
+}
+
+/// The words of a key.
+pub fn t(language: Language, key: &str) -> String {
+    WORDS.lookup(&identifier(language), key)
+}
+
+/// The words of a key, with values in them.
+pub fn text(language: Language, key: &str, values: &[(&'static str, FluentValue<'_>)]) -> String {
+    owned(language, key, values.iter().map(|(name, value)| (Cow::Borrowed(*name), value.clone())).collect())
+}
+
+/// As [`text()`], with values whose names are not known beforehand.
+pub fn owned(language: Language, key: &str, values: HashMap<Cow<'static, str>, FluentValue<'_>>) -> String {
+    WORDS.lookup_with_args(&identifier(language), key, &values)
+}
+
+/// A number with its thousands apart: `12 345` with a narrow no-break space, `12,345`.
+pub fn number(language: Language, number: u64) -> String {
+    let separator = match language {
+        Language::French => '\u{202f}',
+        Language::English => ',',
+    };
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(separator);
+        }
+        text.push(digit);
+    }
+    text
+}
+
+const FRENCH_MONTHS: [&str; 12] = [
+    "janvier",
+    "février",
+    "mars",
+    "avril",
+    "mai",
+    "juin",
+    "juillet",
+    "août",
+    "septembre",
+    "octobre",
+    "novembre",
+    "décembre",
+];
+
+/// A day: `1er décembre 2026`, `1 December 2026`.
+pub fn day(language: Language, at: Timestamp) -> String {
+    let date = at.to_zoned(TimeZone::system()).date();
+    match language {
+        Language::French => {
+            let month = FRENCH_MONTHS[usize::from(date.month().unsigned_abs()) - 1];
+            let first = if date.day() == 1 { "er" } else { "" };
+            format!("{}{first} {month} {}", date.day(), date.year())
+        }
+        Language::English => date.strftime("%-d %B %Y").to_string(),
+    }
+}
+
+/// A day and a time of day: `1er décembre 2026, 09:12`.
+pub fn moment(language: Language, at: Timestamp) -> String {
+    format!("{}, {}", day(language, at), at.to_zoned(TimeZone::system()).strftime("%H:%M"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use regex::Regex;
+
+    use super::*;
+
+    fn files(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                found.extend(files(&path, extensions));
+            } else if path.extension().is_some_and(|kind| extensions.iter().any(|known| kind == *known)) {
+                found.push(path);
+            }
+        }
+        found
+    }
+
+    fn root() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("src/console")
+    }
+
+    /// Key and the values that its words name.
+    fn messages(language: Language) -> BTreeMap<String, BTreeSet<String>> {
+        let key = Regex::new(r"(?m)^([a-z][a-z0-9-]*) *=").expect("valid");
+        let value = Regex::new(r"\$([a-z_]+)").expect("valid");
+        let mut found = BTreeMap::new();
+        for file in files(&root().join("i18n").join(language.code()), &["ftl"]) {
+            let text = fs::read_to_string(&file).expect("readable");
+            let starts: Vec<_> =
+                key.captures_iter(&text).map(|c| (c.get(0).expect("whole").start(), c[1].to_owned())).collect();
+            for (index, (start, name)) in starts.iter().enumerate() {
+                let end = starts.get(index + 1).map_or(text.len(), |(next, _)| *next);
+                let values = value.captures_iter(&text[*start..end]).map(|c| c[1].to_owned()).collect();
+                assert!(found.insert(name.clone(), values).is_none(), "{name} stands twice");
+            }
+        }
+        found
+    }
+
+    /// Keys that the code builds from parts: those that begin so are in use.
+    const BUILT: &[&str] = &["failure-", "opened-by-"];
+
+    #[test]
+    fn every_key_is_in_both_languages_with_the_same_values_and_every_key_is_used() {
+        let [french, english] = Language::ALL.map(messages);
+        assert_eq!(french.keys().collect::<Vec<_>>(), english.keys().collect::<Vec<_>>());
+        for (key, values) in &french {
+            assert_eq!(values, &english[key], "{key}");
+        }
+        let used = Regex::new(r#"\b(?:t|text|notice)\(\s*(?:[a-z_.]+,\s*)?"([a-z0-9-]+)""#).expect("valid");
+        let quoted = Regex::new(r#""([a-z][a-z0-9]*(?:-[a-z0-9]+)+)""#).expect("valid");
+        let (mut asked, mut named) = (BTreeSet::new(), BTreeSet::new());
+        for file in files(&root(), &["rs", "html", "txt"]) {
+            let text = fs::read_to_string(&file).expect("readable");
+            asked.extend(used.captures_iter(&text).map(|c| c[1].to_owned()));
+            named.extend(quoted.captures_iter(&text).map(|c| c[1].to_owned()));
+        }
+        let missing: Vec<_> = asked.iter().filter(|key| !french.contains_key(*key)).collect();
+        assert!(missing.is_empty(), "no words for {missing:?}");
+        let is_built = |key: &str| BUILT.iter().any(|start| key.starts_with(start));
+        let unused: Vec<_> =
+            french.keys().filter(|key| !asked.contains(*key) && !named.contains(*key) && !is_built(key)).collect();
+        assert!(unused.is_empty(), "nobody says {unused:?}");
+    }
+
+    #[test]
+    fn every_failure_has_its_words() {
+        use crate::console::failure::Failure;
+        for failure in [
+            Failure::NotFound,
+            Failure::Foreign,
+            Failure::Malformed,
+            Failure::TooLarge,
+            Failure::TooMany(1),
+            Failure::StoreAway,
+            Failure::Locked,
+            Failure::Internal,
+        ] {
+            for part in ["title", "text"] {
+                let key = format!("failure-{}-{part}", failure.name());
+                assert!(messages(Language::French).contains_key(&key), "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_and_dates_are_written_as_their_readers_do() {
+        assert_eq!(number(Language::French, 1_234_567), "1\u{202f}234\u{202f}567");
+        assert_eq!(number(Language::English, 1_234_567), "1,234,567");
+        assert_eq!(number(Language::English, 999), "999");
+        let at: Timestamp = "2026-12-01T12:00:00Z".parse().expect("a time");
+        assert_eq!(day(Language::French, at), "1er décembre 2026");
+        assert_eq!(day(Language::English, at), "1 December 2026");
+    }
+}
