@@ -23,8 +23,8 @@ use std::time::Duration;
 
 pub use crate::language::Language;
 pub use crate::milter::listen::ListenAddress;
-pub use crate::milter::network::Network;
 pub use crate::milter::settings::Role;
+pub use crate::network::Network;
 pub use crate::policy::action::SplitMode;
 use crate::policy::action::{BlackAction, LateAction, OutboundAction, PersonalActions};
 use crate::policy::address::Domain;
