@@ -46,7 +46,7 @@ pub use error::{Fault, Result, StoreError};
 pub use feed::{AddressHash, AddressHasher, ChangeBatch, Changes, Feed, Glob, LoadReport, LoadedUser, Position};
 pub use keys::{KeyError, Keys, MatchKey, SealKey};
 pub use probe::{AddressedFolder, MAX_PROBES, PROBE_LIFE, Probe, ProbeCode, ProvenFolder};
-pub use settings::{KEYS, OrganisationSettings, SettingError};
+pub use settings::{KEYS, LANGUAGES, MAX_DPO, OrganisationSettings, SESSION_IDLE, SettingError};
 pub use sqlite::{SealAccess, SqliteOptions, SqliteStore};
 pub use types::*;
 
