@@ -350,6 +350,7 @@ impl Personal {
     pub fn policy(&self) -> PersonalPolicy {
         PersonalPolicy {
             actions: self.actions,
+            choices: PersonalActions::ALL,
             tag: self.tag.clone(),
             folder: self.folder.to_string(),
             folder_proof: Proof::Proven,
