@@ -32,11 +32,12 @@
 //! |---|---|---|
 //! | [`policy`] | addresses, lists, authentication results, verdicts, plans, the Subject | nothing of ours |
 //! | [`mark`] | the signed header `X-Perso` | – |
+//! | [`network`] | networks in CIDR notation | – |
 //! | [`split`] | the marker `X-Perso-Split`, from the first pass to the second | `policy` |
-//! | [`milter`] | the protocol, both sides of it, and the session | `policy`, `mark`, `split` |
-//! | [`store`] | organisations, users, entries, journal; SQLite behind one trait | `policy` |
+//! | [`milter`] | the protocol, both sides of it, and the session | `policy`, `mark`, `network`, `split` |
+//! | [`store`] | organisations, users, entries, journal; SQLite behind one trait | `policy`, `network` |
 //! | [`cache`] | everybody's lists in memory, and the thread that keeps them as the store has them | `store`, `policy` |
-//! | [`config`] | one struct, one default, one load, every problem with its line | `policy`, `language`, plain types of `milter` |
+//! | [`config`] | one struct, one default, one load, every problem with its line | `policy`, `language`, `network`, plain types of `milter` |
 //! | [`directory`] | what sessions look up: the cache, and the settings in force | all above but `config` |
 //! | [`metrics`] | totals per organisation and day | `milter`, `policy`, `store` |
 //! | [`language`] | French and English | – |
@@ -110,6 +111,7 @@ pub mod language;
 pub mod mark;
 pub mod metrics;
 pub mod milter;
+pub mod network;
 pub mod policy;
 pub mod split;
 pub mod store;

@@ -10,6 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Pure decisions: nothing of ours.
     ("policy", &[]),
     ("mark", &[]),
+    ("network", &[]),
     ("split", &["policy"]),
     // The bytes of the protocol.
     ("milter::wire", CODEC),
@@ -17,9 +18,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("milter::command", CODEC),
     ("milter::reply", CODEC),
     ("milter::negotiate", CODEC),
-    ("milter::network", &[]),
     // The conversation, without a socket.
-    ("milter::settings", &["milter::network", "mark", "split", "policy"]),
+    ("milter::settings", &["network", "mark", "split", "policy"]),
     ("milter::addressee", CONVERSATION),
     ("milter::facts", CONVERSATION),
     ("milter::transaction", CONVERSATION),
@@ -37,13 +37,13 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["milter::wire", "milter::frame", "milter::command", "milter::reply", "milter::negotiate", "milter::listen"],
     ),
     ("milter", &["policy", "mark", "split"]),
-    ("store", &["policy"]),
+    ("store", &["policy", "network"]),
     ("cache", &["store", "policy"]),
-    // The plain types of the milter: what a listener's address, a network and a role are.
-    ("config", &["policy", "language", "milter::listen", "milter::network", "milter::settings"]),
+    // The plain types of the milter: what a listener's address and a role are.
+    ("config", &["policy", "language", "milter::listen", "network", "milter::settings"]),
     ("language", &[]),
     ("metrics", &["policy", "store", "milter::settings"]),
-    ("directory", &["policy", "mark", "split", "store", "cache", "metrics", "milter::network", "milter::settings"]),
+    ("directory", &["policy", "mark", "split", "store", "cache", "metrics", "network", "milter::settings"]),
     ("explain", &["policy", "language", "split", "milter::client::message", "milter::settings", "milter::transaction"]),
     // The MTA's side once more, and the store that it is measured on.
     (
@@ -68,7 +68,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "language",
             "metrics",
             "milter::client::message",
-            "milter::network",
+            "network",
             "milter::settings",
             "policy",
             "store",

@@ -318,7 +318,7 @@ fn print_lists(lists: &ListsFile, language: Language) -> io::Result<()> {
     say!("{} ({})", lists.name, domains.join(", "))?;
     for user in &lists.users {
         let count = |list| user.entries.iter().filter(|(known, _)| *known == list).count();
-        let actions = user.options.personal_actions.unwrap_or(lists.defaults.personal.actions);
+        let actions = lists.defaults.personal.actions_for(user.options.personal_actions);
         let actions = if actions == PersonalActions::NONE { "-".to_owned() } else { actions.to_string() };
         let counts = [ListKind::White, ListKind::Black, ListKind::Personal].map(count);
         let [white, black, personal] = counts;

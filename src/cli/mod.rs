@@ -19,6 +19,7 @@ mod log;
 pub mod org;
 pub mod postfix_config;
 pub mod probe;
+pub mod staff;
 pub mod user;
 
 use std::path::PathBuf;
@@ -71,6 +72,8 @@ enum Command {
     Org(org::Args),
     /// Users and their addresses
     User(user::Args),
+    /// Managers and operators of the console
+    Staff(staff::Args),
     /// Entries of users' lists
     Entry(entry::Args),
     /// Prove that the mail store files into a folder, before folder or junk may be switched on
@@ -124,6 +127,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Explain(args) => explain::run(args),
         Command::Org(args) => org::run(args),
         Command::User(args) => user::run(args),
+        Command::Staff(args) => staff::run(args),
         Command::Entry(args) => entry::run(args),
         Command::Probe(args) => probe::run(args),
         Command::Bench(args) => bench::run(&args),

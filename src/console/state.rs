@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::mail::Mailer;
 use crate::directory::Defaults;
 use crate::language::Language;
-use crate::milter::network::Network;
+use crate::network::Network;
 use crate::policy::address::Address;
 use crate::store::{Clock, Store, StoreError};
 

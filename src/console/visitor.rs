@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::page::Notice;
 use super::state::Console;
 use crate::language::Language;
-use crate::milter::network::Network;
+use crate::network::Network;
 use crate::store::SecretHash;
 
 /// Names this browser to us, before and after anybody signs in; lives for a year.

@@ -9,10 +9,12 @@
 //! | `accounts` | the calls of [`AccountStore`] |
 //! | `organisations`, `probes`, `users`, `shared_addresses`, `entries`, `grants`, `audit`, `totals` | the calls of [`Store`], by
 //! subject |
+//! | `staff`, `announcements` | the calls of [`StaffStore`] |
 //! | `follow` | feed and full load |
 //! | `sql` | every statement |
 
 mod accounts;
+mod announcements;
 mod audit;
 mod change;
 mod checkpoint;
@@ -25,6 +27,7 @@ mod probes;
 mod reader;
 mod shared_addresses;
 mod sql;
+mod staff;
 mod totals;
 mod users;
 mod writer;
