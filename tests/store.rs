@@ -1,7 +1,11 @@
 //! The store and the cache that follows it.
 
+#[macro_use]
 #[path = "store/common.rs"]
 mod common;
+
+#[path = "store/accounts.rs"]
+mod accounts;
 #[path = "store/conformance.rs"]
 mod conformance;
 #[path = "store/file.rs"]

@@ -111,9 +111,7 @@ fn a_store_of_the_first_schema_is_brought_up_to_date() {
     let user = anne(&store);
     add(&store, user, ListKind::White, &["a@b.example"]);
     drop(store);
-    let back = "DROP TABLE shared_addresses; DROP TABLE proven_folders; DROP TABLE probes; DROP INDEX users_choices;
-        DELETE FROM refinery_schema_history WHERE version > 1";
-    place.raw().execute_batch(back).expect("as the first version left it");
+    back_to(&place, 1);
     let store = place.open();
     assert_eq!(texts(&store, user, ListKind::White), ["a@b.example"]);
     let acme = store.organisation("acme").expect("there").id;
@@ -137,9 +135,7 @@ fn a_newer_schema_is_refused() {
 fn a_store_of_an_older_schema_is_migrated() {
     let place = Place::new();
     let user = anne(&place.open());
-    let older = "DROP TABLE proven_folders; DROP TABLE probes; DROP INDEX users_choices;
-        DELETE FROM refinery_schema_history WHERE version = 3";
-    place.raw().execute_batch(older).expect("edited");
+    back_to(&place, 2);
     let store = place.open();
     assert_eq!(store.user_id(&address("anne@acme.example")).expect("she is there"), user);
     let acme = store.organisation("acme").expect("it is there");
@@ -235,22 +231,6 @@ fn concurrent_writers_and_readers_get_along() {
     assert_eq!(texts(store.as_ref(), user, ListKind::White).len(), 100);
     let organisation = store.organisation("acme").expect("there").id;
     assert_eq!(store.verify_journal(organisation).expect("verified").broken, None);
-}
-
-/// All bytes of the store's files.
-fn bytes(place: &Place) -> Vec<u8> {
-    let mut all = Vec::new();
-    for entry in fs::read_dir(place.dir.path()).expect("listed") {
-        let path = entry.expect("an entry").path();
-        if path.extension().is_none_or(|extension| extension != "key") {
-            all.extend(fs::read(path).expect("read"));
-        }
-    }
-    all
-}
-
-fn holds(bytes: &[u8], needle: &[u8]) -> bool {
-    bytes.windows(needle.len()).any(|window| window == needle)
 }
 
 #[test]

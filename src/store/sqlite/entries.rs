@@ -102,6 +102,7 @@ pub fn apply(change: &mut Change<'_>, actor: &Actor, prepared: Prepared) -> Db<(
         row: &mut row,
         add: change.conn.prepare_cached(sql::ADD_ENTRY)?,
         remove: change.conn.prepare_cached(sql::REMOVE_ENTRY)?,
+        find: change.conn.prepare_cached(sql::FIND_ENTRY_AGAIN)?,
         actor,
         at: change.at(),
     };
@@ -123,6 +124,7 @@ struct Applying<'a> {
     counts: [usize; 3],
     add: CachedStatement<'a>,
     remove: CachedStatement<'a>,
+    find: CachedStatement<'a>,
     actor: &'a Actor,
     at: i64,
 }
@@ -142,7 +144,7 @@ impl Applying<'_> {
             }
             Edit::Add(_, value) => {
                 if self.row.lists.contains(list, fingerprint) {
-                    return Ok(Effect::Nothing);
+                    return self.find_again(list, prepared);
                 }
                 if *count >= MAX_ENTRIES {
                     let is_user = *self.actor == Actor::User;
@@ -159,6 +161,14 @@ impl Applying<'_> {
             }
         }
         Ok(Effect::Done)
+    }
+
+    /// An entry that stands there already; one whose value was lost with its user's key is readable again.
+    fn find_again(&mut self, list: ListKind, prepared: &PreparedEdit) -> Db<Effect> {
+        let (position, sealed) = &prepared.sealed;
+        let (user, fingerprint) = (self.row.user.to_sql(), prepared.fingerprint.to_bytes());
+        let found = self.find.execute((user, list as u8, fingerprint, self.row.revision, position, sealed))?;
+        Ok(if found > 0 { Effect::Done } else { Effect::Nothing })
     }
 }
 
@@ -284,7 +294,7 @@ pub fn open(
     entries.sort_by_cached_key(|entry| {
         let value = match &entry.value {
             Readable::Value(value) => value.written(),
-            Readable::Altered => String::new(),
+            Readable::Lost | Readable::Altered => String::new(),
         };
         (entry.list, value)
     });
@@ -311,10 +321,13 @@ impl Opening {
             .or_insert_with(|| ephemeral.and_then(|ephemeral| Opener::new(private, &ephemeral).ok()));
         let place = Place { organisation: self.unlocked.organisation, user: self.user, field: Field::Entry };
         let sealed = row.get_ref(3)?.as_blob().map_err(StoreError::internal)?;
+        let is_packed = self.packed.as_ref().is_some_and(|packed| packed.contains(list, fingerprint));
+        if sealed.is_empty() && is_packed {
+            return Ok(Readable::Lost);
+        }
         let plain = opener.as_ref().and_then(|opener| opener.open(&place, position, sealed));
         let value: Option<EntryValue> =
             plain.and_then(|plain| std::str::from_utf8(&plain).ok().and_then(|text| text.parse().ok()));
-        let is_packed = self.packed.as_ref().is_some_and(|packed| packed.contains(list, fingerprint));
         let genuine = |value: &EntryValue| is_packed && self.unlocked.fingerprint.of(value) == fingerprint;
         Ok(value.filter(genuine).map_or(Readable::Altered, Readable::Value))
     }

@@ -7,9 +7,9 @@ use rusqlite::{Connection, Row};
 
 use super::change::{Change, Payload};
 use super::link::Db;
-use super::{sql, users};
+use super::{accounts, sql, users};
 use crate::policy::list::ListKind;
-use crate::store::{Actor, Grant, GrantId, MAX_GRANT, MAX_NAME, Result, StoreError, User, UserId};
+use crate::store::{Actor, Grant, GrantId, LockState, MAX_GRANT, MAX_NAME, Result, StoreError, User, UserId};
 
 /// Whether a grant can be given.
 pub fn check(grantee: &str, time: Duration) -> Result<()> {
@@ -50,6 +50,9 @@ pub fn use_for(change: &mut Change<'_>, user: UserId, grantee: &str, list: Optio
         if change.run(sql::USE_GRANT, (user.to_sql(), grantee, list as u8, change.at()))? == 0 {
             return Err(StoreError::NotPermitted.into());
         }
+    }
+    if accounts::lock_state(change.conn, user)? == LockState::On {
+        return Err(StoreError::UserLocked.into());
     }
     let organisation = users::show(change.conn, user)?.organisation;
     let actor = Actor::Administrator { name: grantee.to_owned() };

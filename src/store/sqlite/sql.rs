@@ -93,6 +93,8 @@ statements! {
     ADD_BATCH = "INSERT INTO batches (user, batch, ephemeral) VALUES (?1, ?2, ?3)";
     ADD_ENTRY = "INSERT INTO entries (user, list, fingerprint, scope, batch, position, sealed, pattern, origin, created)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    FIND_ENTRY_AGAIN = "UPDATE entries SET batch = ?4, position = ?5, sealed = ?6
+        WHERE user = ?1 AND list = ?2 AND fingerprint = ?3 AND sealed = x''";
     REMOVE_ENTRY = "DELETE FROM entries WHERE user = ?1 AND list = ?2 AND fingerprint = ?3";
     ENTRIES = "SELECT e.list, e.fingerprint, e.position, e.sealed, e.origin, e.created, e.batch, b.ephemeral
         FROM entries e LEFT JOIN batches b ON b.user = e.user AND b.batch = e.batch WHERE e.user = ?1";
@@ -207,6 +209,8 @@ statements! {
     SET_LOCK_KEY = "INSERT INTO lock_keys (user, sealed) VALUES (?1, ?2)
         ON CONFLICT (user) DO UPDATE SET sealed = excluded.sealed";
     REMOVE_LOCK_KEY = "DELETE FROM lock_keys WHERE user = ?1";
+    LOST_ENTRIES = "SELECT list, fingerprint FROM entries WHERE user = ?1 AND sealed = x''";
+    REMOVE_LOST_ENTRIES = "DELETE FROM entries WHERE user = ?1 AND sealed = x''";
     FORGET_VALUES = "UPDATE entries SET sealed = x'' WHERE user = ?1";
 
     // Journal
