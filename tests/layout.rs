@@ -112,9 +112,9 @@ const SOCKET_FILES: &[&str] = &[
 ];
 
 /// Where one may stand besides: `check` tries whether an address is free and who answers there, `probe` asks from which
-/// address mail would come, `bench` who listens. None serves anybody.
+/// address mail would come, `bench` who listens, `demo` whether its usual port is free. None serves anybody.
 const PROBES: &[&str] =
-    &["cli/check/listener.rs", "cli/check/postfix/milters.rs", "cli/probe/send.rs", "bench/process.rs"];
+    &["cli/demo.rs", "cli/check/listener.rs", "cli/check/postfix/milters.rs", "cli/probe/send.rs", "bench/process.rs"];
 
 /// What is a socket. An address is none.
 const SOCKETS: &[&str] = &[

@@ -15,6 +15,8 @@ pub enum Failure {
     },
     /// There is no such page, or not for whoever asks.
     NotFound,
+    /// The organisation lets its users in from other networks alone.
+    Elsewhere,
     /// The request comes from another site, or does not say from where.
     Foreign,
     /// It is not in a form that our pages send.
@@ -37,7 +39,7 @@ impl Failure {
         match self {
             Self::SignIn { .. } => StatusCode::SEE_OTHER,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Foreign | Self::Locked => StatusCode::FORBIDDEN,
+            Self::Elsewhere | Self::Foreign | Self::Locked => StatusCode::FORBIDDEN,
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -51,6 +53,7 @@ impl Failure {
         match self {
             Self::SignIn { .. } => "sign-in",
             Self::NotFound => "not-found",
+            Self::Elsewhere => "elsewhere",
             Self::Foreign => "foreign",
             Self::Malformed => "malformed",
             Self::TooLarge => "too-large",

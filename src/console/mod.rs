@@ -17,6 +17,7 @@
 //! threads that may block ([`state::Console::blocking`]).
 
 mod assets;
+mod demo;
 mod failure;
 mod home;
 mod information;
@@ -48,6 +49,7 @@ fn routes() -> Router<Arc<Console>> {
         .route("/connexion", get(sign_in::ask::show).post(sign_in::ask::send))
         .route("/connexion/code", get(sign_in::code::show).post(sign_in::code::confirm))
         .route("/connexion/lien/{token}", get(sign_in::link::show).post(sign_in::link::confirm))
+        .route("/demo/{token}", get(demo::show).post(demo::confirm))
         .route("/deconnexion", post(sign_in::out))
         .route("/session/prolonger", post(session::prolong))
         // For everybody

@@ -272,24 +272,27 @@ impl FromRequestParts<Arc<Console>> for SignedIn {
         let user = UserId::new(kept.user).ok_or_else(|| nobody.clone())?;
         let now = (console.clock)();
         let hash = session.id().map(|id| SessionKey::new(&id.0.to_le_bytes()).hash()).ok_or(Failure::Internal)?;
-        let mut used = kept.clone();
-        used.seen = now;
-        let touched = now.duration_since(kept.seen) >= SignedDuration::try_from(TOUCH).unwrap_or_default();
-        let expires = used.expires();
         let found = console.blocking(move |console| {
-            if touched {
-                // Nobody waits for it: a session that is not noted as used ends a minute earlier.
-                drop(console.store.touch_session(&hash, now, expires)?);
-            }
             let user = match console.store.user(user) {
                 Err(StoreError::UnknownUser(_)) => return Ok(None),
                 user => user?,
             };
             let organisation = console.store.organisation_numbered(user.organisation)?;
-            Ok(Some((user, organisation)))
+            let used = Kept { seen: now, idle: idle_minutes(&organisation), ..kept };
+            if now.duration_since(kept.seen) >= SignedDuration::try_from(TOUCH).unwrap_or_default() {
+                // Nobody waits for it: a session that is not noted as used ends a minute earlier.
+                drop(console.store.touch_session(&hash, now, used.expires())?);
+            }
+            Ok(Some((user, organisation, used)))
         });
-        let (user, organisation) = found.await?.filter(|(user, _)| user.status == UserStatus::Active).ok_or(nobody)?;
-        let signed_in = Self { user, organisation: Arc::new(organisation), kept: used, session, now };
+        let found = found.await?.filter(|(user, ..)| user.status == UserStatus::Active);
+        let (user, organisation, kept) = found.ok_or(nobody)?;
+        let address = parts.extensions.get::<Visitor>().map(|visitor| visitor.address);
+        let is_near = address.is_some_and(|address| organisation.settings.admits(address));
+        if !is_near && !parts.uri.path().starts_with(DATA_RIGHTS) {
+            return Err(Failure::Elsewhere);
+        }
+        let signed_in = Self { user, organisation: Arc::new(organisation), kept, session, now };
         parts.extensions.insert(signed_in.clone());
         Ok(signed_in)
     }
@@ -310,12 +313,14 @@ pub async fn open(
     let now = (console.clock)();
     let sign_in = SignIn { at: now, opened_by, network: visitor.network(), browser: visitor.browser_name.to_owned() };
     let recorded = sign_in.clone();
-    let previous = console.blocking(move |console| {
+    let known = console.blocking(move |console| {
         let previous = console.store.last_sign_in(Holder::User(user))?;
         console.store.record_sign_in(Holder::User(user), &recorded)?;
-        Ok(previous)
+        let organisation = console.store.organisation_numbered(console.store.user(user)?.organisation)?;
+        Ok((previous, idle_minutes(&organisation)))
     });
-    let previous = previous.await?.map(|previous| Previous {
+    let (previous, idle) = known.await?;
+    let previous = previous.map(|previous| Previous {
         at: previous.at,
         opened_by: previous.opened_by.as_str().to_owned(),
         network: previous.network,
@@ -326,7 +331,7 @@ pub async fn open(
         opened_by: opened_by.as_str().to_owned(),
         created: now,
         seen: now,
-        idle: IDLE_MINUTES,
+        idle,
         network: sign_in.network,
         browser: sign_in.browser,
         confirmed: now,
@@ -339,7 +344,13 @@ pub async fn open(
 }
 
 /// Minutes without activity after which a session ends, where the organisation says nothing.
-const IDLE_MINUTES: u64 = 30;
+const IDLE_MINUTES: u16 = 30;
+/// Pages of one's own data: no organisation keeps anybody from them, wherever they are.
+const DATA_RIGHTS: &str = "/donnees";
+
+fn idle_minutes(organisation: &Organisation) -> u64 {
+    organisation.settings.session_idle.unwrap_or(IDLE_MINUTES).into()
+}
 
 async fn store(session: &Session, kept: &Kept) -> Result<(), Failure> {
     session.insert(KEPT, kept).await.map_err(|_| Failure::StoreAway)

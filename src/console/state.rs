@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::demo::Links;
 use super::failure::Failure;
 use super::mail::Mailer;
 use crate::directory::Defaults;
@@ -56,6 +57,8 @@ pub struct Console {
     pub mailer: Mailer,
     /// The time.
     pub clock: Clock,
+    /// Sign-in links of the demo; elsewhere none.
+    pub demo: Links,
 }
 
 impl Console {
@@ -64,7 +67,7 @@ impl Console {
         let authority = options.authority.clone().unwrap_or_else(|| bound.to_string());
         let origin = format!("{}://{authority}", options.scheme);
         let mailer = Mailer::new(&options.mail);
-        Self { store, options, origin, mailer, clock }
+        Self { store, options, origin, mailer, clock, demo: Links::default() }
     }
 
     /// Host and port as browsers send them.

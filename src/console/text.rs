@@ -167,6 +167,7 @@ mod tests {
         use crate::console::failure::Failure;
         for failure in [
             Failure::NotFound,
+            Failure::Elsewhere,
             Failure::Foreign,
             Failure::Malformed,
             Failure::TooLarge,

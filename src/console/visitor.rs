@@ -38,8 +38,6 @@ pub struct Visitor {
     pub address: IpAddr,
     /// The language of the answer.
     pub language: Language,
-    /// Whether the visitor chose it here.
-    pub chose_language: bool,
     /// What names this browser; hashed, as the store knows it.
     pub browser: SecretHash,
     /// A short name of the browser, for the list of sessions.
@@ -91,7 +89,6 @@ pub async fn recognise(State(console): State<Arc<Console>>, mut request: Request
     let visitor = Visitor {
         address: address(peer, headers, &console.options.trusted_proxies),
         language,
-        chose_language: chosen.is_some(),
         browser: SecretHash::of(&name),
         browser_name: browser_name(agent),
         notice,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use perso_milter::store::{Actor, UserStatus};
+
 use crate::harness::{Site, add_user};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -151,7 +153,6 @@ fn a_session_that_was_planted_before_is_not_the_one_after() {
 
 #[test]
 fn a_disabled_account_is_out_at_once() {
-    use perso_milter::store::{Actor, UserStatus};
     let site = Site::new();
     let dora = add_user(&*site.store, "dora@acme.example");
     let mut browser = site.signed_in("dora@acme.example");
@@ -170,4 +171,37 @@ fn the_language_is_the_browsers_until_it_is_chosen() {
     let answer = browser.post("/langue", &[("langue", "fr"), ("retour", "//evil.example")]);
     assert_eq!(answer.location(), "/");
     assert!(browser.get("/connexion").words().contains("Se connecter"));
+}
+
+#[test]
+fn an_organisation_says_how_long_sessions_last_from_where_and_who_comes_by_themselves() {
+    let site = Site::new();
+    let set = |key: &str, value: &str| {
+        let settings = [(key.to_owned(), value.to_owned())];
+        site.store.set_organisation(&Actor::System, site.acme, &settings).expect("set");
+    };
+    set("session_idle", "90");
+    let mut browser = site.signed_in("anne@acme.example");
+    assert!(browser.get("/").words().contains("après 90 minutes sans activité"));
+    site.clock.advance(89 * MINUTE);
+    assert_eq!(browser.get("/").status, 200);
+    site.clock.advance(91 * MINUTE);
+    assert_eq!(browser.get("/").status, 303);
+
+    let mut browser = site.signed_in("anne@acme.example");
+    set("console_networks", "192.0.2.0/24");
+    let answer = browser.get("/");
+    assert_eq!(answer.status, 403);
+    assert!(answer.words().contains("depuis ses propres réseaux"), "{answer:?}");
+    assert_ne!(browser.get("/donnees").status, 403, "one's own data stays within reach");
+    set("console_networks", "127.0.0.0/8");
+    assert_eq!(browser.get("/").status, 200);
+
+    set("create_users", "off");
+    let before = site.mailbox.count();
+    let mut stranger = site.browser();
+    stranger.get("/connexion");
+    assert_eq!(stranger.post("/connexion", &[("adresse", "new@acme.example")]).status, 303);
+    site.signed_in("bob@acme.example");
+    assert_eq!(site.mailbox.count(), before + 1, "nobody writes to who may not come");
 }

@@ -25,7 +25,9 @@ use super::session::{self, SignedIn};
 use super::state::Console;
 use super::visitor::Visitor;
 use crate::policy::address::Address;
-use crate::store::{Actor, ConfirmedSignIn, NewUser, OpenedBy, Store, StoreError, UserId, UserKind, UserStatus};
+use crate::store::{
+    Actor, ConfirmedSignIn, NewUser, OpenedBy, Organisation, Store, StoreError, UserId, UserKind, UserStatus,
+};
 
 /// Opens the session of whoever has the mailbox; a first sign-in in a served domain makes the user.
 async fn admit(

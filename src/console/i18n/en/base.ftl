@@ -24,6 +24,8 @@ base-home = Back to the start
 
 failure-not-found-title = Page not found
 failure-not-found-text = There is no such page, or it is not for you. Check the address, or start again from the first page.
+failure-elsewhere-title = Access from certain networks only
+failure-elsewhere-text = Your organisation opens the console from its own networks alone. Your own data can still be reached from here, on the page “My data”.
 failure-foreign-title = Request refused
 failure-foreign-text = This request does not come from a page of the console. Nothing changed: open the page and try again.
 failure-malformed-title = Request not understood

@@ -24,6 +24,8 @@ base-home = Retour à l’accueil
 
 failure-not-found-title = Page introuvable
 failure-not-found-text = Cette page n’existe pas, ou elle n’est pas pour vous. Vérifiez l’adresse, ou repartez de l’accueil.
+failure-elsewhere-title = Accès limité à certains réseaux
+failure-elsewhere-text = Votre organisation n’ouvre la console que depuis ses propres réseaux. Vos données personnelles restent accessibles d’ici, à la page « Mes données ».
 failure-foreign-title = Demande refusée
 failure-foreign-text = Cette demande ne vient pas d’une page de la console. Rien n’a changé : ouvrez la page et recommencez.
 failure-malformed-title = Demande incomprise
