@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::failure::Failure;
+use super::limits::Limits;
 use super::mail::Mailer;
+use super::passkeys::Passkeys;
 use crate::directory::Defaults;
 use crate::language::Language;
 use crate::network::Network;
@@ -54,6 +56,10 @@ pub struct Console {
     pub origin: String,
     /// Sends its mails.
     pub mailer: Mailer,
+    /// How often anybody may try to get in.
+    pub limits: Limits,
+    /// The ceremonies of WebAuthn.
+    pub passkeys: Passkeys,
     /// The time.
     pub clock: Clock,
 }
@@ -64,7 +70,8 @@ impl Console {
         let authority = options.authority.clone().unwrap_or_else(|| bound.to_string());
         let origin = format!("{}://{authority}", options.scheme);
         let mailer = Mailer::new(&options.mail);
-        Self { store, options, origin, mailer, clock }
+        let passkeys = Passkeys::new(&origin);
+        Self { store, options, origin, mailer, limits: Limits::new(), passkeys, clock }
     }
 
     /// Host and port as browsers send them.
