@@ -13,6 +13,13 @@ pub enum Failure {
         /// Where to go on afterwards: a path of ours.
         back: String,
     },
+    /// Whoever is signed in must prove again who they are.
+    Confirm {
+        /// Where to go on afterwards: a path of ours.
+        back: String,
+    },
+    /// A used recovery code must be replaced first.
+    Renew,
     /// There is no such page, or not for whoever asks.
     NotFound,
     /// The organisation lets its users in from other networks alone.
@@ -37,7 +44,7 @@ impl Failure {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::SignIn { .. } => StatusCode::SEE_OTHER,
+            Self::SignIn { .. } | Self::Confirm { .. } | Self::Renew => StatusCode::SEE_OTHER,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Elsewhere | Self::Foreign | Self::Locked => StatusCode::FORBIDDEN,
             Self::Malformed => StatusCode::BAD_REQUEST,
@@ -52,6 +59,8 @@ impl Failure {
     pub fn name(&self) -> &'static str {
         match self {
             Self::SignIn { .. } => "sign-in",
+            Self::Confirm { .. } => "confirm",
+            Self::Renew => "renew",
             Self::NotFound => "not-found",
             Self::Elsewhere => "elsewhere",
             Self::Foreign => "foreign",
@@ -89,6 +98,13 @@ impl IntoResponse for Failure {
         if let Self::SignIn { back } = &self {
             let query = query_value(back);
             return Redirect::to(&format!("/connexion?retour={query}")).into_response();
+        }
+        if let Self::Confirm { back } = &self {
+            let query = query_value(back);
+            return Redirect::to(&format!("/confirmer?retour={query}")).into_response();
+        }
+        if self == Self::Renew {
+            return Redirect::to("/securite/code-de-secours").into_response();
         }
         let mut response = self.status().into_response();
         if let Self::TooMany(seconds) = self {

@@ -113,6 +113,7 @@ async fn prune(console: Arc<Console>) {
     let mut every = tokio::time::interval(PRUNE);
     loop {
         every.tick().await;
+        console.limits.prune();
         let _ = console.blocking(|console| console.store.prune_sessions()).await;
     }
 }

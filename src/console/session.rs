@@ -38,6 +38,8 @@ pub const FRESH: Duration = Duration::from_secs(5 * 60);
 const TOUCH: Duration = Duration::from_secs(60);
 /// Ids that are tried for a new session; that two are the same does not happen.
 const TRIES: usize = 3;
+/// What may be asked for before a used recovery code is replaced.
+const WHILE_RENEWING: [&str; 4] = ["/securite/code-de-secours", "/deconnexion", "/session/prolonger", "/aide"];
 /// Where the session stands in the record of `tower-sessions`.
 const KEPT: &str = "kept";
 
@@ -56,6 +58,9 @@ pub struct Kept {
     confirmed: Timestamp,
     /// Opens the lists under a personal lock, where a secret opened the session.
     key: Option<UserKey>,
+    /// Whether a recovery code was used up, and another one must be made first of all.
+    #[serde(default)]
+    renew: bool,
     /// The sign-in before this one.
     pub previous: Option<Previous>,
 }
@@ -241,7 +246,46 @@ impl SignedIn {
         if key.is_some() {
             kept.key = key;
             kept.opened_by = opened_by.as_str().to_owned();
+            kept.renew |= opened_by == OpenedBy::Recovery;
         }
+        // Another id, as after every proof of who somebody is.
+        self.session.cycle_id().await.map_err(|_| Failure::StoreAway)?;
+        store(&self.session, &kept).await
+    }
+
+    /// That the user proved who they are within [`FRESH`], for what cannot be taken back; `back` is the page that asks.
+    ///
+    /// # Errors
+    /// [`Failure::Confirm`]: they do so first, and come back.
+    pub fn require_fresh(&self, back: &str) -> Result<(), Failure> {
+        if self.is_fresh() { Ok(()) } else { Err(Failure::Confirm { back: back.to_owned() }) }
+    }
+
+    /// Whether a secret opened the session, so that it reads under the personal lock.
+    pub fn has_key(&self) -> bool {
+        self.kept.key.is_some()
+    }
+
+    /// Whether a recovery code was used up, and another one is not made yet.
+    pub fn must_renew(&self) -> bool {
+        self.kept.renew
+    }
+
+    /// The session carries no key any more: it opens nothing.
+    ///
+    /// # Errors
+    /// As of the store.
+    pub async fn forget_key(&self) -> Result<(), Failure> {
+        let kept = Kept { key: None, opened_by: OpenedBy::Mail.as_str().to_owned(), ..self.kept.clone() };
+        store(&self.session, &kept).await
+    }
+
+    /// Another recovery code was made.
+    ///
+    /// # Errors
+    /// As of the store.
+    pub async fn renewed(&self) -> Result<(), Failure> {
+        let kept = Kept { renew: false, ..self.kept.clone() };
         store(&self.session, &kept).await
     }
 
@@ -270,6 +314,9 @@ impl FromRequestParts<Arc<Console>> for SignedIn {
         let session = parts.extensions.get::<Session>().cloned().ok_or(Failure::Internal)?;
         let kept = session.get::<Kept>(KEPT).await.map_err(|_| Failure::StoreAway)?.ok_or_else(|| nobody.clone())?;
         let user = UserId::new(kept.user).ok_or_else(|| nobody.clone())?;
+        if kept.renew && !WHILE_RENEWING.contains(&parts.uri.path()) {
+            return Err(Failure::Renew);
+        }
         let now = (console.clock)();
         let hash = session.id().map(|id| SessionKey::new(&id.0.to_le_bytes()).hash()).ok_or(Failure::Internal)?;
         let found = console.blocking(move |console| {
@@ -300,6 +347,8 @@ impl FromRequestParts<Arc<Console>> for SignedIn {
 
 /// Opens a session for a user who proved who they are, in place of whatever session the browser had.
 ///
+/// Answers with the sign-in before this one.
+///
 /// # Errors
 /// As of the store.
 pub async fn open(
@@ -309,7 +358,7 @@ pub async fn open(
     user: UserId,
     opened_by: OpenedBy,
     key: Option<UserKey>,
-) -> Result<(), Failure> {
+) -> Result<Option<Previous>, Failure> {
     let now = (console.clock)();
     let sign_in = SignIn { at: now, opened_by, network: visitor.network(), browser: visitor.browser_name.to_owned() };
     let recorded = sign_in.clone();
@@ -336,11 +385,13 @@ pub async fn open(
         browser: sign_in.browser,
         confirmed: now,
         key,
-        previous,
+        renew: opened_by == OpenedBy::Recovery,
+        previous: previous.clone(),
     };
     // Another id: one that was planted in the browser before is worth nothing (session fixation).
     session.cycle_id().await.map_err(|_| Failure::StoreAway)?;
-    store(session, &kept).await
+    store(session, &kept).await?;
+    Ok(previous)
 }
 
 /// Minutes without activity after which a session ends, where the organisation says nothing.

@@ -6,11 +6,15 @@
 //! | `code` | the six digits are typed |
 //! | `link` | the link is opened |
 //! | `message` | what the message says |
+//! | `password`, `passkey`, `recovery` | secrets of one's own |
 
 pub mod ask;
 pub mod code;
 pub mod link;
-mod message;
+pub mod message;
+pub mod passkey;
+pub mod password;
+pub mod recovery;
 
 use std::sync::Arc;
 
@@ -23,10 +27,11 @@ use super::language::own_path;
 use super::page::{Notice, Tone, redirect_with};
 use super::session::{self, SignedIn};
 use super::state::Console;
+use super::text;
 use super::visitor::Visitor;
 use crate::policy::address::Address;
 use crate::store::{
-    Actor, ConfirmedSignIn, NewUser, OpenedBy, Organisation, Store, StoreError, UserId, UserKind, UserStatus,
+    Actor, ConfirmedSignIn, NewUser, OpenedBy, Organisation, Store, StoreError, UserId, UserKey, UserKind, UserStatus,
 };
 
 /// Opens the session of whoever has the mailbox; a first sign-in in a served domain makes the user.
@@ -41,8 +46,44 @@ async fn admit(
     let Some(user) = found else {
         return Ok(redirect_with("/connexion", Notice::new(Tone::Bad, "sign-in-no-account")));
     };
-    session::open(console, session, visitor, user, OpenedBy::Mail, None).await?;
-    Ok(redirect_with(own_path(back.unwrap_or("/")), Notice::good("sign-in-welcome")))
+    welcome(console, session, visitor, user, OpenedBy::Mail, None, back.unwrap_or("/")).await
+}
+
+/// Opens the session of a user who proved who they are.
+async fn welcome(
+    console: &Arc<Console>,
+    session: &Session,
+    visitor: &Visitor,
+    user: UserId,
+    opened_by: OpenedBy,
+    key: Option<UserKey>,
+    back: &str,
+) -> Result<Response, Failure> {
+    let previous = session::open(console, session, visitor, user, opened_by, key).await?;
+    let notice = match previous {
+        // A first sign-in: the personal lock is offered.
+        None => Notice::new(Tone::Plain, "sign-in-welcome-first"),
+        Some(previous) => {
+            let at = text::moment(visitor.language, previous.at);
+            Notice::good("sign-in-welcome-back").with("at", at).with("network", previous.network)
+        }
+    };
+    Ok(redirect_with(own_path(back), notice))
+}
+
+/// The user of an address, whose account is in use.
+async fn active(console: &Arc<Console>, address: Option<Address>) -> Result<Option<UserId>, Failure> {
+    let Some(address) = address else { return Ok(None) };
+    let found = console.blocking(move |console| match console.store.user_id(&address) {
+        Ok(user) => Ok(is_active(&*console.store, user)?.then_some(user)),
+        Err(StoreError::UnknownUser(_)) => Ok(None),
+        Err(error) => Err(error),
+    });
+    found.await
+}
+
+fn is_active(store: &dyn Store, user: UserId) -> Result<bool, StoreError> {
+    Ok(store.user(user)?.status == UserStatus::Active)
 }
 
 /// The account of a mailbox, made where it is the first time; none where the account is disabled, or may not be made.
