@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
+use super::access;
 use crate::store::{Fault, StoreError};
 
 /// Why a request is not answered with what it asked for.
@@ -25,6 +26,8 @@ pub enum Failure {
     TooMany(u64),
     /// The store does not answer now.
     StoreAway,
+    /// The organisation's console is not open to this network.
+    Network,
     /// The personal lock is closed: the session may add, and not read.
     Locked,
     /// A fault of ours.
@@ -37,7 +40,7 @@ impl Failure {
         match self {
             Self::SignIn { .. } => StatusCode::SEE_OTHER,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Foreign | Self::Locked => StatusCode::FORBIDDEN,
+            Self::Foreign | Self::Locked | Self::Network => StatusCode::FORBIDDEN,
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -56,6 +59,7 @@ impl Failure {
             Self::TooLarge => "too-large",
             Self::TooMany(_) => "too-many",
             Self::StoreAway => "store-away",
+            Self::Network => "network",
             Self::Locked => "locked",
             Self::Internal => "internal",
         }
@@ -84,8 +88,8 @@ impl From<StoreError> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         if let Self::SignIn { back } = &self {
-            let query = query_value(back);
-            return Redirect::to(&format!("/connexion?retour={query}")).into_response();
+            let door = access::door(back);
+            return Redirect::to(&format!("{door}?retour={}", query_value(back))).into_response();
         }
         let mut response = self.status().into_response();
         if let Self::TooMany(seconds) = self {

@@ -38,6 +38,8 @@ failure-too-many-text =
     }
 failure-store-away-title = Vos listes sont momentanément inaccessibles
 failure-store-away-text = La console ne peut pas lire ses données en ce moment. Votre courrier continue d’être traité avec vos dernières listes ; rien n’est perdu. Réessayez dans quelques minutes.
+failure-network-title = Hors du réseau autorisé
+failure-network-text = Votre organisation n’ouvre la console que depuis certains réseaux, et vous n’y êtes pas. Votre courrier continue d’être traité avec vos listes, et vous pouvez toujours les exporter à l’adresse /listes/exporter. Pour le reste, revenez depuis le réseau de l’organisation.
 failure-locked-title = Verrou personnel fermé
 failure-locked-text = Votre verrou personnel est en place : une session ouverte par un message peut ajouter à vos listes, pas les lire. Connectez-vous avec votre mot de passe, votre clé d’accès ou votre code de secours.
 failure-internal-title = Erreur de la console
