@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
+use super::access;
 use crate::store::{Fault, StoreError};
 
 /// Why a request is not answered with what it asked for.
@@ -22,8 +23,6 @@ pub enum Failure {
     Renew,
     /// There is no such page, or not for whoever asks.
     NotFound,
-    /// The organisation lets its users in from other networks alone.
-    Elsewhere,
     /// The request comes from another site, or does not say from where.
     Foreign,
     /// It is not in a form that our pages send.
@@ -34,6 +33,8 @@ pub enum Failure {
     TooMany(u64),
     /// The store does not answer now.
     StoreAway,
+    /// The organisation's console is not open to this network.
+    Network,
     /// The personal lock is closed: the session may add, and not read.
     Locked,
     /// A fault of ours.
@@ -46,7 +47,7 @@ impl Failure {
         match self {
             Self::SignIn { .. } | Self::Confirm { .. } | Self::Renew => StatusCode::SEE_OTHER,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Elsewhere | Self::Foreign | Self::Locked => StatusCode::FORBIDDEN,
+            Self::Foreign | Self::Locked | Self::Network => StatusCode::FORBIDDEN,
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -62,12 +63,12 @@ impl Failure {
             Self::Confirm { .. } => "confirm",
             Self::Renew => "renew",
             Self::NotFound => "not-found",
-            Self::Elsewhere => "elsewhere",
             Self::Foreign => "foreign",
             Self::Malformed => "malformed",
             Self::TooLarge => "too-large",
             Self::TooMany(_) => "too-many",
             Self::StoreAway => "store-away",
+            Self::Network => "network",
             Self::Locked => "locked",
             Self::Internal => "internal",
         }
@@ -96,8 +97,8 @@ impl From<StoreError> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         if let Self::SignIn { back } = &self {
-            let query = query_value(back);
-            return Redirect::to(&format!("/connexion?retour={query}")).into_response();
+            let door = access::door(back);
+            return Redirect::to(&format!("{door}?retour={}", query_value(back))).into_response();
         }
         if let Self::Confirm { back } = &self {
             let query = query_value(back);

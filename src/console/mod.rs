@@ -5,6 +5,7 @@
 //! | `server` | the socket, TLS, a runtime of its own |
 //! | `state` | what every handler has: store, options, mailer |
 //! | `protect` | who may ask: host, origin, sizes, times, headers of answers |
+//! | `access` | what each role may do |
 //! | `visitor` | who asks: address, language, browser |
 //! | `session` | the cookie and what stands behind it |
 //! | `page` | what every page shows, and its words |
@@ -18,6 +19,7 @@
 //! and one file for each page. Pages are rendered here, whole, and work without scripts. Handlers call the store on
 //! threads that may block ([`state::Console::blocking`]).
 
+mod access;
 mod assets;
 mod confirm;
 mod demo;

@@ -167,12 +167,12 @@ mod tests {
         use crate::console::failure::Failure;
         for failure in [
             Failure::NotFound,
-            Failure::Elsewhere,
             Failure::Foreign,
             Failure::Malformed,
             Failure::TooLarge,
             Failure::TooMany(1),
             Failure::StoreAway,
+            Failure::Network,
             Failure::Locked,
             Failure::Internal,
         ] {

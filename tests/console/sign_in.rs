@@ -192,7 +192,7 @@ fn an_organisation_says_how_long_sessions_last_from_where_and_who_comes_by_thems
     set("console_networks", "192.0.2.0/24");
     let answer = browser.get("/");
     assert_eq!(answer.status, 403);
-    assert!(answer.words().contains("depuis ses propres réseaux"), "{answer:?}");
+    assert!(answer.words().contains("Hors du réseau autorisé"), "{answer:?}");
     assert_ne!(browser.get("/donnees").status, 403, "one's own data stays within reach");
     set("console_networks", "127.0.0.0/8");
     assert_eq!(browser.get("/").status, 200);

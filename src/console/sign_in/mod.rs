@@ -25,13 +25,14 @@ use tower_sessions::Session;
 use super::failure::Failure;
 use super::language::own_path;
 use super::page::{Notice, Tone, redirect_with};
-use super::session::{self, SignedIn};
+use super::session::{self, Current};
 use super::state::Console;
 use super::text;
 use super::visitor::Visitor;
 use crate::policy::address::Address;
 use crate::store::{
-    Actor, ConfirmedSignIn, NewUser, OpenedBy, Organisation, Store, StoreError, UserId, UserKey, UserKind, UserStatus,
+    Actor, ConfirmedSignIn, Holder, NewUser, OpenedBy, Organisation, Store, StoreError, UserId, UserKey, UserKind,
+    UserStatus,
 };
 
 /// Opens the session of whoever has the mailbox; a first sign-in in a served domain makes the user.
@@ -98,17 +99,23 @@ fn account_of(store: &dyn Store, confirmed: ConfirmedSignIn) -> Result<Option<Us
     store.add_user(&Actor::User, &new).map(Some)
 }
 
-/// Whether an account may be made of an address: its domain is served, and nobody else reads what comes to it.
+/// Whether an account may be made of an address: its domain is served, the organisation has accounts made so, and nobody
+/// else reads what comes to it.
 fn may_be_made(store: &dyn Store, address: &Address) -> Result<bool, StoreError> {
-    let is_served = store
-        .organisations()?
-        .iter()
-        .any(|organisation| organisation.domains.iter().any(|domain| domain.as_str() == address.domain()));
+    let takes = |organisation: &Organisation| {
+        organisation.settings.create_users.unwrap_or(true)
+            && organisation.domains.iter().any(|domain| domain.as_str() == address.domain())
+    };
+    let is_served = store.organisations()?.iter().any(takes);
     Ok(is_served && store.shared_in(address)?.is_none())
 }
 
 /// `POST /deconnexion`
-pub async fn out(State(_): State<Arc<Console>>, signed_in: SignedIn) -> Result<Response, Failure> {
-    signed_in.end().await?;
-    Ok(redirect_with("/connexion", Notice::good("sign-in-out")))
+pub async fn out(State(_): State<Arc<Console>>, current: Current) -> Result<Response, Failure> {
+    let door = match current.holder {
+        Holder::User(_) => "/connexion",
+        Holder::Staff(_) => "/gestion/connexion",
+    };
+    current.session.flush().await.map_err(|_| Failure::StoreAway)?;
+    Ok(redirect_with(door, Notice::good("sign-in-out")))
 }

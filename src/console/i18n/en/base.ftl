@@ -24,8 +24,6 @@ base-home = Back to the start
 
 failure-not-found-title = Page not found
 failure-not-found-text = There is no such page, or it is not for you. Check the address, or start again from the first page.
-failure-elsewhere-title = Access from certain networks only
-failure-elsewhere-text = Your organisation opens the console from its own networks alone. Your own data can still be reached from here, on the page “My data”.
 failure-foreign-title = Request refused
 failure-foreign-text = This request does not come from a page of the console. Nothing changed: open the page and try again.
 failure-malformed-title = Request not understood
@@ -40,6 +38,8 @@ failure-too-many-text =
     }
 failure-store-away-title = Your lists cannot be reached right now
 failure-store-away-text = The console cannot read its data at the moment. Your mail is still handled by your last lists; nothing is lost. Try again in a few minutes.
+failure-network-title = Outside of the allowed networks
+failure-network-text = Your organisation opens the console to certain networks only, and you are elsewhere. Your mail is still treated by your lists, and you can always export them at /listes/exporter. For all else, come back from the organisation’s network.
 failure-locked-title = Personal lock closed
 failure-locked-text = Your personal lock is on: a session opened by a message may add to your lists, and not read them. Sign in with your password, passkey or recovery code.
 failure-internal-title = Error of the console

@@ -24,8 +24,6 @@ base-home = Retour à l’accueil
 
 failure-not-found-title = Page introuvable
 failure-not-found-text = Cette page n’existe pas, ou elle n’est pas pour vous. Vérifiez l’adresse, ou repartez de l’accueil.
-failure-elsewhere-title = Accès limité à certains réseaux
-failure-elsewhere-text = Votre organisation n’ouvre la console que depuis ses propres réseaux. Vos données personnelles restent accessibles d’ici, à la page « Mes données ».
 failure-foreign-title = Demande refusée
 failure-foreign-text = Cette demande ne vient pas d’une page de la console. Rien n’a changé : ouvrez la page et recommencez.
 failure-malformed-title = Demande incomprise
@@ -40,6 +38,8 @@ failure-too-many-text =
     }
 failure-store-away-title = Vos listes sont momentanément inaccessibles
 failure-store-away-text = La console ne peut pas lire ses données en ce moment. Votre courrier continue d’être traité avec vos dernières listes ; rien n’est perdu. Réessayez dans quelques minutes.
+failure-network-title = Hors du réseau autorisé
+failure-network-text = Votre organisation n’ouvre la console que depuis certains réseaux, et vous n’y êtes pas. Votre courrier continue d’être traité avec vos listes, et vous pouvez toujours les exporter à l’adresse /listes/exporter. Pour le reste, revenez depuis le réseau de l’organisation.
 failure-locked-title = Verrou personnel fermé
 failure-locked-text = Votre verrou personnel est en place : une session ouverte par un message peut ajouter à vos listes, pas les lire. Connectez-vous avec votre mot de passe, votre clé d’accès ou votre code de secours.
 failure-internal-title = Erreur de la console
