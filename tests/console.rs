@@ -6,6 +6,8 @@ mod harness;
 #[path = "console/mailbox.rs"]
 mod mailbox;
 
+#[path = "console/browser.rs"]
+mod browser;
 #[path = "console/protection.rs"]
 mod protection;
 #[path = "console/sign_in.rs"]

@@ -88,5 +88,6 @@ fn routes() -> Router<Arc<Console>> {
         .route("/langue", post(language::choose))
         .route("/aide", get(information::help))
         .route("/confidentialite", get(information::privacy))
+        .route("/accessibilite", get(information::accessibility))
         .route("/static/{file}", get(assets::serve))
 }

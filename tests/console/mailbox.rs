@@ -21,6 +21,12 @@ pub struct Letter {
 }
 
 impl Letter {
+    /// The first address that it went to.
+    pub fn recipient(&self) -> &str {
+        let mut to = self.envelope.iter().filter_map(|line| line.strip_prefix("RCPT TO:<")?.split('>').next());
+        to.next().expect("a recipient")
+    }
+
     /// The six digits.
     pub fn code(&self) -> String {
         let code = Regex::new(r"\b(\d{3} \d{3})\b").expect("valid");
@@ -43,14 +49,25 @@ pub struct Mailbox {
 
 impl Mailbox {
     pub fn open() -> Self {
+        Self::open_with(|_, _| {})
+    }
+
+    /// Hands each letter on with its number, from 0, before it is acknowledged.
+    pub fn open_with(hand_on: impl Fn(usize, &Letter) + Send + Sync + 'static) -> Self {
+        let hand_on = Arc::new(hand_on);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let this = Self { letters: Arc::default(), port };
         let letters = this.letters.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let letters = letters.clone();
-                std::thread::spawn(move || serve(stream, &letters));
+                let (letters, hand_on) = (letters.clone(), hand_on.clone());
+                let take = move |letter: Letter| {
+                    let mut letters = letters.lock().unwrap_or_else(PoisonError::into_inner);
+                    hand_on(letters.len(), &letter);
+                    letters.push(letter);
+                };
+                std::thread::spawn(move || serve(stream, &take));
             }
         });
         this
@@ -71,7 +88,7 @@ impl Mailbox {
 }
 
 /// Speaks as much SMTP as a client that knows what it does needs.
-fn serve(stream: TcpStream, letters: &Mutex<Vec<Letter>>) -> Option<()> {
+fn serve(stream: TcpStream, take: &impl Fn(Letter)) -> Option<()> {
     let mut writer = stream.try_clone().ok()?;
     let mut reader = BufReader::new(stream);
     writer.write_all(b"220 mail.test\r\n").ok()?;
@@ -89,8 +106,7 @@ fn serve(stream: TcpStream, letters: &Mutex<Vec<Letter>>) -> Option<()> {
             "DATA" => {
                 writer.write_all(b"354 go on\r\n").ok()?;
                 let raw = message(&mut reader)?;
-                let letter = read(std::mem::take(&mut envelope), raw);
-                letters.lock().unwrap_or_else(PoisonError::into_inner).push(letter);
+                take(read(std::mem::take(&mut envelope), raw));
                 b"250 taken\r\n"
             }
             "QUIT" => {

@@ -10,7 +10,9 @@ base-navigation = Main navigation
 base-lists = My lists
 base-undo = Undo
 base-session-ends = Your session ends soon.
-base-session-left = Less than two minutes are left.
+base-session-left = # min are left.
+base-session-over = It has ended. What you typed stays in this browser.
+base-session-again = Sign in again
 base-session-stay = Stay signed in
 base-session-length =
     { $minutes ->
@@ -20,6 +22,7 @@ base-session-length =
 base-information = Information
 base-help = Help
 base-privacy = What your employer can see
+base-accessibility = Accessibility: partially conforming
 base-home = Back to the start
 
 failure-not-found-title = Page not found

@@ -10,7 +10,9 @@ base-navigation = Navigation principale
 base-lists = Mes listes
 base-undo = Annuler
 base-session-ends = Votre session se termine bientôt.
-base-session-left = Il reste moins de deux minutes.
+base-session-left = Il reste # min.
+base-session-over = Elle est terminée. Votre saisie reste dans ce navigateur.
+base-session-again = Se connecter de nouveau
 base-session-stay = Rester connecté
 base-session-length =
     { $minutes ->
@@ -20,6 +22,7 @@ base-session-length =
 base-information = Informations
 base-help = Aide
 base-privacy = Ce que votre employeur peut voir
+base-accessibility = Accessibilité : partiellement conforme
 base-home = Retour à l’accueil
 
 failure-not-found-title = Page introuvable
