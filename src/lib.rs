@@ -43,7 +43,8 @@
 //! | [`language`] | French and English | – |
 //! | [`explain`] | a verdict in words | `milter`, `split`, `policy`, `language` |
 //! | [`bench`](mod@bench) | the MTA's side as a load generator, and the store it is measured on | the MTA's side of `milter`, `store`, `policy` |
-//! | [`console`] | the pages in which people run their own lists | `store`, `directory`, `explain`, `metrics`, `policy`, `language` |
+//! | [`conflict`] | settings of an organisation that do not go together | `directory`, `policy`, `store` |
+//! | [`console`] | the pages in which people run their own lists | `store`, `directory`, `conflict`, `explain`, `metrics`, `policy`, `language`, `network` |
 //! | [`app`] | the daemon, wired in start-up order | all above |
 //! | [`cli`] | one file a subcommand | all above |
 //!
@@ -104,6 +105,7 @@ pub mod bench;
 pub mod cache;
 pub mod cli;
 pub mod config;
+pub mod conflict;
 pub mod console;
 pub mod directory;
 pub mod explain;

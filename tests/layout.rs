@@ -60,9 +60,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "milter::client",
         ],
     ),
+    ("conflict", &["directory", "policy", "store"]),
     (
         "console",
         &[
+            "conflict",
             "directory",
             "explain",
             "language",
