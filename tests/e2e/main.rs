@@ -36,6 +36,7 @@ mod authentication;
 mod behind_sendmail;
 mod black;
 mod changes;
+mod console;
 mod faults;
 mod fixtures;
 mod folder;
