@@ -10,5 +10,7 @@ mod mailbox;
 mod browser;
 #[path = "console/protection.rs"]
 mod protection;
+#[path = "console/security.rs"]
+mod security;
 #[path = "console/sign_in.rs"]
 mod sign_in;

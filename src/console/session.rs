@@ -259,8 +259,7 @@ pub async fn current(parts: &Parts, console: &Arc<Console>) -> Result<Option<Cur
     current.kept.seen = now;
     if rested >= SignedDuration::try_from(TOUCH).unwrap_or_default() {
         let (hash, expires) = (current.hash().ok_or(Failure::Internal)?, current.kept.expires());
-        // Nobody waits for it: a session that is not noted as used ends a minute earlier.
-        console.blocking(move |console| console.store.touch_session(&hash, now, expires).map(drop)).await?;
+        console.blocking(move |console| console.store.touch_session(&hash, now, expires)?.wait()).await?;
     }
     Ok(Some(current))
 }
