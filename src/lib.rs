@@ -38,6 +38,7 @@
 //! | [`store`] | organisations, users, entries, journal; SQLite behind one trait | `policy`, `network` |
 //! | [`cache`] | everybody's lists in memory, and the thread that keeps them as the store has them | `store`, `policy` |
 //! | [`config`] | one struct, one default, one load, every problem with its line | `policy`, `language`, `network`, plain types of `milter` |
+//! | [`activity`] | what became of messages, on its way to the users who want to see it; questions to it | `milter`, `policy`, `store` |
 //! | [`directory`] | what sessions look up: the cache, and the settings in force | all above but `config` |
 //! | [`metrics`] | totals per organisation and day | `milter`, `policy`, `store` |
 //! | [`language`] | French and English | – |
@@ -100,6 +101,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod activity;
 pub mod app;
 pub mod bench;
 pub mod cache;

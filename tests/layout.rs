@@ -43,7 +43,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["policy", "language", "milter::listen", "network", "milter::settings"]),
     ("language", &[]),
     ("metrics", &["policy", "store", "milter::settings"]),
-    ("directory", &["policy", "mark", "split", "store", "cache", "metrics", "network", "milter::settings"]),
+    ("activity", &["policy", "store", "milter::settings"]),
+    ("directory", &["policy", "mark", "split", "store", "cache", "metrics", "activity", "network", "milter::settings"]),
     ("explain", &["policy", "language", "split", "milter::client::message", "milter::settings", "milter::transaction"]),
     // The MTA's side once more, and the store that it is measured on.
     (
