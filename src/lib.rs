@@ -43,9 +43,10 @@
 //! | [`metrics`] | totals per organisation and day | `milter`, `policy`, `store` |
 //! | [`language`] | French and English | – |
 //! | [`explain`] | a verdict in words | `milter`, `split`, `policy`, `language` |
+//! | [`why`] | what decided about one user's message, and what would have become of it otherwise | `explain`, `activity`, `directory`, `store`, `policy` |
 //! | [`bench`](mod@bench) | the MTA's side as a load generator, and the store it is measured on | the MTA's side of `milter`, `store`, `policy` |
 //! | [`conflict`] | settings of an organisation that do not go together | `directory`, `policy`, `store` |
-//! | [`console`] | the pages in which people run their own lists | `store`, `directory`, `conflict`, `explain`, `metrics`, `policy`, `language`, `network` |
+//! | [`console`] | the pages in which people run their own lists | `store`, `activity`, `why`, `directory`, `conflict`, `explain`, `metrics`, `policy`, `language`, `network` |
 //! | [`app`] | the daemon, wired in start-up order | all above |
 //! | [`cli`] | one file a subcommand | all above |
 //!
@@ -119,3 +120,4 @@ pub mod network;
 pub mod policy;
 pub mod split;
 pub mod store;
+pub mod why;

@@ -46,6 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("activity", &["policy", "store", "milter::settings"]),
     ("directory", &["policy", "mark", "split", "store", "cache", "metrics", "activity", "network", "milter::settings"]),
     ("explain", &["policy", "language", "split", "milter::client::message", "milter::settings", "milter::transaction"]),
+    ("why", &["policy", "mark", "split", "store", "directory", "activity", "explain", "milter::settings"]),
     // The MTA's side once more, and the store that it is measured on.
     (
         "bench",
@@ -65,6 +66,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "console",
         &[
+            "activity",
             "conflict",
             "directory",
             "explain",
@@ -75,9 +77,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "milter::settings",
             "policy",
             "store",
+            "why",
         ],
     ),
-    ("app", &["cache", "config", "console", "directory", "metrics", "milter", "policy", "store"]),
+    ("app", &["activity", "cache", "config", "console", "directory", "metrics", "milter", "policy", "store"]),
     ("cli", &["*"]),
     ("main", &["cli"]),
     ("lib", &[]),

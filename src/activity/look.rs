@@ -86,7 +86,7 @@ impl Alone {
 }
 
 /// The senders of a message of the past, as a verdict compares them.
-pub(crate) fn senders(activity: &Activity, forwarders: &[Domain]) -> (Option<Sender>, Option<Sender>) {
+pub fn senders(activity: &Activity, forwarders: &[Domain]) -> (Option<Sender>, Option<Sender>) {
     let envelope = activity.envelope.clone().map(|address| Sender::envelope(address, forwarders));
     (envelope, activity.header.clone().map(Sender::header))
 }

@@ -11,5 +11,5 @@ mod look;
 mod queue;
 
 pub use keeper::Keeper;
-pub use look::{Candidate, Looked, last_matches, look};
-pub use queue::{ACTIVITY_QUEUE, ActivityQueue};
+pub use look::{Candidate, Looked, last_matches, look, senders};
+pub use queue::{ACTIVITY_QUEUE, ActivityQueue, activity_of};

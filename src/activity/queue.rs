@@ -38,16 +38,7 @@ impl ActivityQueue {
     /// Takes what happened, if there is room. Never waits.
     pub fn offer(&self, at: Timestamp, message: &Happened<'_>) {
         let Some(user) = UserId::new(message.user) else { return };
-        let activity = Activity {
-            at,
-            direction: message.direction,
-            envelope: message.envelope.cloned(),
-            header: message.header.cloned(),
-            senders_cut: false,
-            proof: message.proof,
-            verdict: message.verdict,
-            effect: message.effect.clone(),
-        };
+        let activity = activity_of(at, message);
         if let Err(TrySendError::Full(row) | TrySendError::Disconnected(row)) =
             self.rows.try_send(Box::new((user, activity)))
         {
@@ -86,6 +77,20 @@ impl ActivityQueue {
         for gap in gaps {
             self.gaps.insert(*gap);
         }
+    }
+}
+
+/// What happened, to be kept.
+pub fn activity_of(at: Timestamp, message: &Happened<'_>) -> Activity {
+    Activity {
+        at,
+        direction: message.direction,
+        envelope: message.envelope.cloned(),
+        header: message.header.cloned(),
+        senders_cut: false,
+        proof: message.proof,
+        verdict: message.verdict,
+        effect: message.effect.clone(),
     }
 }
 

@@ -41,6 +41,9 @@ const WHITE_SCOPES_SHIFT: u32 = 10;
 const ACTIVITY: u32 = 1 << 15;
 
 impl UserOptions {
+    /// The bits that the options take.
+    const ALL: u32 = 0x1ff | ACTIVITY;
+
     /// The options as 32 bits, for the compact form and the store.
     pub fn to_bits(self) -> u32 {
         let personal =
@@ -158,6 +161,15 @@ impl UserLists {
         self.run(list).binary_search(&short).is_ok()
     }
 
+    /// The same lists under other choices of the user.
+    #[must_use]
+    pub fn with_options(&self, options: UserOptions) -> Self {
+        let all = UserOptions::ALL;
+        let mut words = self.0.to_vec();
+        words[3] = words[3] & !u64::from(all) | u64::from(options.to_bits());
+        Self(words.into())
+    }
+
     /// The same lists without these fingerprints, shortened, on one of them: for what would have happened otherwise.
     #[must_use]
     pub fn without(&self, list: ListKind, shorts: &[u64]) -> Self {
@@ -218,6 +230,9 @@ mod tests {
         assert_eq!((lists.user(), lists.organisation(), lists.options()), (42, 9, options));
         assert!(lists.has_white(Scope::Address) && !lists.has_white(Scope::Domain) && !lists.is_empty());
         assert!(lists.keeps_activity());
+        let others = UserOptions { functional: true, ..UserOptions::default() };
+        let changed = lists.with_options(others);
+        assert_eq!((changed.options(), changed.has_white(Scope::Address)), (others, true));
     }
 
     #[test]
