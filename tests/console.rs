@@ -8,6 +8,8 @@ mod mailbox;
 
 #[path = "console/browser.rs"]
 mod browser;
+#[path = "console/history.rs"]
+mod history;
 #[path = "console/protection.rs"]
 mod protection;
 #[path = "console/security.rs"]

@@ -43,8 +43,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["policy", "language", "milter::listen", "network", "milter::settings"]),
     ("language", &[]),
     ("metrics", &["policy", "store", "milter::settings"]),
-    ("directory", &["policy", "mark", "split", "store", "cache", "metrics", "network", "milter::settings"]),
+    ("activity", &["policy", "store", "milter::settings"]),
+    ("directory", &["policy", "mark", "split", "store", "cache", "metrics", "activity", "network", "milter::settings"]),
     ("explain", &["policy", "language", "split", "milter::client::message", "milter::settings", "milter::transaction"]),
+    ("why", &["policy", "mark", "split", "store", "directory", "activity", "explain", "milter::settings"]),
     // The MTA's side once more, and the store that it is measured on.
     (
         "bench",
@@ -64,6 +66,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "console",
         &[
+            "activity",
             "conflict",
             "directory",
             "explain",
@@ -74,9 +77,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "milter::settings",
             "policy",
             "store",
+            "why",
         ],
     ),
-    ("app", &["cache", "config", "console", "directory", "metrics", "milter", "policy", "store"]),
+    ("app", &["activity", "cache", "config", "console", "directory", "metrics", "milter", "policy", "store"]),
     ("cli", &["*"]),
     ("main", &["cli"]),
     ("lib", &[]),

@@ -10,6 +10,8 @@
 //! | `session` | the cookie and what stands behind it |
 //! | `page` | what every page shows, and its words |
 //! | `text` | Fluent: words, dates and numbers in two languages |
+//! | `decision` | what became of a message and why, in people's words |
+//! | `how_many` | how many messages an entry would have matched, for the form that adds one |
 //! | `failure` | what can go wrong, as a page |
 //! | `mail` | the mails that the console sends |
 //! | `limits` | how often anybody may try to get in |
@@ -22,9 +24,12 @@
 mod access;
 mod assets;
 mod confirm;
+mod decision;
 mod demo;
 mod failure;
+mod history;
 mod home;
+mod how_many;
 mod information;
 mod language;
 mod limits;
@@ -39,6 +44,7 @@ mod sign_in;
 mod state;
 mod text;
 mod visitor;
+mod why;
 
 use std::sync::Arc;
 
@@ -84,6 +90,15 @@ fn routes() -> Router<Arc<Console>> {
         .route("/securite/sessions/{id}/terminer", post(security::sessions::end_one))
         .route("/securite/sessions/terminer", post(security::sessions::end_others))
         .route("/securite/sessions/toutes", post(security::sessions::end_all))
+        // What became of messages
+        .route("/historique", get(history::show))
+        .route("/historique/noter", post(history::keep))
+        .route("/historique/effacer", get(history::ask_erase).post(history::erase))
+        .route("/historique/arreter", get(history::ask_stop).post(history::stop))
+        .route("/historique/ajouter", post(history::add))
+        .route("/historique/retirer", post(history::remove))
+        .route("/historique/combien", post(how_many::show))
+        .route("/pourquoi", get(why::show).post(why::explain))
         // For everybody
         .route("/langue", post(language::choose))
         .route("/aide", get(information::help))

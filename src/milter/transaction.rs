@@ -1,5 +1,7 @@
 //! One message, from MAIL to end of message: what is known of it, and the answer.
 
+mod happened;
+
 use std::cell::LazyCell;
 use std::sync::Arc;
 
@@ -183,6 +185,7 @@ impl Transaction {
             && let (Some(user), Some(sender)) = (user.as_ref().filter(|user| !user.is_shared), &self.sender)
             && let Some(verdict) = decide_at_rcpt(&user.policy, user.lists(), sender)
         {
+            self.tell_refused(directory, user, verdict);
             self.refused.push(Refused { path: path.into(), organisation: user.policy.id, verdict });
             return RecipientAnswer::Reject(user.policy.black.reject_text.clone());
         }
@@ -246,7 +249,7 @@ impl Transaction {
         let has_entries = !user.lists.is_empty() || organisation.iter().any(|lists| !lists.lists().compiled.is_empty());
         match self.settings.actions(&user.lists) {
             Some((personal, _)) if has_entries && personal.contains(PersonalActions::MARK) => Depth::Mark,
-            _ if has_entries => Depth::Decide,
+            _ if has_entries || user.lists.keeps_activity() => Depth::Decide,
             _ => Depth::Forged,
         }
     }
@@ -259,7 +262,11 @@ impl Transaction {
     /// Ends the message: the verdict of each recipient, the plan, the answer.
     pub fn finish(&self, directory: &impl Directory) -> MessageAnswer {
         if let Some(over) = self.over_limit() {
-            return if self.may_wait() { MessageAnswer::TempFail(over) } else { MessageAnswer::Unedited(over) };
+            if self.may_wait() {
+                return MessageAnswer::TempFail(over);
+            }
+            self.tell_unedited(directory);
+            return MessageAnswer::Unedited(over);
         }
         let marker = self.marker();
         let circumstances = Circumstances {
@@ -296,6 +303,7 @@ impl Transaction {
             recipients: self.decided(&verdicts),
             plan: &plan,
         });
+        self.tell_histories(directory, circumstances.direction, &verdicts, &plan.effects);
         match plan.reject {
             Some(text) => MessageAnswer::Reject(text),
             None => MessageAnswer::Accept(self.with_own_headers(plan, sending)),

@@ -198,7 +198,8 @@ pub struct Effect {
 }
 
 impl Effect {
-    fn of(delivery: Delivery) -> Self {
+    /// Of a copy that goes there, without an edit.
+    pub fn of(delivery: Delivery) -> Self {
         Self { delivery, tagged: false, marked: false, cleared: false, headers_left_out: false }
     }
 }

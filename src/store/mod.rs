@@ -3,6 +3,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `accounts` | sessions, sign-ins, users' secrets, the personal lock |
+//! | `activity` | what became of messages, for the users who want to see it |
 //! | `types` | organisations, users, entries, grants, who acts |
 //! | `settings` | what an organisation sets apart from the configuration |
 //! | `error` | what can go wrong, sorted by who is at fault |
@@ -22,6 +23,7 @@
 //! sealed to the user's public key, and opens with `seal.key` alone.
 
 mod accounts;
+mod activity;
 mod error;
 mod feed;
 mod journal;
@@ -44,6 +46,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 pub use accounts::*;
+pub use activity::{
+    ACTIVITY_DAYS, ACTIVITY_ROWS, Activity, ActivityStore, ActivityWriter, Digest, History, HistoryRow, Keeping,
+    MAX_ACTIVITY_DAYS,
+};
 pub use error::{Fault, Result, StoreError};
 pub use feed::{AddressHash, AddressHasher, ChangeBatch, Changes, Feed, Glob, LoadReport, LoadedUser, Position};
 pub use keys::{KeyError, Keys, MatchKey, SealKey};
@@ -95,7 +101,7 @@ impl<T> Ticket<T> {
 
 /// The store. Every method blocks (async callers use `spawn_blocking`) and, where it changes something, returns once
 /// the change is durable and journalled. Every method can fail for the store's state; `# Errors` names the rest.
-pub trait Store: AccountStore + StaffStore + Send + Sync {
+pub trait Store: AccountStore + ActivityStore + StaffStore + Send + Sync {
     // Organisations
 
     /// Adds an organisation and its domains.
@@ -257,7 +263,8 @@ pub trait Store: AccountStore + StaffStore + Send + Sync {
     /// Sets what the user chose.
     ///
     /// # Errors
-    /// There is no such user, or `functional` differs from what the mailbox was declared as.
+    /// There is no such user; `functional` differs from what the mailbox was declared as; `activity` changes, and not by the
+    /// user.
     fn set_user_options(&self, actor: &Actor, user: UserId, options: UserOptions) -> Result<()>;
 
     /// Disables or enables an account.

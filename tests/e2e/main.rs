@@ -32,6 +32,7 @@ mod sendmail;
 mod site;
 mod smtp;
 
+mod activity;
 mod authentication;
 mod behind_sendmail;
 mod black;

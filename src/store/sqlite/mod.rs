@@ -7,6 +7,7 @@
 //! | `checkpoint` | the write-ahead log comes into the file |
 //! | `reader` | connections for reading |
 //! | `accounts` | the calls of [`AccountStore`] |
+//! | `activity` | the calls of [`ActivityStore`] |
 //! | `organisations`, `probes`, `users`, `shared_addresses`, `entries`, `grants`, `audit`, `totals` | the calls of [`Store`], by
 //! subject |
 //! | `staff`, `announcements` | the calls of [`StaffStore`] |
@@ -14,6 +15,7 @@
 //! | `sql` | every statement |
 
 mod accounts;
+mod activity;
 mod announcements;
 mod audit;
 mod change;
