@@ -136,6 +136,16 @@ enum Erasing {
     RowsAndStop,
 }
 
+impl Erasing {
+    /// The page that asks.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Rows => "/historique/effacer",
+            Self::RowsAndStop => "/historique/arreter",
+        }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "history_erase.html", config = ".askama.toml")]
 struct ErasePage<'a> {
@@ -143,20 +153,21 @@ struct ErasePage<'a> {
     stops: bool,
 }
 
-fn ask(visitor: &Visitor, signed_in: &SignedIn, erasing: Erasing) -> Response {
+fn ask(visitor: &Visitor, signed_in: &SignedIn, erasing: Erasing) -> Result<Response, Failure> {
+    signed_in.require_fresh(erasing.path())?;
     let stops = erasing == Erasing::RowsAndStop;
     let title = if stops { "history-stop-title" } else { "history-erase-title" };
     let page = Page::signed_in(visitor, signed_in, Place::History, title);
-    render(&page, &ErasePage { page: &page, stops })
+    Ok(render(&page, &ErasePage { page: &page, stops }))
 }
 
 /// `GET /historique/effacer`
-pub async fn ask_erase(visitor: Visitor, signed_in: SignedIn) -> Response {
+pub async fn ask_erase(visitor: Visitor, signed_in: SignedIn) -> Result<Response, Failure> {
     ask(&visitor, &signed_in, Erasing::Rows)
 }
 
 /// `GET /historique/arreter`
-pub async fn ask_stop(visitor: Visitor, signed_in: SignedIn) -> Response {
+pub async fn ask_stop(visitor: Visitor, signed_in: SignedIn) -> Result<Response, Failure> {
     ask(&visitor, &signed_in, Erasing::RowsAndStop)
 }
 
@@ -174,6 +185,7 @@ pub async fn stop(State(console): State<Arc<Console>>, signed_in: SignedIn) -> R
 
 /// Who may not read may not erase either: the personal lock is closed to them.
 async fn erased(console: &Arc<Console>, signed_in: &SignedIn, erasing: Erasing) -> Result<(), Failure> {
+    signed_in.require_fresh(erasing.path())?;
     let (user, permission) = (signed_in.id(), signed_in.permission());
     let erase = move |console: &Console| {
         console.store.check_permission(user, &permission)?;
