@@ -74,7 +74,8 @@ fn mailed_code(mails: &[Mail]) -> Option<String> {
     let mail = mails.iter().rev().find(|mail| mail.message.values("Auto-Submitted").len() == 1)?;
     let parsed = MessageParser::default().parse(mail.message.bytes())?;
     let digits = Regex::new(r"\b(\d{3} \d{3})\b").expect("valid");
-    let [text, page] = [parsed.body_text(0)?, parsed.body_html(0)?].map(|body| digits.find(&body).map(|code| code.as_str().to_owned()));
+    let [text, page] = [parsed.body_text(0)?, parsed.body_html(0)?]
+        .map(|body| digits.find(&body).map(|code| code.as_str().to_owned()));
     assert_eq!(text, page, "the same code in both forms");
     assert!(parsed.subject().is_some_and(|subject| subject.contains(text.as_deref().unwrap_or("?"))));
     text
