@@ -16,3 +16,5 @@ mod protection;
 mod security;
 #[path = "console/sign_in.rs"]
 mod sign_in;
+#[path = "console/staff.rs"]
+mod staff;

@@ -22,11 +22,13 @@
 //! threads that may block ([`state::Console::blocking`]).
 
 mod access;
+mod announcements;
 mod assets;
 mod confirm;
 mod decision;
 mod demo;
 mod failure;
+mod grants;
 mod history;
 mod home;
 mod how_many;
@@ -41,6 +43,7 @@ mod security;
 pub mod server;
 mod session;
 mod sign_in;
+mod staff;
 mod state;
 mod text;
 mod visitor;
@@ -99,6 +102,12 @@ fn routes() -> Router<Arc<Console>> {
         .route("/historique/retirer", post(history::remove))
         .route("/historique/combien", post(how_many::show))
         .route("/pourquoi", get(why::show).post(why::explain))
+        // Who may look at a list
+        .route("/acces", get(grants::show).post(grants::give))
+        .route("/acces/{grant}/retirer", post(grants::revoke))
+        .route("/annonces/lues", post(announcements::dismiss))
+        // Managers and operators
+        .merge(staff::routes())
         // For everybody
         .route("/langue", post(language::choose))
         .route("/aide", get(information::help))
