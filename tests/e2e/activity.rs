@@ -2,7 +2,9 @@
 
 use perso_milter::policy::address::Address;
 use perso_milter::policy::plan::Delivery;
-use perso_milter::store::{Activity, Keeping, Permission, SqliteOptions, SqliteStore, Store, UserId};
+use perso_milter::store::{
+    Activity, ActivityStore as _, Keeping, Permission, SqliteOptions, SqliteStore, Store, UserId,
+};
 
 use crate::milter::Settings;
 use crate::relay::{FRIEND, STRANGER, letter};
