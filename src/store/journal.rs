@@ -12,8 +12,9 @@
 
 use aws_lc_rs::{digest, hmac};
 
+use super::entry::{Edit, Effect, JournalEdit};
 use super::keys::MatchKey;
-use super::types::{Edit, Effect, JournalEdit, OrganisationId};
+use super::types::OrganisationId;
 use crate::policy::list::ListKind;
 
 /// Bytes of a hash.

@@ -3,7 +3,8 @@
 //! | file | subject |
 //! |---|---|
 //! | `accounts` | sessions, sign-ins, users' secrets, the personal lock |
-//! | `types` | organisations, users, entries, grants, who acts |
+//! | `types` | organisations, users, grants, who acts |
+//! | `entry` | entries and the edits that change them |
 //! | `settings` | what an organisation sets apart from the configuration |
 //! | `error` | what can go wrong, sorted by who is at fault |
 //! | `keys` | `match.key` and `seal.key`: files, and keys derived for one purpose each |
@@ -21,6 +22,7 @@
 //! sealed to the user's public key, and opens with `seal.key` alone.
 
 mod accounts;
+mod entry;
 mod error;
 mod feed;
 mod journal;
@@ -42,6 +44,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 pub use accounts::*;
+pub use entry::{Edit, Effect, Entry, JournalEdit, Readable};
 pub use error::{Fault, Result, StoreError};
 pub use feed::{AddressHash, AddressHasher, ChangeBatch, Changes, Feed, Glob, LoadReport, LoadedUser, Position};
 pub use keys::{KeyError, Keys, MatchKey, SealKey};

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::accounts::UserKey;
+use super::entry::JournalEdit;
 use super::error::{Result, StoreError};
 use super::probe::ProvenFolder;
 use super::settings::OrganisationSettings;
@@ -273,31 +274,6 @@ pub struct User {
     pub created: Timestamp,
 }
 
-/// One change of a user's lists.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Edit {
-    /// The entry shall stand on this list.
-    Add(ListKind, EntryValue),
-    /// The entry shall not stand on this list.
-    Remove(ListKind, EntryValue),
-}
-
-impl Edit {
-    /// The list that is changed.
-    pub fn list(&self) -> ListKind {
-        match self {
-            Self::Add(list, _) | Self::Remove(list, _) => *list,
-        }
-    }
-
-    /// What the entry says.
-    pub fn value(&self) -> &EntryValue {
-        match self {
-            Self::Add(_, value) | Self::Remove(_, value) => value,
-        }
-    }
-}
-
 /// By what right a list is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Permission {
@@ -311,28 +287,6 @@ pub enum Permission {
         /// As named in the grant.
         grantee: String,
     },
-}
-
-/// An opened entry, for the user or the holder of a grant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The list it stands on.
-    pub list: ListKind,
-    /// What it says, or that this cannot be told.
-    pub value: Readable,
-    /// How it came there.
-    pub origin: Origin,
-    /// Since when.
-    pub created: Timestamp,
-}
-
-/// A sealed value after opening.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Readable {
-    /// The value.
-    Value(EntryValue),
-    /// The value does not open, or is not what the relay matches: the row was changed in the database.
-    Altered,
 }
 
 /// A line of a file of users.
@@ -443,26 +397,6 @@ pub struct JournalRecord {
     pub kind: String,
     /// The edits of a change of entries, where they are still kept and open.
     pub edits: Vec<JournalEdit>,
-}
-
-/// An edit of the past.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JournalEdit {
-    /// What was asked for.
-    pub edit: Edit,
-    /// What it did.
-    pub effect: Effect,
-}
-
-/// What an edit did; for its user's eyes alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// The list changed.
-    Done,
-    /// The list was so already.
-    Nothing,
-    /// The list was full.
-    LeftOut,
 }
 
 /// What [`super::Store::verify_journal`] found.

@@ -7,8 +7,8 @@
 //! | `checkpoint` | the write-ahead log comes into the file |
 //! | `reader` | connections for reading |
 //! | `accounts` | the calls of [`AccountStore`] |
-//! | `organisations`, `probes`, `users`, `shared_addresses`, `entries`, `grants`, `audit`, `totals` | the calls of [`Store`], by
-//! subject |
+//! | `organisations`, `probes`, `users`, `shared_addresses`, `entries`, `entry_import`, `grants`, `audit`, `totals` | the calls of
+//! [`Store`], by subject |
 //! | `follow` | feed and full load |
 //! | `sql` | every statement |
 
@@ -17,6 +17,7 @@ mod audit;
 mod change;
 mod checkpoint;
 mod entries;
+mod entry_import;
 mod follow;
 mod grants;
 mod link;
@@ -348,7 +349,7 @@ impl Store for SqliteStore {
     }
 
     fn import_entries(&self, actor: &Actor, lines: Vec<ImportEntry>) -> Result<Ticket<ImportReport>> {
-        let chunk = self.read(|conn| entries::resolve(conn, &self.shared, lines))?;
+        let chunk = self.read(|conn| entry_import::resolve(conn, &self.shared, lines))?;
         let chunk = chunk.prepare(&self.shared)?;
         let actor = actor.clone();
         self.writer.submit_alone(move |change| chunk.apply(change, &actor))
