@@ -8,5 +8,7 @@ mod conformance;
 mod file;
 #[path = "store/follower.rs"]
 mod follower;
+#[path = "store/lists.rs"]
+mod lists;
 #[path = "store/tampering.rs"]
 mod tampering;

@@ -41,6 +41,8 @@ pub enum Field {
     LockKey,
     /// A user's lock key, wrapped under a secret of this kind.
     WrappedLockKey(SecretKind),
+    /// A user's note.
+    Note,
 }
 
 /// Where a sealed or wrapped value belongs.
@@ -64,6 +66,7 @@ impl Place {
             Field::Pattern(list) => 16 + list as u8,
             Field::LockKey => 32,
             Field::WrappedLockKey(kind) => 33 + kind.code(),
+            Field::Note => 20,
         };
         let mut data = [VERSION; 14];
         data[1..5].copy_from_slice(&self.organisation.get().to_be_bytes());

@@ -76,6 +76,8 @@ pub enum Actor {
     },
     /// The user whose lists are changed.
     User,
+    /// That user, with a file of theirs.
+    UserFile,
     /// A file, imported by an administrator.
     Import {
         /// As for an administrator.
@@ -85,11 +87,19 @@ pub enum Actor {
     System,
 }
 
+impl Actor {
+    /// Whether it is the user whose lists are changed.
+    pub fn is_user(&self) -> bool {
+        matches!(self, Self::User | Self::UserFile)
+    }
+}
+
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Administrator { name } => write!(f, "administrator {}", shortened(name)),
             Self::User => f.write_str("user"),
+            Self::UserFile => f.write_str("user file"),
             Self::Import { name } => write!(f, "import {}", shortened(name)),
             Self::System => f.write_str("system"),
         }
@@ -114,11 +124,14 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// All of them, by their codes.
+    pub const ALL: [Self; 3] = [Self::User, Self::Administrator, Self::Import];
+
     pub(crate) fn of(actor: &Actor) -> Self {
         match actor {
             Actor::User => Self::User,
             Actor::Administrator { .. } | Actor::System => Self::Administrator,
-            Actor::Import { .. } => Self::Import,
+            Actor::Import { .. } | Actor::UserFile => Self::Import,
         }
     }
 
@@ -393,8 +406,10 @@ pub struct JournalRecord {
     pub at: Timestamp,
     /// Who, as [`Actor`] is written.
     pub actor: String,
-    /// What kind of change: `entries`, `options`, `grant` …
+    /// What kind of change: `entries`, `undo`, `options`, `grant` …
     pub kind: String,
+    /// The change that it took back.
+    pub undoes: Option<i64>,
     /// The edits of a change of entries, where they are still kept and open.
     pub edits: Vec<JournalEdit>,
 }

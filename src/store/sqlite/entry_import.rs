@@ -95,7 +95,7 @@ impl Chunk {
         for (lines, prepared) in self.users {
             // Reading the row is all that can fail for one user alone, and it comes before any writing.
             match apply(change, actor, prepared) {
-                Ok(()) => report.accepted += lines.len() as u64,
+                Ok(_) => report.accepted += lines.len() as u64,
                 Err(DbError::Store(error @ (StoreError::UnknownUser(_) | StoreError::Altered(_)))) => {
                     refuse(lines, &error, &mut report.refused);
                 }
