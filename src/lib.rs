@@ -34,6 +34,7 @@
 //! | [`mark`] | the signed header `X-Perso` | – |
 //! | [`split`] | the marker `X-Perso-Split`, from the first pass to the second | `policy` |
 //! | [`milter`] | the protocol, both sides of it, and the session | `policy`, `mark`, `split` |
+//! | [`spreadsheet`] | texts that are no formulas | – |
 //! | [`store`] | organisations, users, entries, journal; SQLite behind one trait | `policy` |
 //! | [`cache`] | everybody's lists in memory, and the thread that keeps them as the store has them | `store`, `policy` |
 //! | [`config`] | one struct, one default, one load, every problem with its line | `policy`, `language`, plain types of `milter` |
@@ -112,4 +113,5 @@ pub mod metrics;
 pub mod milter;
 pub mod policy;
 pub mod split;
+pub mod spreadsheet;
 pub mod store;

@@ -42,6 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The plain types of the milter: what a listener's address, a network and a role are.
     ("config", &["policy", "language", "milter::listen", "milter::network", "milter::settings"]),
     ("language", &[]),
+    ("spreadsheet", &[]),
     ("metrics", &["policy", "store", "milter::settings"]),
     ("directory", &["policy", "mark", "split", "store", "cache", "metrics", "milter::network", "milter::settings"]),
     ("explain", &["policy", "language", "split", "milter::client::message", "milter::settings", "milter::transaction"]),
@@ -71,6 +72,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "milter::network",
             "milter::settings",
             "policy",
+            "spreadsheet",
             "store",
         ],
     ),

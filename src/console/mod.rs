@@ -10,6 +10,7 @@
 //! | `page` | what every page shows, and its words |
 //! | `text` | Fluent: words, dates and numbers in two languages |
 //! | `failure` | what can go wrong, as a page |
+//! | `intake`, `export` | lists that come in and go out, without the web |
 //! | `mail` | the mails that the console sends |
 //! | `assets` | stylesheet, scripts, icons |
 //!
@@ -17,9 +18,11 @@
 //! threads that may block ([`state::Console::blocking`]).
 
 mod assets;
+pub mod export;
 mod failure;
 mod home;
 mod information;
+pub mod intake;
 mod language;
 mod mail;
 mod page;
