@@ -77,9 +77,9 @@ impl Daemon {
         &self.listeners
     }
 
-    /// What browsers call the console, where there is one.
-    pub fn console(&self) -> Option<&str> {
-        self.console.as_ref().map(Bound::origin)
+    /// The console, where there is one.
+    pub fn console(&self) -> Option<&Bound> {
+        self.console.as_ref()
     }
 
     /// The store, for changes by this process.

@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 use crate::cache::{Cache, OrganisationWatch};
 use crate::mark::MarkKey;
 use crate::metrics::Totals;
-use crate::milter::network::Network;
 use crate::milter::settings::{Decided, Directory, MessageLimits, Settings};
+use crate::network::Network;
 use crate::policy::action::SplitMode;
 use crate::policy::address::{Address, Domain};
 use crate::policy::authres::AuthenticationPolicy;
@@ -180,6 +180,7 @@ pub fn policy(defaults: &Defaults, organisation: &Organisation, key: &Fingerprin
         protected_senders: Vec::new(),
         personal: PersonalPolicy {
             actions: own.personal_actions.unwrap_or(personal.actions),
+            choices: own.markings.unwrap_or(personal.choices),
             // The store refuses a text that is no tag; one from elsewhere gives way to the configuration's.
             tag: own.tag.as_deref().and_then(|tag| Tag::new(tag).ok()).unwrap_or_else(|| personal.tag.clone()),
             folder_proof: proof(&folder),

@@ -32,18 +32,20 @@
 //! |---|---|---|
 //! | [`policy`] | addresses, lists, authentication results, verdicts, plans, the Subject | nothing of ours |
 //! | [`mark`] | the signed header `X-Perso` | – |
+//! | [`network`] | networks in CIDR notation | – |
 //! | [`split`] | the marker `X-Perso-Split`, from the first pass to the second | `policy` |
-//! | [`milter`] | the protocol, both sides of it, and the session | `policy`, `mark`, `split` |
+//! | [`milter`] | the protocol, both sides of it, and the session | `policy`, `mark`, `network`, `split` |
 //! | [`spreadsheet`] | texts that are no formulas | – |
-//! | [`store`] | organisations, users, entries, journal; SQLite behind one trait | `policy` |
+//! | [`store`] | organisations, users, entries, journal; SQLite behind one trait | `policy`, `network` |
 //! | [`cache`] | everybody's lists in memory, and the thread that keeps them as the store has them | `store`, `policy` |
-//! | [`config`] | one struct, one default, one load, every problem with its line | `policy`, `language`, plain types of `milter` |
+//! | [`config`] | one struct, one default, one load, every problem with its line | `policy`, `language`, `network`, plain types of `milter` |
 //! | [`directory`] | what sessions look up: the cache, and the settings in force | all above but `config` |
 //! | [`metrics`] | totals per organisation and day | `milter`, `policy`, `store` |
 //! | [`language`] | French and English | – |
 //! | [`explain`] | a verdict in words | `milter`, `split`, `policy`, `language` |
 //! | [`bench`](mod@bench) | the MTA's side as a load generator, and the store it is measured on | the MTA's side of `milter`, `store`, `policy` |
-//! | [`console`] | the pages in which people run their own lists | `store`, `directory`, `explain`, `metrics`, `policy`, `language` |
+//! | [`conflict`] | settings of an organisation that do not go together | `directory`, `policy`, `store` |
+//! | [`console`] | the pages in which people run their own lists | `store`, `directory`, `conflict`, `explain`, `metrics`, `policy`, `language`, `network` |
 //! | [`app`] | the daemon, wired in start-up order | all above |
 //! | [`cli`] | one file a subcommand | all above |
 //!
@@ -104,6 +106,7 @@ pub mod bench;
 pub mod cache;
 pub mod cli;
 pub mod config;
+pub mod conflict;
 pub mod console;
 pub mod directory;
 pub mod explain;
@@ -111,6 +114,7 @@ pub mod language;
 pub mod mark;
 pub mod metrics;
 pub mod milter;
+pub mod network;
 pub mod policy;
 pub mod split;
 pub mod spreadsheet;

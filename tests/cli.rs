@@ -30,6 +30,8 @@ mod probe;
 mod secrecy;
 #[path = "cli/sendmail.rs"]
 mod sendmail;
+#[path = "cli/staff.rs"]
+mod staff;
 #[path = "cli/store.rs"]
 mod store;
 #[path = "cli/usage.rs"]

@@ -10,6 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Pure decisions: nothing of ours.
     ("policy", &[]),
     ("mark", &[]),
+    ("network", &[]),
     ("split", &["policy"]),
     // The bytes of the protocol.
     ("milter::wire", CODEC),
@@ -17,9 +18,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("milter::command", CODEC),
     ("milter::reply", CODEC),
     ("milter::negotiate", CODEC),
-    ("milter::network", &[]),
     // The conversation, without a socket.
-    ("milter::settings", &["milter::network", "mark", "split", "policy"]),
+    ("milter::settings", &["network", "mark", "split", "policy"]),
     ("milter::addressee", CONVERSATION),
     ("milter::facts", CONVERSATION),
     ("milter::transaction", CONVERSATION),
@@ -37,14 +37,14 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["milter::wire", "milter::frame", "milter::command", "milter::reply", "milter::negotiate", "milter::listen"],
     ),
     ("milter", &["policy", "mark", "split"]),
-    ("store", &["policy"]),
+    ("store", &["policy", "network"]),
     ("cache", &["store", "policy"]),
-    // The plain types of the milter: what a listener's address, a network and a role are.
-    ("config", &["policy", "language", "milter::listen", "milter::network", "milter::settings"]),
+    // The plain types of the milter: what a listener's address and a role are.
+    ("config", &["policy", "language", "milter::listen", "network", "milter::settings"]),
     ("language", &[]),
     ("spreadsheet", &[]),
     ("metrics", &["policy", "store", "milter::settings"]),
-    ("directory", &["policy", "mark", "split", "store", "cache", "metrics", "milter::network", "milter::settings"]),
+    ("directory", &["policy", "mark", "split", "store", "cache", "metrics", "network", "milter::settings"]),
     ("explain", &["policy", "language", "split", "milter::client::message", "milter::settings", "milter::transaction"]),
     // The MTA's side once more, and the store that it is measured on.
     (
@@ -61,15 +61,17 @@ const ARROWS: &[(&str, &[&str])] = &[
             "milter::client",
         ],
     ),
+    ("conflict", &["directory", "policy", "store"]),
     (
         "console",
         &[
+            "conflict",
             "directory",
             "explain",
             "language",
             "metrics",
             "milter::client::message",
-            "milter::network",
+            "network",
             "milter::settings",
             "policy",
             "spreadsheet",
@@ -114,9 +116,9 @@ const SOCKET_FILES: &[&str] = &[
 ];
 
 /// Where one may stand besides: `check` tries whether an address is free and who answers there, `probe` asks from which
-/// address mail would come, `bench` who listens. None serves anybody.
+/// address mail would come, `bench` who listens, `demo` whether its usual port is free. None serves anybody.
 const PROBES: &[&str] =
-    &["cli/check/listener.rs", "cli/check/postfix/milters.rs", "cli/probe/send.rs", "bench/process.rs"];
+    &["cli/demo.rs", "cli/check/listener.rs", "cli/check/postfix/milters.rs", "cli/probe/send.rs", "bench/process.rs"];
 
 /// What is a socket. An address is none.
 const SOCKETS: &[&str] = &[
@@ -134,7 +136,8 @@ const SOCKETS: &[&str] = &[
 ];
 
 /// The helpers that poll until something holds: the only sleep in a test is theirs.
-const POLLING_HELPERS: &[&str] = &["tests/protocol/harness.rs", "tests/store/common.rs", "tests/e2e/scratch.rs"];
+const POLLING_HELPERS: &[&str] =
+    &["tests/console/harness.rs", "tests/protocol/harness.rs", "tests/store/common.rs", "tests/e2e/scratch.rs"];
 
 /// A source file.
 struct Source {

@@ -1,7 +1,11 @@
 //! The store and the cache that follows it.
 
+#[macro_use]
 #[path = "store/common.rs"]
 mod common;
+
+#[path = "store/accounts.rs"]
+mod accounts;
 #[path = "store/conformance.rs"]
 mod conformance;
 #[path = "store/file.rs"]
@@ -10,5 +14,7 @@ mod file;
 mod follower;
 #[path = "store/lists.rs"]
 mod lists;
+#[path = "store/staff.rs"]
+mod staff;
 #[path = "store/tampering.rs"]
 mod tampering;

@@ -4,6 +4,7 @@
 //! no milter tells its MTA, come from the same policy on the same lists. Where the two disagree the demo says so and fails.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -33,6 +34,8 @@ use crate::store::{Actor, AddressedFolder, Level, NewUser, OwnEntry, SealAccess,
 static MESSAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/fixtures/mail");
 /// Where the demo listens, unless it is told otherwise or something else does.
 const USUAL: &str = "inet:8891@127.0.0.1";
+/// Where its console listens, likewise.
+const USUAL_CONSOLE: &str = "127.0.0.1:8890";
 
 /// `demo …`
 #[derive(Debug, clap::Args)]
@@ -40,6 +43,9 @@ pub struct Args {
     /// Where the daemon listens; left out: inet:8891@127.0.0.1, or a free port where that is taken
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<ListenAddress>,
+    /// Where the console listens; left out: 127.0.0.1:8890, or a free port where that is taken
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    console: Option<SocketAddr>,
     /// End after the messages instead of staying up
     #[arg(long)]
     once: bool,
@@ -79,10 +85,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let daemon = start(&config, args)?;
     let address = daemon.listeners()[0].local_address().clone();
     let shutdown = daemon.shutdown();
+    let links = sign_in_links(&daemon, &lists)?;
     let serving = std::thread::Builder::new().name("demo-daemon".to_owned()).spawn(move || daemon.serve())?;
     let played = play(&address, &lists, language).and_then(|disagreements| {
         if !args.once {
-            print_invitation(&address, language)?;
+            print_invitation(&address, &links, language)?;
         }
         Ok(disagreements)
     });
@@ -105,8 +112,17 @@ fn example(directory: &Path, args: &Args) -> anyhow::Result<(Config, ListsFile)>
         |names: &mut dyn Iterator<Item = &str>| names.map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
     let policy = &lists.defaults.authentication;
     let listen = args.listen.as_ref().map_or(USUAL.to_owned(), ToString::to_string);
+    // The mails of the console go nowhere: who signs in uses a link that is printed.
+    let sender = lists.domains.first().map_or("localhost", |domain| domain.as_str());
+    let console = if args.once {
+        String::new()
+    } else {
+        let address = args.console.map_or_else(free_console, |address| address.to_string());
+        format!("[console]\nlisten = {address:?}\nsender = \"cim@{sender}\"\n")
+    };
     let toml = format!(
         "[[milter.listener]]\naddress = {listen:?}\n\
+         {console}\
          [store]\nurl = {:?}\n\
          [authentication]\nmode = \"{}\"\nhops = {}\nresults = {}\nauthserv_ids = [{}]\nforwarders = [{}]\n",
         format!("sqlite:{}", directory.join("perso-milter.db").display()),
@@ -117,6 +133,14 @@ fn example(directory: &Path, args: &Args) -> anyhow::Result<(Config, ListsFile)>
         quoted(&mut policy.forwarders.iter().map(|domain| domain.as_str())),
     );
     Ok((parse("demo", &toml)?.config, lists))
+}
+
+/// The usual address of the console, or one with a free port where something listens there.
+fn free_console() -> String {
+    match std::net::TcpListener::bind(USUAL_CONSOLE) {
+        Ok(_) => USUAL_CONSOLE.to_owned(),
+        Err(_) => "127.0.0.1:0".to_owned(),
+    }
 }
 
 /// Starts the daemon; where nothing was said and the usual port is taken, on a free one.
@@ -318,7 +342,7 @@ fn print_lists(lists: &ListsFile, language: Language) -> io::Result<()> {
     say!("{} ({})", lists.name, domains.join(", "))?;
     for user in &lists.users {
         let count = |list| user.entries.iter().filter(|(known, _)| *known == list).count();
-        let actions = user.options.personal_actions.unwrap_or(lists.defaults.personal.actions);
+        let actions = lists.defaults.personal.actions_for(user.options.personal_actions);
         let actions = if actions == PersonalActions::NONE { "-".to_owned() } else { actions.to_string() };
         let counts = [ListKind::White, ListKind::Black, ListKind::Personal].map(count);
         let [white, black, personal] = counts;
@@ -336,17 +360,34 @@ fn print_lists(lists: &ListsFile, language: Language) -> io::Result<()> {
     Ok(())
 }
 
-fn print_invitation(address: &ListenAddress, language: Language) -> io::Result<()> {
+/// A link to the console for each person of the example.
+fn sign_in_links(daemon: &Daemon, lists: &ListsFile) -> anyhow::Result<Vec<(String, String)>> {
+    let Some(console) = daemon.console() else { return Ok(Vec::new()) };
+    let mut links = Vec::new();
+    for user in lists.users.iter().filter(|user| !user.options.functional) {
+        let id = daemon.store().user_id(&user.address)?;
+        links.extend(console.demo_link(id).map(|link| (user.address.as_str().to_owned(), link)));
+    }
+    Ok(links)
+}
+
+fn print_invitation(address: &ListenAddress, links: &[(String, String)], language: Language) -> io::Result<()> {
     let entry = milter_entry(address, Path::new("/var/spool/postfix"));
-    let (try_it, stop) = match language {
+    let (open, try_it, stop) = match language {
         Language::English => (
+            "The console, where people run their own lists; each link signs one of them in:",
             "The daemon stays up on this temporary store. To let Postfix call it:",
             "Ctrl-C ends the demo and removes its store.",
         ),
         Language::French => (
+            "La console, où chacun gère ses listes ; chaque lien ouvre celle d'une personne :",
             "Le démon reste actif sur cette base temporaire. Pour que Postfix l'appelle :",
             "Ctrl-C termine la démonstration et efface sa base.",
         ),
     };
+    say!("\n{open}\n")?;
+    for (user, link) in links {
+        say!("    {user:<28} {link}")?;
+    }
     say!("\n{try_it}\n\n    postconf -e 'smtpd_milters = {entry}'\n\n{stop}")
 }

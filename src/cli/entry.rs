@@ -140,6 +140,7 @@ fn read(store: &dyn Store, user: &User, list: Option<ListKind>) -> anyhow::Resul
 fn written(entry: &Entry) -> String {
     match &entry.value {
         Readable::Value(value) => value.written(),
+        Readable::Lost => "(lost with the user's key)".to_owned(),
         Readable::Altered => "(altered in the database)".to_owned(),
     }
 }
@@ -151,7 +152,7 @@ fn show(entries: &[Entry], json: bool) -> io::Result<()> {
                 "list": entry.list.as_str(),
                 "value": match &entry.value {
                     Readable::Value(value) => json!(value.written()),
-                    Readable::Altered => json!(null),
+                    Readable::Lost | Readable::Altered => json!(null),
                 },
                 "origin": entry.origin.as_str(),
                 "created": entry.created.to_string(),
@@ -170,7 +171,7 @@ fn export(user: &User, entries: &[Entry]) -> anyhow::Result<()> {
     let mut writer = csv::Writer::from_writer(io::stdout().lock());
     writer.write_record(["user", "list", "value"])?;
     let name = without_formula(user.address.as_str());
-    for entry in entries.iter().filter(|entry| entry.value != Readable::Altered) {
+    for entry in entries.iter().filter(|entry| matches!(entry.value, Readable::Value(_))) {
         writer.write_record([&*name, entry.list.as_str(), &without_formula(&written(entry))])?;
     }
     writer.flush()?;

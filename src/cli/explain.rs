@@ -268,7 +268,7 @@ fn masked_json(row: &Row<'_>) -> serde_json::Value {
 /// The folders that a user's choices, or those of the organisation in their place, ask for in vain.
 fn unproven(defaults: &Defaults, organisation: &Organisation, options: UserOptions) -> Vec<String> {
     let policy = policy_of(defaults, organisation);
-    let personal = options.personal_actions.unwrap_or(policy.personal.actions);
+    let personal = policy.personal.actions_for(options.personal_actions);
     let outcomes = [
         Outcome::Deliver { personal, clear_spam: false },
         Outcome::Blocked(options.black_action.unwrap_or(policy.black.action)),

@@ -19,6 +19,7 @@ mod log;
 pub mod org;
 pub mod postfix_config;
 pub mod probe;
+pub mod staff;
 pub mod user;
 
 use std::path::PathBuf;
@@ -30,10 +31,8 @@ use log::{DaemonLog, log_to_stderr};
 
 use crate::app::{self, Part};
 use crate::config::{Config, LoadError, Loaded, load};
-use crate::directory::{Defaults, policy};
-use crate::policy::list::FingerprintKey;
-use crate::policy::organisation::OrgPolicy;
-use crate::store::{Actor, Organisation, SealAccess, Store, system_clock};
+use crate::conflict::{not_proven, policy_of, proof_remedy};
+use crate::store::{Actor, SealAccess, Store, system_clock};
 
 /// A milter that marks or files each recipient's personal mail, by the lists that recipient keeps.
 ///
@@ -71,6 +70,8 @@ enum Command {
     Org(org::Args),
     /// Users and their addresses
     User(user::Args),
+    /// Managers and operators of the console
+    Staff(staff::Args),
     /// Entries of users' lists
     Entry(entry::Args),
     /// Prove that the mail store files into a folder, before folder or junk may be switched on
@@ -124,6 +125,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Explain(args) => explain::run(args),
         Command::Org(args) => org::run(args),
         Command::User(args) => user::run(args),
+        Command::Staff(args) => staff::run(args),
         Command::Entry(args) => entry::run(args),
         Command::Probe(args) => probe::run(args),
         Command::Bench(args) => bench::run(&args),
@@ -169,21 +171,6 @@ fn administrator() -> String {
 
 fn actor() -> Actor {
     Actor::Administrator { name: administrator() }
-}
-
-/// An organisation's policy as the daemon goes by it, to look at: its own lists match nobody here.
-fn policy_of(defaults: &Defaults, organisation: &Organisation) -> OrgPolicy {
-    policy(defaults, organisation, &FingerprintKey::from_bytes([0; 16]))
-}
-
-/// What to do about a folder that is asked for and not proven.
-fn proof_remedy(organisation: &Organisation, folder: &str) -> String {
-    format!("prove it: {}, then perso-milter probe confirm CODE", organisation.probe_command(folder))
-}
-
-/// That a folder is not proven, and what to do about it.
-fn unproven(organisation: &Organisation, folder: &str) -> String {
-    format!("the folder {folder} is not proven; {}", proof_remedy(organisation, folder))
 }
 
 /// Folders are reached by way of the recipient delimiter.

@@ -7,13 +7,11 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::user::parse;
-use super::{ConfigOption, actor, confirmed, policy_of, print_json};
-use crate::config::Config;
+use super::{ConfigOption, actor, confirmed, print_json};
+use crate::conflict;
 use crate::directory::{Defaults, parse_domains};
-use crate::policy::action::{BlackAction, LateAction, PersonalActions};
 use crate::policy::address::Address;
-use crate::policy::list::{EntryValue, ListKind, UserOptions};
-use crate::policy::organisation::{FolderChoice, OrgPolicy};
+use crate::policy::list::{EntryValue, ListKind};
 use crate::policy::refusal::{EntryRules, check};
 use crate::store::{KEYS, Level, Organisation, OwnEntry, RemainingUsers, Store, StoreError, Total};
 
@@ -146,7 +144,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
                 Ok((key.trim().to_owned(), value.to_owned()))
             };
             let settings = settings.iter().map(pair).collect::<anyhow::Result<Vec<_>>>()?;
-            set(&config, store, &name, &settings)?;
+            let organisation = store.organisation(&name)?;
+            conflict::set(&Defaults::from(&config), store, &actor(), &organisation, &settings)?;
             say!("organisation {name} changed")?;
         }
         Command::Remove { name, with_users } => return remove(store, &name, with_users),
@@ -185,97 +184,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Sets settings that fit together. A conflict that was there before is told to whoever sets one of its keys, and to
-/// nobody who sets another.
-fn set(config: &Config, store: &dyn Store, name: &str, settings: &[(String, String)]) -> anyhow::Result<()> {
-    let organisation = store.organisation(name)?;
-    let mut wanted = organisation.clone();
-    settings.iter().try_for_each(|(key, value)| wanted.settings.set(key, value))?;
-    let defaults = Defaults::from(config);
-    let choices = store.user_choices(organisation.id)?;
-    let found = |organisation: &Organisation| {
-        let policy = policy_of(&defaults, organisation);
-        [conflicts(defaults.delimiter, &policy), unproven(organisation, &policy, &choices)].concat()
-    };
-    let known = found(&organisation);
-    let is_set = |conflict: &Conflict| settings.iter().any(|(key, _)| conflict.keys.contains(&key.as_str()));
-    if let Some(conflict) = found(&wanted).into_iter().find(|found| !known.contains(found) || is_set(found)) {
-        bail!(conflict.what);
-    }
-    store.set_organisation(&actor(), organisation.id, settings)?;
-    Ok(())
-}
-
-/// Settings that do not go together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Conflict {
-    /// The keys that can mend it.
-    keys: &'static [&'static str],
-    /// The key that is wrong, why, and what to do.
-    what: String,
-}
-
-/// What the configuration refuses between its own keys, found between an organisation's settings and those that it leaves
-/// to the configuration.
-fn conflicts(delimiter: Option<char>, policy: &OrgPolicy) -> Vec<Conflict> {
-    let (personal, black) = (&policy.personal, &policy.black);
-    let holds_delimiter = |folder: &str| delimiter.is_some_and(|delimiter| folder.contains(delimiter));
-    let all = [
-        (
-            delimiter.is_none() && personal.actions.contains(PersonalActions::FOLDER),
-            &["personal_actions"][..],
-            "personal_actions: folder needs a delimiter, and recipients.delimiter is empty; choose another action",
-        ),
-        (
-            delimiter.is_none() && black.action == BlackAction::Junk,
-            &["black_action"],
-            "black_action: junk needs a delimiter, and recipients.delimiter is empty; choose another action",
-        ),
-        (
-            delimiter.is_none() && black.late_action == LateAction::Junk,
-            &["late_action"],
-            "late_action: junk needs a delimiter, and recipients.delimiter is empty; choose another action",
-        ),
-        (
-            holds_delimiter(&personal.folder),
-            &["folder"],
-            "folder: it holds the recipients.delimiter; name a folder without it",
-        ),
-        (
-            holds_delimiter(&black.junk_folder),
-            &["junk_folder"],
-            "junk_folder: it holds the recipients.delimiter; name a folder without it",
-        ),
-        (
-            personal.folder.eq_ignore_ascii_case(&black.junk_folder),
-            &["folder", "junk_folder"],
-            "junk_folder: blocked messages would lie among the personal ones; name another folder than folder",
-        ),
-        (
-            policy.white.spam_prefixes.iter().any(|prefix| policy.personal.tag.begins_with(prefix)),
-            &["tag", "spam_prefixes"],
-            "spam_prefixes: the tag would be taken off as a spam mark; choose another tag",
-        ),
-    ];
-    let found = all.into_iter().filter(|(is_so, ..)| *is_so);
-    found.map(|(_, keys, what)| Conflict { keys, what: what.to_owned() }).collect()
-}
-
-/// Folders that are asked for and not proven.
-fn unproven(organisation: &Organisation, policy: &OrgPolicy, choices: &[UserOptions]) -> Vec<Conflict> {
-    let conflict = |(choice, folder): (FolderChoice, &str)| {
-        let (keys, asking): (&[&str], _) = match choice {
-            FolderChoice::PersonalActions => (&["personal_actions", "folder"], "personal_actions: "),
-            FolderChoice::UsersPersonalActions => (&["folder"], "folder: users chose to file there, and "),
-            FolderChoice::BlackAction => (&["black_action", "junk_folder"], "black_action: "),
-            FolderChoice::UsersBlackAction => (&["junk_folder"], "junk_folder: users chose to file there, and "),
-            FolderChoice::LateAction => (&["late_action", "junk_folder"], "late_action: "),
-        };
-        Conflict { keys, what: format!("{asking}{}", super::unproven(organisation, folder)) }
-    };
-    policy.unproven(choices).into_iter().map(conflict).collect()
 }
 
 /// What may be entered on users' lists of an organisation.

@@ -231,7 +231,7 @@ fn are_proven(config: &Config, store: &dyn Store, user: &User, asked_for: &[(&st
     let policy = policy_of(&Defaults::from(config), organisation);
     for (key, outcome) in asked_for {
         if let Some((folder, Proof::Unproven)) = policy.folder_for(*outcome) {
-            bail!("{key}: {}", super::unproven(organisation, folder));
+            bail!("{key}: {}", super::not_proven(organisation, folder));
         }
     }
     Ok(())

@@ -23,8 +23,8 @@ use std::time::Duration;
 
 pub use crate::language::Language;
 pub use crate::milter::listen::ListenAddress;
-pub use crate::milter::network::Network;
 pub use crate::milter::settings::Role;
+pub use crate::network::Network;
 pub use crate::policy::action::SplitMode;
 use crate::policy::action::{BlackAction, LateAction, OutboundAction, PersonalActions};
 use crate::policy::address::Domain;
@@ -350,6 +350,7 @@ impl Personal {
     pub fn policy(&self) -> PersonalPolicy {
         PersonalPolicy {
             actions: self.actions,
+            choices: PersonalActions::ALL,
             tag: self.tag.clone(),
             folder: self.folder.to_string(),
             folder_proof: Proof::Proven,

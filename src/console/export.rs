@@ -89,7 +89,7 @@ pub fn sieve(entries: &[Entry], folders: Folders<'_>) -> String {
 fn readable(entries: &[Entry]) -> impl Iterator<Item = (&Entry, &EntryValue)> {
     entries.iter().filter_map(|entry| match &entry.value {
         Readable::Value(value) => Some((entry, value)),
-        Readable::Altered => None,
+        Readable::Lost | Readable::Altered => None,
     })
 }
 

@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
+use super::access;
 use crate::store::{Fault, StoreError};
 
 /// Why a request is not answered with what it asked for.
@@ -13,6 +14,13 @@ pub enum Failure {
         /// Where to go on afterwards: a path of ours.
         back: String,
     },
+    /// Whoever is signed in must prove again who they are.
+    Confirm {
+        /// Where to go on afterwards: a path of ours.
+        back: String,
+    },
+    /// A used recovery code must be replaced first.
+    Renew,
     /// There is no such page, or not for whoever asks.
     NotFound,
     /// The request comes from another site, or does not say from where.
@@ -25,6 +33,8 @@ pub enum Failure {
     TooMany(u64),
     /// The store does not answer now.
     StoreAway,
+    /// The organisation's console is not open to this network.
+    Network,
     /// The personal lock is closed: the session may add, and not read.
     Locked,
     /// A fault of ours.
@@ -35,9 +45,9 @@ impl Failure {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::SignIn { .. } => StatusCode::SEE_OTHER,
+            Self::SignIn { .. } | Self::Confirm { .. } | Self::Renew => StatusCode::SEE_OTHER,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Foreign | Self::Locked => StatusCode::FORBIDDEN,
+            Self::Foreign | Self::Locked | Self::Network => StatusCode::FORBIDDEN,
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -50,12 +60,15 @@ impl Failure {
     pub fn name(&self) -> &'static str {
         match self {
             Self::SignIn { .. } => "sign-in",
+            Self::Confirm { .. } => "confirm",
+            Self::Renew => "renew",
             Self::NotFound => "not-found",
             Self::Foreign => "foreign",
             Self::Malformed => "malformed",
             Self::TooLarge => "too-large",
             Self::TooMany(_) => "too-many",
             Self::StoreAway => "store-away",
+            Self::Network => "network",
             Self::Locked => "locked",
             Self::Internal => "internal",
         }
@@ -84,8 +97,15 @@ impl From<StoreError> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         if let Self::SignIn { back } = &self {
+            let door = access::door(back);
+            return Redirect::to(&format!("{door}?retour={}", query_value(back))).into_response();
+        }
+        if let Self::Confirm { back } = &self {
             let query = query_value(back);
-            return Redirect::to(&format!("/connexion?retour={query}")).into_response();
+            return Redirect::to(&format!("/confirmer?retour={query}")).into_response();
+        }
+        if self == Self::Renew {
+            return Redirect::to("/securite/code-de-secours").into_response();
         }
         let mut response = self.status().into_response();
         if let Self::TooMany(seconds) = self {

@@ -1,4 +1,4 @@
-//! What anybody may read: help, and what the employer can and cannot see.
+//! What anybody may read: help, what the employer can and cannot see, and how accessible the console is.
 
 use askama::Template;
 use axum::response::Response;
@@ -20,6 +20,12 @@ struct Privacy<'a> {
     page: &'a Page,
 }
 
+#[derive(Template)]
+#[template(path = "accessibility.html", config = ".askama.toml")]
+struct Accessibility<'a> {
+    page: &'a Page,
+}
+
 fn page(visitor: &Visitor, signed_in: &Result<SignedIn, Failure>, title_key: &str) -> Page {
     let mut page = Page::new(visitor, title_key);
     page.account = signed_in.as_ref().ok().map(SignedIn::account);
@@ -36,4 +42,10 @@ pub async fn help(visitor: Visitor, signed_in: Result<SignedIn, Failure>) -> Res
 pub async fn privacy(visitor: Visitor, signed_in: Result<SignedIn, Failure>) -> Response {
     let page = page(&visitor, &signed_in, "privacy-title");
     render(&page, &Privacy { page: &page })
+}
+
+/// `GET /accessibilite`
+pub async fn accessibility(visitor: Visitor, signed_in: Result<SignedIn, Failure>) -> Response {
+    let page = page(&visitor, &signed_in, "accessibility-title");
+    render(&page, &Accessibility { page: &page })
 }

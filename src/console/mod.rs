@@ -5,6 +5,7 @@
 //! | `server` | the socket, TLS, a runtime of its own |
 //! | `state` | what every handler has: store, options, mailer |
 //! | `protect` | who may ask: host, origin, sizes, times, headers of answers |
+//! | `access` | what each role may do |
 //! | `visitor` | who asks: address, language, browser |
 //! | `session` | the cookie and what stands behind it |
 //! | `page` | what every page shows, and its words |
@@ -12,21 +13,29 @@
 //! | `failure` | what can go wrong, as a page |
 //! | `intake`, `export` | lists that come in and go out, without the web |
 //! | `mail` | the mails that the console sends |
+//! | `limits` | how often anybody may try to get in |
+//! | `passkeys` | the ceremonies of WebAuthn |
 //! | `assets` | stylesheet, scripts, icons |
 //!
 //! and one file for each page. Pages are rendered here, whole, and work without scripts. Handlers call the store on
 //! threads that may block ([`state::Console::blocking`]).
 
+mod access;
 mod assets;
+mod confirm;
+mod demo;
 pub mod export;
 mod failure;
 mod home;
 mod information;
 pub mod intake;
 mod language;
+mod limits;
 mod mail;
 mod page;
+mod passkeys;
 mod protect;
+mod security;
 pub mod server;
 mod session;
 mod sign_in;
@@ -51,11 +60,37 @@ fn routes() -> Router<Arc<Console>> {
         .route("/connexion", get(sign_in::ask::show).post(sign_in::ask::send))
         .route("/connexion/code", get(sign_in::code::show).post(sign_in::code::confirm))
         .route("/connexion/lien/{token}", get(sign_in::link::show).post(sign_in::link::confirm))
+        .route("/demo/{token}", get(demo::show).post(demo::confirm))
+        .route("/connexion/mot-de-passe", get(sign_in::password::show).post(sign_in::password::confirm))
+        .route("/connexion/cle", post(sign_in::passkey::confirm))
+        .route("/connexion/cle/options", post(sign_in::passkey::options))
+        .route("/connexion/secours", get(sign_in::recovery::show).post(sign_in::recovery::confirm))
         .route("/deconnexion", post(sign_in::out))
         .route("/session/prolonger", post(session::prolong))
+        // Who is signed in proves it again
+        .route("/confirmer", get(confirm::show))
+        .route("/confirmer/mot-de-passe", post(confirm::with_password))
+        .route("/confirmer/cle", post(confirm::with_passkey))
+        .route("/confirmer/secours", post(confirm::with_recovery_code))
+        .route("/confirmer/message", post(confirm::send))
+        .route("/confirmer/code", post(confirm::with_code))
+        // Security
+        .route("/securite", get(security::show))
+        .route("/securite/secret/{id}/retirer", post(security::remove))
+        .route("/securite/mot-de-passe", get(security::password::show).post(security::password::set))
+        .route("/securite/mot-de-passe/generer", post(security::password::generate))
+        .route("/securite/cle", get(security::passkey::show).post(security::passkey::add))
+        .route("/securite/cle/options", post(security::passkey::options))
+        .route("/securite/code-de-secours", get(security::recovery::show).post(security::recovery::make))
+        .route("/securite/verrou", get(security::lock::show).post(security::lock::set))
+        .route("/securite/verrou/perdu", get(security::lock::show_lost).post(security::lock::start_anew))
+        .route("/securite/sessions/{id}/terminer", post(security::sessions::end_one))
+        .route("/securite/sessions/terminer", post(security::sessions::end_others))
+        .route("/securite/sessions/toutes", post(security::sessions::end_all))
         // For everybody
         .route("/langue", post(language::choose))
         .route("/aide", get(information::help))
         .route("/confidentialite", get(information::privacy))
+        .route("/accessibilite", get(information::accessibility))
         .route("/static/{file}", get(assets::serve))
 }

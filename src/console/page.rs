@@ -277,6 +277,8 @@ pub fn redirect_with(path: &str, notice: Notice) -> Response {
 struct FailurePage<'a> {
     page: &'a Page,
     text: String,
+    /// Where a secret opens the personal lock, if that is what stands in the way.
+    confirm: Option<String>,
 }
 
 /// Makes pages of failures, in the visitor's language.
@@ -286,6 +288,7 @@ pub async fn render_failures(
     request: Request,
     next: Next,
 ) -> Response {
+    let is_safe = request.method().is_safe();
     let mut response = next.run(request).await;
     let failure = match response.extensions_mut().remove::<Failure>() {
         Some(failure) => failure,
@@ -309,7 +312,11 @@ pub async fn render_failures(
         Failure::TooMany(seconds) => page.text(&key, &[("minutes", seconds.div_ceil(60).into())]),
         _ => page.t(&key),
     };
-    let rendered = render_with(failure.status(), &FailurePage { page: &page, text });
+    let confirm = (failure == Failure::Locked).then(|| {
+        let back = if is_safe { visitor.path.as_str() } else { "/" };
+        format!("/confirmer?{}", super::sign_in::ask::back_query(back))
+    });
+    let rendered = render_with(failure.status(), &FailurePage { page: &page, text, confirm });
     let (mut parts, _) = response.into_parts();
     parts.status = rendered.status();
     parts.headers.remove(header::CONTENT_LENGTH);

@@ -19,7 +19,7 @@ use tracing::{error, info};
 use super::protect::protected;
 use super::routes;
 use super::state::{Console, Options};
-use crate::store::{Clock, Store};
+use crate::store::{Clock, Store, UserId};
 
 /// Threads that answer requests.
 const THREADS: usize = 2;
@@ -54,6 +54,11 @@ impl Bound {
     /// What browsers call it.
     pub fn origin(&self) -> &str {
         &self.console.origin
+    }
+
+    /// A link that signs a user in, in any browser, for as long as this process runs: for the demo alone.
+    pub fn demo_link(&self, user: UserId) -> Option<String> {
+        Some(format!("{}{}", self.console.origin, self.console.demo.make(user)?))
     }
 
     /// Serves on a thread of its own until [`Serving::stop`].
@@ -108,6 +113,7 @@ async fn prune(console: Arc<Console>) {
     let mut every = tokio::time::interval(PRUNE);
     loop {
         every.tick().await;
+        console.limits.prune();
         let _ = console.blocking(|console| console.store.prune_sessions()).await;
     }
 }

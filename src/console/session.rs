@@ -19,13 +19,14 @@ use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error as SessionError, Result as SessionResult};
 use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
 
+use super::access;
 use super::failure::Failure;
 use super::page::Account;
 use super::state::Console;
 use super::visitor::Visitor;
 use crate::store::{
-    Holder, OpenedBy, Organisation, Permission, SessionKey, SessionRow, SignIn, StoreError, User, UserId, UserKey,
-    UserStatus,
+    Holder, OpenedBy, Organisation, Permission, SESSION_IDLE, SecretHash, SessionKey, SessionRow, SignIn, StaffId,
+    Store, StoreError, User, UserId, UserKey, UserStatus,
 };
 
 /// The cookie.
@@ -38,13 +39,15 @@ pub const FRESH: Duration = Duration::from_secs(5 * 60);
 const TOUCH: Duration = Duration::from_secs(60);
 /// Ids that are tried for a new session; that two are the same does not happen.
 const TRIES: usize = 3;
+/// What may be asked for before a used recovery code is replaced.
+const WHILE_RENEWING: [&str; 4] = ["/securite/code-de-secours", "/deconnexion", "/session/prolonger", "/aide"];
 /// Where the session stands in the record of `tower-sessions`.
 const KEPT: &str = "kept";
 
 /// What a session holds. The store sees user, times and the way in; the rest only whoever has the cookie.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Kept {
-    user: u64,
+    holder: Held,
     opened_by: String,
     created: Timestamp,
     seen: Timestamp,
@@ -56,8 +59,34 @@ pub struct Kept {
     confirmed: Timestamp,
     /// Opens the lists under a personal lock, where a secret opened the session.
     key: Option<UserKey>,
+    /// Whether a recovery code was used up, and another one must be made first of all.
+    #[serde(default)]
+    renew: bool,
     /// The sign-in before this one.
     pub previous: Option<Previous>,
+}
+
+/// Who holds a session, by number.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+enum Held {
+    User(u64),
+    Staff(i64),
+}
+
+impl Held {
+    fn of(holder: Holder) -> Self {
+        match holder {
+            Holder::User(user) => Self::User(user.get()),
+            Holder::Staff(StaffId(id)) => Self::Staff(id),
+        }
+    }
+
+    fn holder(self) -> Option<Holder> {
+        match self {
+            Self::User(user) => UserId::new(user).map(Holder::User),
+            Self::Staff(id) => Some(Holder::Staff(StaffId(id))),
+        }
+    }
 }
 
 /// A sign-in before the one at hand.
@@ -79,6 +108,16 @@ impl Kept {
         let idle = self.seen.saturating_add(idle).unwrap_or(Timestamp::MAX);
         let longest = self.created.saturating_add(LONGEST).unwrap_or(Timestamp::MAX);
         idle.min(longest)
+    }
+
+    /// Minutes without activity after which it ends.
+    pub fn minutes(&self) -> u64 {
+        self.idle
+    }
+
+    /// Seconds until it ends, unless it is used.
+    fn seconds(&self, now: Timestamp) -> u64 {
+        self.expires().duration_since(now).as_secs().try_into().unwrap_or(0)
     }
 
     fn of(record: &Record) -> SessionResult<Option<Self>> {
@@ -123,7 +162,7 @@ impl Sessions {
         let data = serde_json::to_vec(&record.data).map_err(|error| encode(&error))?;
         Ok(Some(SessionRow {
             hash: key.hash(),
-            holder: UserId::new(kept.user).map(Holder::User),
+            holder: kept.holder.holder(),
             opened_by: OpenedBy::of_name(&kept.opened_by),
             created: kept.created,
             seen: kept.seen,
@@ -182,6 +221,50 @@ impl SessionStore for Sessions {
     }
 }
 
+/// The session of a request, whoever holds it.
+pub struct Current {
+    /// Who.
+    pub holder: Holder,
+    /// The session.
+    pub kept: Kept,
+    /// What keeps its cookie.
+    pub session: Session,
+    /// The time of the request.
+    pub now: Timestamp,
+}
+
+impl Current {
+    /// What the store knows the session by.
+    fn hash(&self) -> Option<SecretHash> {
+        self.session.id().map(|id| SessionKey::new(&id.0.to_le_bytes()).hash())
+    }
+
+    /// Seconds until the session ends, unless it is used.
+    pub fn seconds(&self) -> u64 {
+        self.kept.seconds(self.now)
+    }
+}
+
+/// The session that a request belongs to, noted as used; `None` where nobody is signed in.
+///
+/// # Errors
+/// As of the store.
+pub async fn current(parts: &Parts, console: &Arc<Console>) -> Result<Option<Current>, Failure> {
+    let session = parts.extensions.get::<Session>().cloned().ok_or(Failure::Internal)?;
+    let Some(kept) = session.get::<Kept>(KEPT).await.map_err(|_| Failure::StoreAway)? else { return Ok(None) };
+    let Some(holder) = kept.holder.holder() else { return Ok(None) };
+    let now = (console.clock)();
+    let rested = now.duration_since(kept.seen);
+    let mut current = Current { holder, kept, session, now };
+    current.kept.seen = now;
+    if rested >= SignedDuration::try_from(TOUCH).unwrap_or_default() {
+        let (hash, expires) = (current.hash().ok_or(Failure::Internal)?, current.kept.expires());
+        // Nobody waits for it: a session that is not noted as used ends a minute earlier.
+        console.blocking(move |console| console.store.touch_session(&hash, now, expires).map(drop)).await?;
+    }
+    Ok(Some(current))
+}
+
 /// A person who is signed in, as of this request.
 #[derive(Clone)]
 pub struct SignedIn {
@@ -216,17 +299,16 @@ impl SignedIn {
     }
 
     /// What the store knows the session by.
-    pub fn hash(&self) -> Option<crate::store::SecretHash> {
+    pub fn hash(&self) -> Option<SecretHash> {
         self.session.id().map(|id| SessionKey::new(&id.0.to_le_bytes()).hash())
     }
 
     /// As every page shows it.
     pub fn account(&self) -> Account {
-        let left = self.kept.expires().duration_since(self.now).as_secs();
         Account {
             address: self.user.address.as_str().to_owned(),
             organisation: self.organisation.name.clone(),
-            seconds: left.try_into().unwrap_or(0),
+            seconds: self.kept.seconds(self.now),
             minutes: self.kept.idle,
         }
     }
@@ -241,7 +323,46 @@ impl SignedIn {
         if key.is_some() {
             kept.key = key;
             kept.opened_by = opened_by.as_str().to_owned();
+            kept.renew |= opened_by == OpenedBy::Recovery;
         }
+        // Another id, as after every proof of who somebody is.
+        self.session.cycle_id().await.map_err(|_| Failure::StoreAway)?;
+        store(&self.session, &kept).await
+    }
+
+    /// That the user proved who they are within [`FRESH`], for what cannot be taken back; `back` is the page that asks.
+    ///
+    /// # Errors
+    /// [`Failure::Confirm`]: they do so first, and come back.
+    pub fn require_fresh(&self, back: &str) -> Result<(), Failure> {
+        if self.is_fresh() { Ok(()) } else { Err(Failure::Confirm { back: back.to_owned() }) }
+    }
+
+    /// Whether a secret opened the session, so that it reads under the personal lock.
+    pub fn has_key(&self) -> bool {
+        self.kept.key.is_some()
+    }
+
+    /// Whether a recovery code was used up, and another one is not made yet.
+    pub fn must_renew(&self) -> bool {
+        self.kept.renew
+    }
+
+    /// The session carries no key any more: it opens nothing.
+    ///
+    /// # Errors
+    /// As of the store.
+    pub async fn forget_key(&self) -> Result<(), Failure> {
+        let kept = Kept { key: None, opened_by: OpenedBy::Mail.as_str().to_owned(), ..self.kept.clone() };
+        store(&self.session, &kept).await
+    }
+
+    /// Another recovery code was made.
+    ///
+    /// # Errors
+    /// As of the store.
+    pub async fn renewed(&self) -> Result<(), Failure> {
+        let kept = Kept { renew: false, ..self.kept.clone() };
         store(&self.session, &kept).await
     }
 
@@ -267,20 +388,12 @@ impl FromRequestParts<Arc<Console>> for SignedIn {
             "/".to_owned()
         };
         let nobody = Failure::SignIn { back: path };
-        let session = parts.extensions.get::<Session>().cloned().ok_or(Failure::Internal)?;
-        let kept = session.get::<Kept>(KEPT).await.map_err(|_| Failure::StoreAway)?.ok_or_else(|| nobody.clone())?;
-        let user = UserId::new(kept.user).ok_or_else(|| nobody.clone())?;
-        let now = (console.clock)();
-        let hash = session.id().map(|id| SessionKey::new(&id.0.to_le_bytes()).hash()).ok_or(Failure::Internal)?;
-        let mut used = kept.clone();
-        used.seen = now;
-        let touched = now.duration_since(kept.seen) >= SignedDuration::try_from(TOUCH).unwrap_or_default();
-        let expires = used.expires();
+        let current = current(parts, console).await?.ok_or_else(|| nobody.clone())?;
+        let Current { holder: Holder::User(user), kept, session, now } = current else { return Err(nobody) };
+        if kept.renew && !WHILE_RENEWING.contains(&parts.uri.path()) {
+            return Err(Failure::Renew);
+        }
         let found = console.blocking(move |console| {
-            if touched {
-                // Nobody waits for it: a session that is not noted as used ends a minute earlier.
-                drop(console.store.touch_session(&hash, now, expires)?);
-            }
             let user = match console.store.user(user) {
                 Err(StoreError::UnknownUser(_)) => return Ok(None),
                 user => user?,
@@ -289,13 +402,19 @@ impl FromRequestParts<Arc<Console>> for SignedIn {
             Ok(Some((user, organisation)))
         });
         let (user, organisation) = found.await?.filter(|(user, _)| user.status == UserStatus::Active).ok_or(nobody)?;
-        let signed_in = Self { user, organisation: Arc::new(organisation), kept: used, session, now };
+        let address = parts.extensions.get::<Visitor>().map(|visitor| visitor.address);
+        if !address.is_some_and(|address| access::admits(&organisation.settings, address, parts.uri.path())) {
+            return Err(Failure::Network);
+        }
+        let signed_in = Self { user, organisation: Arc::new(organisation), kept, session, now };
         parts.extensions.insert(signed_in.clone());
         Ok(signed_in)
     }
 }
 
 /// Opens a session for a user who proved who they are, in place of whatever session the browser had.
+///
+/// Answers with the sign-in before this one.
 ///
 /// # Errors
 /// As of the store.
@@ -306,40 +425,67 @@ pub async fn open(
     user: UserId,
     opened_by: OpenedBy,
     key: Option<UserKey>,
-) -> Result<(), Failure> {
+) -> Result<Option<Previous>, Failure> {
+    open_for(console, session, visitor, Holder::User(user), opened_by, key).await
+}
+
+/// As [`open`], for managers and operators too.
+///
+/// # Errors
+/// As of the store.
+pub async fn open_for(
+    console: &Arc<Console>,
+    session: &Session,
+    visitor: &Visitor,
+    holder: Holder,
+    opened_by: OpenedBy,
+    key: Option<UserKey>,
+) -> Result<Option<Previous>, Failure> {
     let now = (console.clock)();
     let sign_in = SignIn { at: now, opened_by, network: visitor.network(), browser: visitor.browser_name.to_owned() };
     let recorded = sign_in.clone();
-    let previous = console.blocking(move |console| {
-        let previous = console.store.last_sign_in(Holder::User(user))?;
-        console.store.record_sign_in(Holder::User(user), &recorded)?;
-        Ok(previous)
+    let prepared = console.blocking(move |console| {
+        let idle = idle_minutes(&*console.store, holder)?;
+        let previous = console.store.last_sign_in(holder)?;
+        console.store.record_sign_in(holder, &recorded)?;
+        Ok((idle, previous))
     });
-    let previous = previous.await?.map(|previous| Previous {
+    let (idle, previous) = prepared.await?;
+    let previous = previous.map(|previous| Previous {
         at: previous.at,
         opened_by: previous.opened_by.as_str().to_owned(),
         network: previous.network,
         browser: previous.browser,
     });
     let kept = Kept {
-        user: user.get(),
+        holder: Held::of(holder),
         opened_by: opened_by.as_str().to_owned(),
         created: now,
         seen: now,
-        idle: IDLE_MINUTES,
+        idle,
         network: sign_in.network,
         browser: sign_in.browser,
         confirmed: now,
         key,
-        previous,
+        renew: opened_by == OpenedBy::Recovery,
+        previous: previous.clone(),
     };
     // Another id: one that was planted in the browser before is worth nothing (session fixation).
     session.cycle_id().await.map_err(|_| Failure::StoreAway)?;
-    store(session, &kept).await
+    store(session, &kept).await?;
+    Ok(previous)
 }
 
-/// Minutes without activity after which a session ends, where the organisation says nothing.
-const IDLE_MINUTES: u64 = 30;
+/// Minutes without activity after which a session ends: those of the organisation; of an operator the fewest.
+fn idle_minutes(store: &dyn Store, holder: Holder) -> Result<u64, StoreError> {
+    let organisation = match holder {
+        Holder::User(user) => Some(store.user(user)?.organisation),
+        Holder::Staff(staff) => store.staff(staff)?.role.organisation(),
+    };
+    let set = organisation.map(|id| store.organisation_numbered(id)).transpose()?;
+    let set = set.and_then(|organisation| organisation.settings.session_idle);
+    Ok(set.unwrap_or(SESSION_IDLE[0]).into())
+}
 
 async fn store(session: &Session, kept: &Kept) -> Result<(), Failure> {
     session.insert(KEPT, kept).await.map_err(|_| Failure::StoreAway)
@@ -349,10 +495,19 @@ async fn store(session: &Session, kept: &Kept) -> Result<(), Failure> {
 const SECONDS: HeaderName = HeaderName::from_static("session-seconds");
 
 /// `POST /session/prolonger`: asking is what prolongs it.
-pub async fn prolong(State(console): State<Arc<Console>>, signed_in: SignedIn) -> Result<Response, Failure> {
-    if let Some(hash) = signed_in.hash() {
-        let (now, expires) = (signed_in.now, signed_in.kept.expires());
+pub async fn prolong(State(console): State<Arc<Console>>, current: Current) -> Result<Response, Failure> {
+    if let Some(hash) = current.hash() {
+        let (now, expires) = (current.now, current.kept.expires());
         console.blocking(move |console| console.store.touch_session(&hash, now, expires)?.wait()).await?;
     }
-    Ok((StatusCode::NO_CONTENT, [(SECONDS, signed_in.account().seconds.to_string())]).into_response())
+    Ok((StatusCode::NO_CONTENT, [(SECONDS, current.seconds().to_string())]).into_response())
+}
+
+/// For what any session may do: being prolonged, being ended.
+impl FromRequestParts<Arc<Console>> for Current {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Failure> {
+        current(parts, console).await?.ok_or_else(|| Failure::SignIn { back: "/".to_owned() })
+    }
 }

@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::demo::Links;
 use super::failure::Failure;
+use super::limits::Limits;
 use super::mail::Mailer;
+use super::passkeys::Passkeys;
 use crate::directory::Defaults;
 use crate::language::Language;
-use crate::milter::network::Network;
+use crate::network::Network;
 use crate::policy::address::Address;
 use crate::store::{Clock, Store, StoreError};
 
@@ -54,8 +57,14 @@ pub struct Console {
     pub origin: String,
     /// Sends its mails.
     pub mailer: Mailer,
+    /// How often anybody may try to get in.
+    pub limits: Limits,
+    /// The ceremonies of WebAuthn.
+    pub passkeys: Passkeys,
     /// The time.
     pub clock: Clock,
+    /// Sign-in links of the demo; elsewhere none.
+    pub demo: Links,
 }
 
 impl Console {
@@ -64,7 +73,8 @@ impl Console {
         let authority = options.authority.clone().unwrap_or_else(|| bound.to_string());
         let origin = format!("{}://{authority}", options.scheme);
         let mailer = Mailer::new(&options.mail);
-        Self { store, options, origin, mailer, clock }
+        let passkeys = Passkeys::new(&origin);
+        Self { store, options, origin, mailer, limits: Limits::new(), passkeys, clock, demo: Links::default() }
     }
 
     /// Host and port as browsers send them.

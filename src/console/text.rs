@@ -172,6 +172,7 @@ mod tests {
             Failure::TooLarge,
             Failure::TooMany(1),
             Failure::StoreAway,
+            Failure::Network,
             Failure::Locked,
             Failure::Internal,
         ] {

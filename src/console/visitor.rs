@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::page::Notice;
 use super::state::Console;
 use crate::language::Language;
-use crate::milter::network::Network;
+use crate::network::Network;
 use crate::store::SecretHash;
 
 /// Names this browser to us, before and after anybody signs in; lives for a year.
@@ -25,6 +25,8 @@ const BROWSER: &str = "__Host-cim-browser";
 const LANGUAGE: &str = "__Host-cim-language";
 /// Holds what is to be said on the next page.
 const NOTICE: &str = "__Host-cim-notice";
+/// Of every cookie.
+const ATTRIBUTES: &str = "; Secure; HttpOnly; SameSite=Lax";
 const YEAR: u32 = 365 * 86_400;
 /// Longest notice taken back from a browser, in bytes.
 const MAX_NOTICE: usize = 2048;
@@ -36,8 +38,6 @@ pub struct Visitor {
     pub address: IpAddr,
     /// The language of the answer.
     pub language: Language,
-    /// Whether the visitor chose it here.
-    pub chose_language: bool,
     /// What names this browser; hashed, as the store knows it.
     pub browser: SecretHash,
     /// A short name of the browser, for the list of sessions.
@@ -89,7 +89,6 @@ pub async fn recognise(State(console): State<Arc<Console>>, mut request: Request
     let visitor = Visitor {
         address: address(peer, headers, &console.options.trusted_proxies),
         language,
-        chose_language: chosen.is_some(),
         browser: SecretHash::of(&name),
         browser_name: browser_name(agent),
         notice,
@@ -98,6 +97,7 @@ pub async fn recognise(State(console): State<Arc<Console>>, mut request: Request
     let had_notice = cookie(headers, NOTICE).is_some();
     request.extensions_mut().insert(visitor);
     let mut response = next.run(request).await;
+    complete_cookies(response.headers_mut());
     if let Some(name) = fresh {
         append(&mut response, &format!("{BROWSER}={}; Max-Age={YEAR}", URL_SAFE_NO_PAD.encode(name.as_slice())));
     }
@@ -113,13 +113,24 @@ pub async fn recognise(State(console): State<Arc<Console>>, mut request: Request
     response
 }
 
+/// Browsers heed a `__Host-` cookie only with `Secure`, and `tower-sessions` removes its cookie without.
+fn complete_cookies(headers: &mut HeaderMap) {
+    let all: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).into_iter().cloned().collect();
+    headers.remove(header::SET_COOKIE);
+    for value in all {
+        let text = value.to_str().unwrap_or_default();
+        let complete = if text.contains("; Secure") { Ok(value) } else { format!("{text}{ATTRIBUTES}").parse() };
+        headers.extend(complete.ok().map(|value| (header::SET_COOKIE, value)));
+    }
+}
+
 /// Has the browser remember a language.
 pub fn remember_language(response: &mut Response, language: Language) {
     append(response, &format!("{LANGUAGE}={language}; Max-Age={YEAR}"));
 }
 
 fn append(response: &mut Response, cookie: &str) {
-    let value = format!("{cookie}; Path=/; Secure; HttpOnly; SameSite=Lax");
+    let value = format!("{cookie}; Path=/{ATTRIBUTES}");
     if let Ok(value) = HeaderValue::from_str(&value) {
         response.headers_mut().append(header::SET_COOKIE, value);
     }

@@ -11,7 +11,6 @@ pub mod facts;
 pub mod frame;
 pub mod listen;
 pub mod negotiate;
-pub mod network;
 pub mod reply;
 pub mod server;
 pub mod session;

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::network::Network;
 use crate::mark::MarkKey;
+use crate::network::Network;
 use crate::policy::action::{BlackAction, OutboundAction, PersonalActions, SplitMode};
 use crate::policy::address::{Address, Domain};
 use crate::policy::authres::AuthenticationPolicy;

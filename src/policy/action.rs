@@ -1,7 +1,7 @@
 //! What can be done with a message, as configured and chosen.
 
 use std::fmt;
-use std::ops::BitOr;
+use std::ops::{BitAnd, BitOr};
 use std::str::FromStr;
 
 /// What is done with a personal message, in any combination.
@@ -18,6 +18,9 @@ impl PersonalActions {
     /// The signed mark `X-Perso`.
     pub const MARK: Self = Self(4);
 
+    /// All of them.
+    pub const ALL: Self = Self(7);
+
     const NAMES: [(Self, &'static str); 3] = [(Self::TAG, "tag"), (Self::FOLDER, "folder"), (Self::MARK, "mark")];
 
     /// As three bits.
@@ -27,7 +30,7 @@ impl PersonalActions {
 
     /// Reads [`Self::bits`] back, ignoring all others.
     pub fn from_bits(bits: u8) -> Self {
-        Self(bits & 7)
+        Self(bits & Self::ALL.0)
     }
 
     /// Whether all of `other` are among these.
@@ -46,6 +49,14 @@ impl BitOr for PersonalActions {
 
     fn bitor(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+}
+
+impl BitAnd for PersonalActions {
+    type Output = Self;
+
+    fn bitand(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 }
 

@@ -224,7 +224,7 @@ pub fn decide(organisation: &OrgPolicy, lists: Lists<'_>, message: &Message<'_>)
     let outcome = if black {
         Outcome::Blocked(options.black_action.unwrap_or(organisation.black.action))
     } else {
-        let actions = options.personal_actions.unwrap_or(organisation.personal.actions);
+        let actions = organisation.personal.actions_for(options.personal_actions);
         Outcome::Deliver {
             personal: reason.personal.map_or(PersonalActions::NONE, |_| actions),
             clear_spam: reason.sender.is_some(),
@@ -589,6 +589,14 @@ mod tests {
         });
         assert_eq!(summary(&verdict_on(&organisation(), &own_actions, from, PASSED)), "folder,mark");
         assert_eq!(summary(&verdict_on(&organisation(), &own_actions, "b@d.example", PASSED)), "blocked:junk");
+        // What is no longer allowed is left out; where nothing is left of a choice, the organisation's holds.
+        let mut strict = organisation();
+        for (choices, expected) in [("mark", "mark"), ("tag,mark", "mark"), ("tag", "tag"), ("", "tag")] {
+            strict.personal.choices = choices.parse().expect("actions");
+            assert_eq!(summary(&verdict_on(&strict, &own_actions, from, PASSED)), expected, "{choices}");
+        }
+        let nothing = with(UserOptions { personal_actions: Some(PersonalActions::NONE), ..UserOptions::default() });
+        assert_eq!(summary(&verdict_on(&strict, &nothing, from, PASSED)), "");
     }
 
     #[test]

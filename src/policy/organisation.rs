@@ -21,6 +21,8 @@ pub enum Proof {
 pub struct PersonalPolicy {
     /// What is done, where the user chose nothing else.
     pub actions: PersonalActions,
+    /// What users may choose instead.
+    pub choices: PersonalActions,
     /// The text before the Subject.
     pub tag: Tag,
     /// The folder, as it stands after the recipient delimiter.
@@ -83,6 +85,7 @@ impl Default for PersonalPolicy {
     fn default() -> Self {
         Self {
             actions: PersonalActions::TAG,
+            choices: PersonalActions::ALL,
             // A text of seven visible characters is a tag.
             tag: Tag::new("[PERSO]").expect("a valid literal"),
             folder: FolderName::perso().to_string(),
@@ -153,6 +156,18 @@ pub enum FolderChoice {
     LateAction,
 }
 
+impl PersonalPolicy {
+    /// What is done for a user who chose this. A choice of which nothing is allowed any more is none; that nothing be done
+    /// is a choice of its own, which is allowed.
+    pub fn actions_for(&self, chosen: Option<PersonalActions>) -> PersonalActions {
+        match chosen {
+            Some(PersonalActions::NONE) => PersonalActions::NONE,
+            Some(chosen) if chosen & self.choices != PersonalActions::NONE => chosen & self.choices,
+            Some(_) | None => self.actions,
+        }
+    }
+}
+
 impl OrgPolicy {
     /// The folder that an outcome asks for, if it does. What is to be held is filed as junk where it cannot be held for one
     /// recipient alone: who asks to hold wants to look at it later.
@@ -175,7 +190,8 @@ impl OrgPolicy {
     pub fn unproven(&self, users: &[UserOptions]) -> Vec<(FolderChoice, &str)> {
         let files = |actions: PersonalActions| actions.contains(PersonalActions::FOLDER);
         let is_junk = |action| matches!(action, BlackAction::Junk | BlackAction::Hold);
-        let users_file = users.iter().filter_map(|user| user.personal_actions).any(files);
+        let chosen = users.iter().map(|user| user.personal_actions).filter(Option::is_some);
+        let users_file = chosen.map(|chosen| self.personal.actions_for(chosen)).any(files);
         let users_junk = users.iter().filter_map(|user| user.black_action).any(is_junk);
         let (folder, junk) = (self.personal.folder.as_str(), self.black.junk_folder.as_str());
         let (folder_proof, junk_proof) = (self.personal.folder_proof, self.black.junk_proof);

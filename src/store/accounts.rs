@@ -256,4 +256,10 @@ pub trait AccountStore {
     /// # Errors
     /// There is no such user, or the lock is off.
     fn reset_secrets(&self, actor: &Actor, user: UserId) -> Result<()>;
+
+    /// Takes the entries off all lists whose values were lost so.
+    ///
+    /// # Errors
+    /// There is no such user.
+    fn remove_lost_entries(&self, actor: &Actor, user: UserId) -> Result<()>;
 }

@@ -107,6 +107,18 @@ pub enum StoreError {
     /// Nothing would be left that opens the personal lock.
     #[error("the personal lock needs a secret that opens it: add another one first, or take the lock off")]
     LastSecret,
+    /// There is no such member of staff.
+    #[error("there is no member of staff {0}; `perso-milter staff list` shows them")]
+    UnknownStaff(String),
+    /// The address is a member's already.
+    #[error("{0} is a member of staff already")]
+    StaffTaken(String),
+    /// Nobody was given this code, or it was used, or has expired.
+    #[error("no enrolment waits for this code; ask for another: perso-milter staff reset ADDRESS")]
+    UnknownEnrolment,
+    /// An address, a password or a code of the second factor that does not fit; it is not said which.
+    #[error("address, password and code do not fit together")]
+    SignInRefused,
 
     /// Another process holds the store's lock.
     #[error("the store {path} is locked by another process; stop what holds it (`fuser {path}` names it), then try again",
@@ -188,7 +200,11 @@ impl StoreError {
             | Self::UndoContradicted
             | Self::NotPermitted
             | Self::UserLocked
-            | Self::LastSecret => Fault::Caller,
+            | Self::LastSecret
+            | Self::UnknownStaff(_)
+            | Self::StaffTaken(_)
+            | Self::UnknownEnrolment
+            | Self::SignInRefused => Fault::Caller,
             Self::Locked(_)
             | Self::Corrupt { .. }
             | Self::Altered(_)

@@ -13,6 +13,7 @@
 //! | `symbols` | random codes that people type |
 //! | `packed` | a user's compiled lists in one authenticated row |
 //! | `probe` | folders in recipients' addresses, and what proves them |
+//! | `staff` | managers and operators, and what they announce |
 //! | `journal` | the chain of changes, block by block |
 //! | `feed` | changes since a position, and the full load |
 //! | `sqlite` | the embedded store |
@@ -33,6 +34,7 @@ mod probe;
 mod seal;
 mod settings;
 mod sqlite;
+mod staff;
 mod symbols;
 mod types;
 
@@ -49,8 +51,9 @@ pub use error::{Fault, Result, StoreError};
 pub use feed::{AddressHash, AddressHasher, ChangeBatch, Changes, Feed, Glob, LoadReport, LoadedUser, Position};
 pub use keys::{KeyError, Keys, MatchKey, SealKey};
 pub use probe::{AddressedFolder, MAX_PROBES, PROBE_LIFE, Probe, ProbeCode, ProvenFolder};
-pub use settings::{KEYS, OrganisationSettings, SettingError};
+pub use settings::{KEYS, LANGUAGES, MAX_DPO, OrganisationSettings, SESSION_IDLE, SettingError};
 pub use sqlite::{SealAccess, SqliteOptions, SqliteStore};
+pub use staff::*;
 pub use types::*;
 
 use crate::policy::address::{Address, Domain};
@@ -95,7 +98,7 @@ impl<T> Ticket<T> {
 
 /// The store. Every method blocks (async callers use `spawn_blocking`) and, where it changes something, returns once
 /// the change is durable and journalled. Every method can fail for the store's state; `# Errors` names the rest.
-pub trait Store: AccountStore + Send + Sync {
+pub trait Store: AccountStore + StaffStore + Send + Sync {
     // Organisations
 
     /// Adds an organisation and its domains.

@@ -4,16 +4,24 @@
 //! Every value is safe where it ends up: in a header, a reply or the detail of an address.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::network::Network;
 use crate::policy::action::{BlackAction, LateAction, OutboundAction, PersonalActions};
 use crate::policy::subject::Tag;
 use crate::policy::text::{FolderName, HeaderName, ReplyText};
 
-/// Most spam headers, and most spam prefixes.
+/// Most spam headers, spam prefixes, and networks of the console.
 pub const MAX_NAMES: usize = 16;
+/// For how many minutes a session of the console may rest; the first where an organisation says nothing else.
+pub const SESSION_IDLE: [u16; 3] = [30, 60, 90];
+/// The languages of the console, as [`OrganisationSettings::language`] names them.
+pub const LANGUAGES: [&str; 2] = ["fr", "en"];
+/// Longest text about the data protection officer, in characters.
+pub const MAX_DPO: usize = 200;
 
 /// A setting that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,7 +40,7 @@ pub enum SettingError {
 }
 
 /// The keys, as [`OrganisationSettings::set`] takes them.
-pub const KEYS: [&str; 12] = [
+pub const KEYS: [&str; 18] = [
     "personal_actions",
     "tag",
     "folder",
@@ -45,6 +53,12 @@ pub const KEYS: [&str; 12] = [
     "spam_headers",
     "spam_prefixes",
     "globs",
+    "markings",
+    "session_idle",
+    "console_networks",
+    "create_users",
+    "language",
+    "dpo",
 ];
 
 /// An organisation's settings; `None` follows the configuration.
@@ -87,6 +101,24 @@ pub struct OrganisationSettings {
     /// Whether users may enter glob patterns, which the relay can read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub globs: Option<bool>,
+    /// Which of `tag,folder,mark` users may choose, or `none`.
+    #[serde(with = "text", skip_serializing_if = "Option::is_none")]
+    pub markings: Option<PersonalActions>,
+    /// For how many minutes a session of the console may rest: one of [`SESSION_IDLE`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_idle: Option<u16>,
+    /// The networks from which the console may be used, in CIDR notation; `None` is everywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub console_networks: Option<Vec<String>>,
+    /// Whether the first sign-in with an address of its domains makes a user: `on` or `off`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub create_users: Option<bool>,
+    /// The language of the console where the user chose none: one of [`LANGUAGES`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Who is the data protection officer, and how to reach them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dpo: Option<String>,
 }
 
 impl OrganisationSettings {
@@ -114,6 +146,12 @@ impl OrganisationSettings {
             "spam_headers" => self.spam_headers = optional(value, |v| list(v, text_of::<HeaderName>)).map_err(wrong)?,
             "spam_prefixes" => self.spam_prefixes = optional(value, |v| list(v, tag)).map_err(wrong)?,
             "globs" => self.globs = optional(value, truth).map_err(wrong)?,
+            "markings" => self.markings = optional(value, actions).map_err(wrong)?,
+            "session_idle" => self.session_idle = optional(value, idle).map_err(wrong)?,
+            "console_networks" => self.console_networks = optional(value, |v| list(v, network)).map_err(wrong)?,
+            "create_users" => self.create_users = optional(value, switch).map_err(wrong)?,
+            "language" => self.language = optional(value, language).map_err(wrong)?,
+            "dpo" => self.dpo = optional(value, contact).map_err(wrong)?,
             _ => return Err(SettingError::UnknownKey(key.to_owned())),
         }
         Ok(())
@@ -122,12 +160,14 @@ impl OrganisationSettings {
     /// Each key with its value as [`Self::set`] takes it; `None` where the configuration's default holds.
     pub fn texts(&self) -> [(&'static str, Option<String>); KEYS.len()] {
         let joined = |names: &Option<Vec<String>>| names.as_ref().map(|names| names.join(","));
-        let personal = self.personal_actions.map(|actions| match actions {
-            PersonalActions::NONE => "none".to_owned(),
-            some => some.to_string(),
-        });
+        let named = |actions: Option<PersonalActions>| {
+            actions.map(|actions| match actions {
+                PersonalActions::NONE => "none".to_owned(),
+                some => some.to_string(),
+            })
+        };
         let values = [
-            personal,
+            named(self.personal_actions),
             self.tag.clone(),
             self.folder.clone(),
             self.sensitivity.map(|on| on.to_string()),
@@ -139,6 +179,12 @@ impl OrganisationSettings {
             joined(&self.spam_headers),
             joined(&self.spam_prefixes),
             self.globs.map(|on| on.to_string()),
+            named(self.markings),
+            self.session_idle.map(|minutes| minutes.to_string()),
+            joined(&self.console_networks),
+            self.create_users.map(|on| if on { "on" } else { "off" }.to_owned()),
+            self.language.clone(),
+            self.dpo.clone(),
         ];
         let mut values = values.into_iter();
         KEYS.map(|key| (key, values.next().flatten()))
@@ -156,6 +202,12 @@ impl OrganisationSettings {
             checked.set(key, value.as_deref().unwrap_or("")).map_err(|error| error.to_string())?;
         }
         Ok(checked)
+    }
+
+    /// Whether the console may be used from this address.
+    pub fn admits(&self, address: IpAddr) -> bool {
+        let Some(networks) = &self.console_networks else { return true };
+        networks.iter().filter_map(|network| network.parse::<Network>().ok()).any(|network| network.contains(address))
     }
 
     /// As kept in the store.
@@ -182,6 +234,39 @@ fn actions(value: &str) -> Result<PersonalActions, String> {
 
 fn truth(value: &str) -> Result<bool, String> {
     value.parse().map_err(|_| "it must be true or false".to_owned())
+}
+
+fn switch(value: &str) -> Result<bool, String> {
+    match value {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("it must be on or off".to_owned()),
+    }
+}
+
+fn idle(value: &str) -> Result<u16, String> {
+    let minutes = value.parse().ok().filter(|minutes| SESSION_IDLE.contains(minutes));
+    minutes.ok_or_else(|| "it must be 30, 60 or 90 (minutes)".to_owned())
+}
+
+fn network(value: &str) -> Result<String, String> {
+    let network: Network = parsed(value)?;
+    if network.is_everything() {
+        return Err("this is every address: leave the value empty to allow them all".to_owned());
+    }
+    Ok(network.to_string())
+}
+
+fn language(value: &str) -> Result<String, String> {
+    let known = LANGUAGES.into_iter().find(|known| *known == value);
+    known.map(str::to_owned).ok_or_else(|| format!("it must be one of {}", LANGUAGES.join(", ")))
+}
+
+fn contact(value: &str) -> Result<String, String> {
+    if value.chars().count() > MAX_DPO || value.chars().any(char::is_control) {
+        return Err(format!("it must be one line of at most {MAX_DPO} characters"));
+    }
+    Ok(value.to_owned())
 }
 
 fn tag(value: &str) -> Result<String, String> {
@@ -241,6 +326,12 @@ mod tests {
             ("spam_headers", "X-Spam-Flag,X-Spam"),
             ("spam_prefixes", "***SPAM***"),
             ("globs", "false"),
+            ("markings", "tag,folder"),
+            ("session_idle", "90"),
+            ("console_networks", "192.0.2.0/24,2001:db8::/32"),
+            ("create_users", "off"),
+            ("language", "en"),
+            ("dpo", "Mme Durand, dpo@acme.example, 01 23 45 67 89"),
         ];
         for (key, value) in values {
             settings.set(key, value).expect(key);
@@ -289,6 +380,15 @@ mod tests {
             ("late_action", "reject"),
             ("personal_actions", "tag,burn"),
             ("outbound", "folder"),
+            ("markings", "tag,burn"),
+            ("session_idle", "45"),
+            ("session_idle", "0"),
+            ("console_networks", "10.0.0.1/8"),
+            ("console_networks", "0.0.0.0/0"),
+            ("create_users", "true"),
+            ("language", "de"),
+            ("dpo", "a\nb"),
+            ("dpo", &"é".repeat(201)),
         ] {
             let mut settings = OrganisationSettings::default();
             let error = settings.set(key, value).expect_err(value).to_string();
@@ -297,6 +397,16 @@ mod tests {
         }
         let error = OrganisationSettings::default().set("colour", "red").expect_err("unknown").to_string();
         assert!(error.contains("colour") && error.contains("junk_folder"), "{error}");
+    }
+
+    #[test]
+    fn the_console_is_open_to_the_networks_that_are_named() {
+        let mut settings = OrganisationSettings::default();
+        let admits = |settings: &OrganisationSettings, address: &str| settings.admits(address.parse().expect("one"));
+        assert!(admits(&settings, "203.0.113.1"));
+        settings.set("console_networks", "192.0.2.0/24, 2001:db8::/32").expect("valid");
+        assert!(admits(&settings, "192.0.2.9") && admits(&settings, "2001:db8::1"));
+        assert!(!admits(&settings, "203.0.113.1") && !admits(&settings, "2001:db9::1"));
     }
 
     #[test]

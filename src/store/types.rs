@@ -49,6 +49,9 @@ impl fmt::Display for UserId {
 pub struct OrganisationId(u32);
 
 impl OrganisationId {
+    /// No organisation, but the installation itself: its journal tells of operators.
+    pub const INSTALLATION: Self = Self(0);
+
     /// The organisation of this number.
     pub fn new(id: u32) -> Self {
         Self(id)

@@ -15,6 +15,7 @@ fn of_anne(place: &Place, list: ListKind) -> Vec<String> {
     let entries = store.read_entries(anne, Some(list), &Permission::Own(anne)).expect("her own");
     let text = |value: Readable| match value {
         Readable::Value(value) => value.written(),
+        Readable::Lost => "LOST".to_owned(),
         Readable::Altered => "ALTERED".to_owned(),
     };
     entries.into_iter().map(|entry| text(entry.value)).collect()

@@ -212,7 +212,7 @@ pub fn start(command: &mut Command) -> Child {
 }
 
 /// Every command that opens the store, with arguments that are sound.
-pub const STORE_COMMANDS: [&[&str]; 32] = [
+pub const STORE_COMMANDS: [&[&str]; 39] = [
     &["run"],
     &["explain", "--rcpt", "anne@acme.example", "message.eml"],
     &["org", "add", "other", "--domain", "other.example"],
@@ -242,6 +242,13 @@ pub const STORE_COMMANDS: [&[&str]; 32] = [
     &["entry", "list", "anne@acme.example", "personal", "--json"],
     &["entry", "import", "entries.csv"],
     &["entry", "export", "anne@acme.example"],
+    &["staff", "list"],
+    &["staff", "list", "--json"],
+    &["staff", "add", "boss@acme.example", "--manager", "acme"],
+    &["staff", "reset", "boss@acme.example"],
+    &["staff", "disable", "boss@acme.example"],
+    &["staff", "enable", "boss@acme.example"],
+    &["staff", "remove", "boss@acme.example"],
     &["probe", "list"],
     &["probe", "list", "--json"],
     &["probe", "forget", "acme"],

@@ -210,6 +210,12 @@ fn settings_are_set_shown_and_go_back_to_the_default() {
         ("spam_headers", "X-Spam-Flag,X-Spam"),
         ("spam_prefixes", "***SPAM***"),
         ("globs", "true"),
+        ("markings", "tag,mark"),
+        ("session_idle", "60"),
+        ("console_networks", "192.0.2.0/24,2001:db8::/32"),
+        ("create_users", "off"),
+        ("language", "en"),
+        ("dpo", "dpo@acme.example"),
     ];
     assert_eq!(values.map(|(key, _)| key), KEYS);
     let all: Vec<String> = values.iter().map(|(key, value)| format!("{key}={value}")).collect();

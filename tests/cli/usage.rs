@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::harness::{Answer, Place, STORE_COMMANDS, answer, program};
 
 /// Every command. The test below finds those that are missing here.
-const COMMANDS: [&str; 40] = [
+const COMMANDS: [&str; 47] = [
     "",
     "run",
     "check",
@@ -41,6 +41,13 @@ const COMMANDS: [&str; 40] = [
     "entry list",
     "entry import",
     "entry export",
+    "staff",
+    "staff add",
+    "staff list",
+    "staff disable",
+    "staff enable",
+    "staff reset",
+    "staff remove",
     "probe",
     "probe send",
     "probe confirm",
@@ -105,6 +112,9 @@ fn what_is_no_command_is_refused_with_the_usage() {
         vec!["entry", "add", "a@b.example", "grey", "c@d.example"],
         vec!["entry", "add", "a@b.example", "white"],
         vec!["entry", "import"],
+        vec!["staff"],
+        vec!["staff", "add", "root@relay.example"],
+        vec!["staff", "add", "root@relay.example", "--manager"],
         vec!["probe"],
         vec!["probe", "send"],
         vec!["probe", "send", "anne@acme.example", "--junk", "--folder", "Perso"],

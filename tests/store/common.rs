@@ -120,8 +120,71 @@ pub fn texts(store: &dyn Store, user: UserId, list: ListKind) -> Vec<String> {
 fn text(entry: &Entry) -> String {
     match &entry.value {
         Readable::Value(value) => value.written(),
+        Readable::Lost => "LOST".to_owned(),
         Readable::Altered => "ALTERED".to_owned(),
     }
+}
+
+/// A fresh store, with whatever must live as long.
+pub struct Fixture {
+    pub store: Box<dyn Store>,
+    pub clock: TestClock,
+    _keep: Place,
+}
+
+/// The embedded store.
+pub fn sqlite() -> Fixture {
+    let place = Place::new();
+    Fixture { store: Box::new(place.open()), clock: place.clock.clone(), _keep: place }
+}
+
+/// Runs cases against a backend, named by how a fresh store is made.
+macro_rules! conformance {
+    ($backend:ident: $($case:ident)*) => {
+        mod $backend {
+            $(#[test]
+            fn $case() {
+                let fixture = crate::common::$backend();
+                super::$case(fixture.store.as_ref(), &fixture.clock);
+            })*
+        }
+    };
+}
+
+/// What each later version of the schema added, undone: the file as an older version left it.
+const UNDONE: &[(u32, &str)] = &[
+    (
+        4,
+        "DROP TABLE sessions; DROP TABLE past_sign_ins; DROP TABLE mailed_sign_ins; DROP TABLE secrets; DROP TABLE lock_keys;",
+    ),
+    (3, "DROP TABLE proven_folders; DROP TABLE probes; DROP INDEX users_choices;"),
+    (2, "DROP TABLE shared_addresses;"),
+];
+
+/// Takes a store's file back to an older version of the schema.
+pub fn back_to(place: &Place, version: u32) {
+    let raw = place.raw();
+    for (_, undo) in UNDONE.iter().filter(|(added, _)| *added > version) {
+        raw.execute_batch(undo).expect("undone");
+    }
+    raw.execute("DELETE FROM refinery_schema_history WHERE version > ?1", [version]).expect("undone");
+}
+
+/// All bytes of the store's files, the keys' left out.
+pub fn bytes(place: &Place) -> Vec<u8> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(place.dir.path()).expect("listed") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|extension| extension != "key") {
+            all.extend(std::fs::read(path).expect("read"));
+        }
+    }
+    all
+}
+
+/// Whether bytes stand among others.
+pub fn holds(bytes: &[u8], needle: &[u8]) -> bool {
+    bytes.windows(needle.len()).any(|window| window == needle)
 }
 
 /// Polls until something holds.

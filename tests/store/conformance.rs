@@ -1,4 +1,4 @@
-//! What every backend of [`Store`] must do. A backend runs it all by naming how a fresh store is made.
+//! What every backend of [`Store`] must do.
 
 use std::time::Duration;
 
@@ -11,30 +11,6 @@ use perso_milter::store::*;
 
 use crate::common::*;
 use crate::lists::*;
-
-/// A fresh store, with whatever must live as long.
-pub struct Fixture {
-    pub store: Box<dyn Store>,
-    pub clock: TestClock,
-    _keep: Place,
-}
-
-fn sqlite() -> Fixture {
-    let place = Place::new();
-    Fixture { store: Box::new(place.open()), clock: place.clock.clone(), _keep: place }
-}
-
-macro_rules! conformance {
-    ($backend:ident: $($case:ident)*) => {
-        mod $backend {
-            $(#[test]
-            fn $case() {
-                let fixture = super::$backend();
-                super::$case(fixture.store.as_ref(), &fixture.clock);
-            })*
-        }
-    };
-}
 
 conformance! { sqlite:
     an_organisation_is_shown_as_it_was_made

@@ -267,22 +267,6 @@ fn concurrent_writers_and_readers_get_along() {
     assert_eq!(store.verify_journal(organisation).expect("verified").broken, None);
 }
 
-/// All bytes of the store's files.
-fn bytes(place: &Place) -> Vec<u8> {
-    let mut all = Vec::new();
-    for entry in fs::read_dir(place.dir.path()).expect("listed") {
-        let path = entry.expect("an entry").path();
-        if path.extension().is_none_or(|extension| extension != "key") {
-            all.extend(fs::read(path).expect("read"));
-        }
-    }
-    all
-}
-
-fn holds(bytes: &[u8], needle: &[u8]) -> bool {
-    bytes.windows(needle.len()).any(|window| window == needle)
-}
-
 #[test]
 fn no_value_of_a_user_is_ever_in_the_files_and_an_erased_user_leaves_nothing() {
     let place = Place::new();

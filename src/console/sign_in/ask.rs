@@ -12,6 +12,7 @@ use super::may_be_made;
 use super::message::SignInMessage;
 use crate::console::failure::Failure;
 use crate::console::language::own_path;
+use crate::console::limits::Way;
 use crate::console::page::{Page, render};
 use crate::console::session::SignedIn;
 use crate::console::state::Console;
@@ -28,6 +29,8 @@ struct SignIn<'a> {
     back: &'a str,
     /// Whether a session ended that the visitor had.
     ended: bool,
+    /// Whether browsers have passkeys for this console.
+    passkeys: bool,
 }
 
 /// Where to go on after signing in.
@@ -46,6 +49,7 @@ impl Back {
 
 /// `GET /connexion`
 pub async fn show(
+    State(console): State<Arc<Console>>,
     visitor: Visitor,
     Query(back): Query<Back>,
     signed_in: Result<SignedIn, Failure>,
@@ -55,7 +59,10 @@ pub async fn show(
     }
     let page = Page::new(&visitor, "sign-in-title");
     let ended = back.retour.is_some();
-    Ok(render(&page, &SignIn { page: &page, address: "", back: back.path(), ended }))
+    Ok(render(
+        &page,
+        &SignIn { page: &page, address: "", back: back.path(), ended, passkeys: console.passkeys.are_possible() },
+    ))
 }
 
 /// The form.
@@ -72,12 +79,19 @@ pub async fn send(
     visitor: Visitor,
     Form(asked): Form<Asked>,
 ) -> Result<Response, Failure> {
+    console.limits.count(Way::Message, &visitor)?;
     let back = Back { retour: asked.retour };
     let Ok(address) = Address::parse(asked.adresse.trim()) else {
         let page = Page::new(&visitor, "sign-in-title");
         let wrong = text::t(visitor.language, "sign-in-address-wrong");
         let page = page.with_error("adresse", wrong);
-        let form = SignIn { page: &page, address: &asked.adresse, back: back.path(), ended: false };
+        let form = SignIn {
+            page: &page,
+            address: &asked.adresse,
+            back: back.path(),
+            ended: false,
+            passkeys: console.passkeys.are_possible(),
+        };
         return Ok(render(&page, &form));
     };
     let browser = visitor.browser;

@@ -12,6 +12,7 @@ use tower_sessions::Session;
 use super::admit;
 use super::ask::Back;
 use crate::console::failure::Failure;
+use crate::console::limits::Way;
 use crate::console::page::{Notice, Page, Tone, redirect_with, render};
 use crate::console::session::SignedIn;
 use crate::console::state::Console;
@@ -49,6 +50,7 @@ pub async fn confirm(
     visitor: Visitor,
     Form(typed): Form<Typed>,
 ) -> Result<Response, Failure> {
+    console.limits.count(Way::Code, &visitor)?;
     let back = Back { retour: typed.retour };
     let page = Page::new(&visitor, "sign-in-code-title");
     let refused = |text: String| {

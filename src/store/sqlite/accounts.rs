@@ -7,7 +7,7 @@ mod sign_ins;
 
 use jiff::Timestamp;
 
-pub(super) use lock::{Unlocked, unlock};
+pub(super) use lock::{Unlocked, state as lock_state, unlock};
 
 use super::SqliteStore;
 use crate::policy::address::Address;
@@ -166,5 +166,10 @@ impl AccountStore for SqliteStore {
     fn reset_secrets(&self, actor: &Actor, user: UserId) -> Result<()> {
         let (actor, (private, public)) = (actor.clone(), seal::key_pair()?);
         self.write(move |change| lock::reset(change, &actor, user, &private, &public))
+    }
+
+    fn remove_lost_entries(&self, actor: &Actor, user: UserId) -> Result<()> {
+        let actor = actor.clone();
+        self.write(move |change| lock::remove_lost_entries(change, &actor, user))
     }
 }

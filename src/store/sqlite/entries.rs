@@ -220,7 +220,7 @@ impl<'a> Applying<'a> {
                 // Who adds it knows of it.
                 self.set_confirmed(list, fingerprint, true)?;
             }
-            return Ok(Effect::Nothing);
+            return self.find_again(list, prepared);
         }
         if self.is_placed_later(fingerprint)? {
             return Ok(Effect::Nothing);
@@ -254,6 +254,15 @@ impl<'a> Applying<'a> {
             self.change,
         ])?;
         Ok(Effect::Done)
+    }
+
+    /// An entry that stands there already; one whose value was lost with its user's key is readable again.
+    fn find_again(&self, list: ListKind, prepared: &PreparedEdit) -> Db<Effect> {
+        let Some((position, sealed)) = &prepared.sealed else { return Ok(Effect::Nothing) };
+        let (user, fingerprint) = (self.row.user.to_sql(), prepared.fingerprint.to_bytes());
+        let values = (user, list as u8, fingerprint, self.row.revision, position, sealed);
+        let found = self.conn.prepare_cached(sql::FIND_ENTRY_AGAIN)?.execute(values)?;
+        Ok(if found > 0 { Effect::Done } else { Effect::Nothing })
     }
 
     /// Whether a change after the one that is taken back put the value on any list.

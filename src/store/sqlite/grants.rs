@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use super::change::{Change, Payload};
 use super::link::Db;
-use super::{sql, users};
+use super::{accounts, sql, users};
 use crate::policy::list::ListKind;
-use crate::store::{Actor, Grant, GrantId, MAX_GRANT, MAX_NAME, Result, StoreError, UserId};
+use crate::store::{Actor, Grant, GrantId, LockState, MAX_GRANT, MAX_NAME, Result, StoreError, User, UserId};
 
 /// Whether a grant can be given.
 pub fn check(grantee: &str, time: Duration) -> Result<()> {
@@ -51,6 +51,9 @@ pub fn use_for(change: &mut Change<'_>, user: UserId, grantee: &str, list: Optio
             return Err(StoreError::NotPermitted.into());
         }
     }
+    if accounts::lock_state(change.conn, user)? == LockState::On {
+        return Err(StoreError::UserLocked.into());
+    }
     let organisation = users::show(change.conn, user)?.organisation;
     let actor = Actor::Administrator { name: grantee.to_owned() };
     change.log(&actor, organisation, "grant-used", Some(user), Payload::None)
@@ -61,22 +64,42 @@ pub fn is_live(conn: &Connection, user: UserId, grantee: &str, list: ListKind, n
     Ok(conn.prepare_cached(sql::LIVE_GRANT)?.query_row(values, |row| row.get(0))?)
 }
 
+/// Most live grants of one grantee that are shown.
+const MOST: usize = 200;
+
+/// The live grants to somebody, with who gave them.
+pub fn to(conn: &Connection, grantee: &str, now: Timestamp) -> Db<Vec<(User, Grant)>> {
+    let mut statement = conn.prepare_cached(sql::GRANTS_TO)?;
+    let mut rows = statement.query((grantee, now.as_second(), MOST))?;
+    let mut grants = Vec::new();
+    while let Some(row) = rows.next()? {
+        let Some(grant) = read(row)? else { continue };
+        grants.push((users::show(conn, UserId::from_sql(row.get(7)?))?, grant));
+    }
+    Ok(grants)
+}
+
 pub fn all(conn: &Connection, user: UserId) -> Db<Vec<Grant>> {
     let mut statement = conn.prepare_cached(sql::GRANTS)?;
     let mut rows = statement.query([user.to_sql()])?;
     let mut grants = Vec::new();
     while let Some(row) = rows.next()? {
-        let Some(&list) = ListKind::ALL.get(row.get::<_, usize>(2)?) else { continue };
-        let optional = |at| row.get::<_, Option<i64>>(at).map(|seconds| seconds.map(users::time));
-        grants.push(Grant {
-            id: GrantId(row.get(0)?),
-            grantee: row.get(1)?,
-            list,
-            issued: users::time(row.get(3)?),
-            expires: users::time(row.get(4)?),
-            revoked: optional(5)?,
-            last_used: optional(6)?,
-        });
+        grants.extend(read(row)?);
     }
     Ok(grants)
+}
+
+/// The grant of a row; `None` for one that was not written by us.
+fn read(row: &Row<'_>) -> Db<Option<Grant>> {
+    let Some(&list) = ListKind::ALL.get(row.get::<_, usize>(2)?) else { return Ok(None) };
+    let optional = |at| row.get::<_, Option<i64>>(at).map(|seconds| seconds.map(users::time));
+    Ok(Some(Grant {
+        id: GrantId(row.get(0)?),
+        grantee: row.get(1)?,
+        list,
+        issued: users::time(row.get(3)?),
+        expires: users::time(row.get(4)?),
+        revoked: optional(5)?,
+        last_used: optional(6)?,
+    }))
 }

@@ -11,10 +11,12 @@
 //! subject |
 //! | `entries`, `entry_import`, `notes`, `undo` | changes of users' lists |
 //! | `reading`, `compaction` | opening them, and sealing anew what would be slow to open |
+//! | `staff`, `announcements` | the calls of [`StaffStore`] |
 //! | `follow` | feed and full load |
 //! | `sql` | every statement |
 
 mod accounts;
+mod announcements;
 mod audit;
 mod change;
 mod checkpoint;
@@ -31,6 +33,7 @@ mod reader;
 mod reading;
 mod shared_addresses;
 mod sql;
+mod staff;
 mod totals;
 mod undo;
 mod users;

@@ -4,11 +4,12 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::change::{Change, Payload, Told};
 use super::link::Db;
-use super::{shared_addresses, sql, users};
+use super::{announcements, shared_addresses, sql, users};
 use crate::policy::address::Domain;
 use crate::policy::list::{ListKind, MAX_ENTRIES};
 use crate::store::{
-    Actor, MAX_NAME, Organisation, OrganisationId, OrganisationSettings, OwnEntry, RemainingUsers, Result, StoreError,
+    Actor, AnnouncementKind, MAX_NAME, Organisation, OrganisationId, OrganisationSettings, OwnEntry, RemainingUsers,
+    Result, StoreError,
 };
 
 /// Whether a name can be one.
@@ -34,11 +35,13 @@ pub fn add(change: &mut Change<'_>, actor: &Actor, name: &str, domains: &[Domain
 }
 
 pub fn set(change: &mut Change<'_>, actor: &Actor, id: OrganisationId, settings: &[(String, String)]) -> Db<()> {
-    let mut changed = show(change.conn, id)?.ok_or_else(|| unknown(id))?.settings;
+    let before = show(change.conn, id)?.ok_or_else(|| unknown(id))?.settings;
+    let mut changed = before.clone();
     for (key, value) in settings {
         changed.set(key, value).map_err(StoreError::from)?;
     }
     change.run(sql::SET_SETTINGS, (id.get(), changed.to_json()))?;
+    announcements::announce_settings(change, id, &before, &changed)?;
     let lines: Vec<_> = settings.iter().map(|(key, value)| format!("{key}={value}")).collect();
     done(change, actor, id, "settings", &lines.join("\n"))
 }
@@ -71,13 +74,17 @@ pub fn remove_domain(change: &mut Change<'_>, actor: &Actor, id: OrganisationId,
 
 pub fn protect(change: &mut Change<'_>, actor: &Actor, id: OrganisationId, domain: &Domain) -> Db<()> {
     require(change.conn, id)?;
-    change.run(sql::PROTECT, (id.get(), domain.as_str()))?;
+    if change.run(sql::PROTECT, (id.get(), domain.as_str()))? > 0 {
+        announcements::announce(change, id, AnnouncementKind::Protected)?;
+    }
     done(change, actor, id, "domain-protected", domain.as_str())
 }
 
 pub fn unprotect(change: &mut Change<'_>, actor: &Actor, id: OrganisationId, domain: &Domain) -> Db<()> {
     require(change.conn, id)?;
-    change.run(sql::UNPROTECT, (id.get(), domain.as_str()))?;
+    if change.run(sql::UNPROTECT, (id.get(), domain.as_str()))? > 0 {
+        announcements::announce(change, id, AnnouncementKind::Protected)?;
+    }
     done(change, actor, id, "domain-unprotected", domain.as_str())
 }
 

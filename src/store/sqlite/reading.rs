@@ -9,7 +9,6 @@ use super::accounts::Unlocked;
 use super::link::Db;
 use super::{Shared, notes, sql, users};
 use crate::policy::list::{EntryValue, Fingerprint, ListKind};
-use crate::store::packed::PackedLists;
 use crate::store::seal::{Field, KEY, Opener, Place};
 use crate::store::{Entry, EntryId, Note, Origin, Readable, StoreError, UserId};
 
@@ -91,12 +90,19 @@ pub fn open(
         let Some(&list) = ListKind::ALL.get(row.get::<_, usize>(0)?) else { continue };
         let id = EntryId { list, fingerprint: Fingerprint::from_bytes(row.get(1)?) };
         let sealed = row.get_ref(4)?.as_blob().map_err(StoreError::internal)?;
-        let plain = openers.open(Field::Entry, row.get(2)?, row.get(3)?, sealed)?;
-        let value = plain.and_then(|plain| genuine(&plain, id, unlocked, packed.as_ref()));
+        let is_packed = packed.as_ref().is_some_and(|packed| packed.contains(id.list, id.fingerprint));
+        let value = match sealed {
+            [] if is_packed => Readable::Lost,
+            sealed => {
+                let plain = openers.open(Field::Entry, row.get(2)?, row.get(3)?, sealed)?.filter(|_| is_packed);
+                let value = plain.and_then(|plain| genuine(&plain, id, unlocked));
+                value.map_or(Readable::Altered, Readable::Value)
+            }
+        };
         entries.push(Entry {
             id,
             list,
-            value: value.map_or(Readable::Altered, Readable::Value),
+            value,
             origin: Origin::from_code(row.get(5)?),
             created: users::time(row.get(6)?),
             confirmed: row.get(7)?,
@@ -106,16 +112,15 @@ pub fn open(
     entries.sort_by_cached_key(|entry| {
         let value = match &entry.value {
             Readable::Value(value) => value.written(),
-            Readable::Altered => String::new(),
+            Readable::Lost | Readable::Altered => String::new(),
         };
         (entry.list, value)
     });
     Ok(Opened { entries, batches: openers.len(), revision })
 }
 
-/// The value of an entry, if it is what the row's fingerprint says and what the relay matches.
-fn genuine(plain: &[u8], id: EntryId, unlocked: &Unlocked, packed: Option<&PackedLists>) -> Option<EntryValue> {
+/// The value of an entry, if it is what the row's fingerprint says.
+fn genuine(plain: &[u8], id: EntryId, unlocked: &Unlocked) -> Option<EntryValue> {
     let value: EntryValue = std::str::from_utf8(plain).ok()?.parse().ok()?;
-    let is_packed = packed.is_some_and(|packed| packed.contains(id.list, id.fingerprint));
-    (is_packed && unlocked.fingerprint.of(&value) == id.fingerprint).then_some(value)
+    (unlocked.fingerprint.of(&value) == id.fingerprint).then_some(value)
 }

@@ -72,6 +72,10 @@ statements! {
     USERS_AFTER = "SELECT user FROM addresses WHERE address > ?1 AND kind = 0 ORDER BY address LIMIT ?2";
     ORGANISATION_USERS_AFTER = "SELECT a.user FROM addresses a JOIN users u ON u.id = a.user
         WHERE a.address > ?1 AND a.kind = 0 AND u.organisation = ?3 ORDER BY a.address LIMIT ?2";
+    USER_EXISTS = "SELECT 1 FROM users WHERE id = ?1";
+    USERS_BEGINNING = "SELECT DISTINCT p.user FROM addresses a JOIN users u ON u.id = a.user
+        JOIN addresses p ON p.user = a.user AND p.kind = 0
+        WHERE a.address >= ?1 AND a.address < ?2 AND u.organisation = ?3 AND p.address > ?4 ORDER BY p.address LIMIT ?5";
 
     // Shared addresses
     SHARED_IN = "SELECT organisation FROM shared_addresses WHERE address = ?1";
@@ -92,6 +96,8 @@ statements! {
     ADD_ENTRY = "INSERT INTO entries
         (user, list, fingerprint, scope, batch, position, sealed, pattern, origin, created, confirmed, change)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    FIND_ENTRY_AGAIN = "UPDATE entries SET batch = ?4, position = ?5, sealed = ?6
+        WHERE user = ?1 AND list = ?2 AND fingerprint = ?3 AND sealed = x''";
     REMOVE_ENTRY = "DELETE FROM entries WHERE user = ?1 AND list = ?2 AND fingerprint = ?3
         AND (?4 IS NULL OR change = ?4) RETURNING origin, created, confirmed";
     PLACED_LATER = "SELECT EXISTS (SELECT 1 FROM entries WHERE user = ?1 AND list IN (0, 1, 2) AND fingerprint = ?2
@@ -109,6 +115,7 @@ statements! {
     NOTE_CHANGE = "SELECT change FROM notes WHERE user = ?1 AND fingerprint = ?2 AND ended IS NULL";
     ADD_NOTE = "INSERT INTO notes (user, fingerprint, batch, position, sealed, change) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     END_NOTE = "UPDATE notes SET ended = ?3, ended_by = ?4 WHERE user = ?1 AND fingerprint = ?2 AND ended IS NULL";
+    FORGET_NOTES = "DELETE FROM notes WHERE user = ?1";
     PRUNE_NOTES = "DELETE FROM notes WHERE ended < ?1";
 
     // Compaction
@@ -133,6 +140,40 @@ statements! {
         AND revoked IS NULL AND issued <= ?4 AND expires > ?4)";
     USE_GRANT = "UPDATE grants SET last_used = ?4 WHERE user = ?1 AND grantee = ?2 AND list = ?3
         AND revoked IS NULL AND issued <= ?4 AND expires > ?4";
+    GRANTS_TO = "SELECT id, grantee, list, issued, expires, revoked, last_used, user FROM grants
+        WHERE grantee = ?1 AND revoked IS NULL AND issued <= ?2 AND expires > ?2 ORDER BY id DESC LIMIT ?3";
+    REVOKE_GRANTS_TO = "UPDATE grants SET revoked = ?2 WHERE grantee = ?1 AND revoked IS NULL";
+
+    // Staff
+    ADD_STAFF = "INSERT INTO staff (address, organisation, created) VALUES (?1, ?2, ?3)";
+    STAFF_COUNT = "SELECT count(*) FROM staff WHERE organisation IS ?1";
+    STAFF_IDS = "SELECT id FROM staff ORDER BY address";
+    STAFF_ID = "SELECT id FROM staff WHERE address = ?1";
+    STAFF = "SELECT s.address, s.organisation, s.status, s.password IS NOT NULL, s.created, s.last_sign_in, e.expires
+        FROM staff s LEFT JOIN enrolments e ON e.staff = s.id WHERE s.id = ?1";
+    STAFF_FACTORS = "SELECT id, password, totp_salt FROM staff WHERE address = ?1 AND status = 0 AND password IS NOT NULL";
+    STAFF_SALT = "SELECT totp_salt FROM staff WHERE id = ?1 AND status = 0";
+    SET_STAFF_STATUS = "UPDATE staff SET status = ?2 WHERE id = ?1";
+    SET_FACTORS = "UPDATE staff SET password = ?2, totp_salt = ?3, totp_step = ?4 WHERE id = ?1";
+    FORGET_FACTORS = "UPDATE staff SET password = NULL, totp_salt = NULL, totp_step = 0 WHERE id = ?1";
+    USE_TOTP_STEP = "UPDATE staff SET totp_step = ?3
+        WHERE id = ?1 AND totp_salt = ?2 AND totp_step < ?3 AND status = 0";
+    STAFF_SIGNED_IN = "UPDATE staff SET last_sign_in = ?2 WHERE id = ?1";
+    REMOVE_STAFF = "DELETE FROM staff WHERE id = ?1";
+    END_STAFF_SESSIONS = "DELETE FROM sessions WHERE staff = ?1";
+    FORGET_STAFF_SIGN_INS = "DELETE FROM past_sign_ins WHERE staff = ?1";
+    SET_ENROLMENT = "INSERT OR REPLACE INTO enrolments (staff, code_hash, totp_salt, expires) VALUES (?1, ?2, ?3, ?4)";
+    ENROLMENT = "SELECT staff, totp_salt FROM enrolments WHERE code_hash = ?1 AND expires > ?2";
+    REMOVE_ENROLMENT = "DELETE FROM enrolments WHERE staff = ?1";
+
+    // Announcements
+    ANNOUNCE = "INSERT OR REPLACE INTO announcements (organisation, kind, number, at) VALUES (?1, ?2,
+        (SELECT 1 + coalesce(max(number), 0) FROM announcements WHERE organisation = ?1), ?3)";
+    ANNOUNCEMENTS = "SELECT a.kind, a.number, a.at FROM users u JOIN announcements a ON a.organisation = u.organisation
+        WHERE u.id = ?1 AND a.at > u.created
+        AND a.number > coalesce((SELECT through FROM announcements_seen WHERE user = ?1), 0) ORDER BY a.number DESC";
+    DISMISS = "INSERT INTO announcements_seen (user, through) VALUES (?1, ?2)
+        ON CONFLICT (user) DO UPDATE SET through = max(through, excluded.through)";
 
     // Sessions
     ADD_SESSION = "INSERT OR IGNORE INTO sessions
@@ -199,6 +240,8 @@ statements! {
     SET_LOCK_KEY = "INSERT INTO lock_keys (user, sealed) VALUES (?1, ?2)
         ON CONFLICT (user) DO UPDATE SET sealed = excluded.sealed";
     REMOVE_LOCK_KEY = "DELETE FROM lock_keys WHERE user = ?1";
+    LOST_ENTRIES = "SELECT list, fingerprint FROM entries WHERE user = ?1 AND sealed = x''";
+    REMOVE_LOST_ENTRIES = "DELETE FROM entries WHERE user = ?1 AND sealed = x''";
     FORGET_VALUES = "UPDATE entries SET sealed = x'' WHERE user = ?1";
 
     // Journal

@@ -203,6 +203,36 @@ pub fn page(
     ids.into_iter().map(|id| show(conn, id)).collect()
 }
 
+/// The highest character: no address that begins with a text sorts behind the text and this.
+const LAST: char = char::MAX;
+
+/// A page of the users of an organisation one of whose addresses begins with a text.
+pub fn beginning(
+    conn: &Connection,
+    organisation: OrganisationId,
+    begins: &str,
+    after: Option<&Address>,
+    limit: usize,
+) -> Db<Vec<User>> {
+    let begins = begins.trim().to_lowercase();
+    if begins.is_empty() {
+        return page(conn, Some(organisation), after, limit);
+    }
+    let values = (&begins, format!("{begins}{LAST}"), organisation.get(), after.map_or("", Address::as_str), limit);
+    let mut statement = conn.prepare_cached(sql::USERS_BEGINNING)?;
+    let ids: Vec<UserId> =
+        statement.query_map(values, |row| row.get(0).map(UserId::from_sql))?.collect::<rusqlite::Result<_>>()?;
+    ids.into_iter().map(|id| show(conn, id)).collect()
+}
+
+/// That there is such a user.
+pub fn require(conn: &Connection, id: UserId) -> Db<()> {
+    if !conn.prepare_cached(sql::USER_EXISTS)?.exists([id.to_sql()])? {
+        return Err(unknown(id).into());
+    }
+    Ok(())
+}
+
 /// The users of an organisation.
 pub fn of_organisation(conn: &Connection, id: OrganisationId) -> Db<Vec<UserId>> {
     let mut statement = conn.prepare_cached(sql::ORGANISATION_USER_IDS)?;

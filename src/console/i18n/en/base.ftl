@@ -10,7 +10,9 @@ base-navigation = Main navigation
 base-lists = My lists
 base-undo = Undo
 base-session-ends = Your session ends soon.
-base-session-left = Less than two minutes are left.
+base-session-left = # min are left.
+base-session-over = It has ended. What you typed stays in this browser.
+base-session-again = Sign in again
 base-session-stay = Stay signed in
 base-session-length =
     { $minutes ->
@@ -20,6 +22,7 @@ base-session-length =
 base-information = Information
 base-help = Help
 base-privacy = What your employer can see
+base-accessibility = Accessibility: partially conforming
 base-home = Back to the start
 
 failure-not-found-title = Page not found
@@ -38,6 +41,8 @@ failure-too-many-text =
     }
 failure-store-away-title = Your lists cannot be reached right now
 failure-store-away-text = The console cannot read its data at the moment. Your mail is still handled by your last lists; nothing is lost. Try again in a few minutes.
+failure-network-title = Outside of the allowed networks
+failure-network-text = Your organisation opens the console to certain networks only, and you are elsewhere. Your mail is still treated by your lists, and you can always export them at /listes/exporter. For all else, come back from the organisation’s network.
 failure-locked-title = Personal lock closed
 failure-locked-text = Your personal lock is on: a session opened by a message may add to your lists, and not read them. Sign in with your password, passkey or recovery code.
 failure-internal-title = Error of the console

@@ -10,7 +10,9 @@ base-navigation = Navigation principale
 base-lists = Mes listes
 base-undo = Annuler
 base-session-ends = Votre session se termine bientôt.
-base-session-left = Il reste moins de deux minutes.
+base-session-left = Il reste # min.
+base-session-over = Elle est terminée. Votre saisie reste dans ce navigateur.
+base-session-again = Se connecter de nouveau
 base-session-stay = Rester connecté
 base-session-length =
     { $minutes ->
@@ -20,6 +22,7 @@ base-session-length =
 base-information = Informations
 base-help = Aide
 base-privacy = Ce que votre employeur peut voir
+base-accessibility = Accessibilité : partiellement conforme
 base-home = Retour à l’accueil
 
 failure-not-found-title = Page introuvable
@@ -38,6 +41,8 @@ failure-too-many-text =
     }
 failure-store-away-title = Vos listes sont momentanément inaccessibles
 failure-store-away-text = La console ne peut pas lire ses données en ce moment. Votre courrier continue d’être traité avec vos dernières listes ; rien n’est perdu. Réessayez dans quelques minutes.
+failure-network-title = Hors du réseau autorisé
+failure-network-text = Votre organisation n’ouvre la console que depuis certains réseaux, et vous n’y êtes pas. Votre courrier continue d’être traité avec vos listes, et vous pouvez toujours les exporter à l’adresse /listes/exporter. Pour le reste, revenez depuis le réseau de l’organisation.
 failure-locked-title = Verrou personnel fermé
 failure-locked-text = Votre verrou personnel est en place : une session ouverte par un message peut ajouter à vos listes, pas les lire. Connectez-vous avec votre mot de passe, votre clé d’accès ou votre code de secours.
 failure-internal-title = Erreur de la console

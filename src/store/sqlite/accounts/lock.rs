@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension};
 use zeroize::Zeroizing;
 
 use super::sessions;
-use crate::policy::list::FingerprintKey;
+use crate::policy::list::{Fingerprint, FingerprintKey, ListKind};
 use crate::store::seal::{KEY, PrivateKeySealer, open_private_key};
 use crate::store::sqlite::change::{Change, Payload, Told};
 use crate::store::sqlite::link::Db;
@@ -154,8 +154,26 @@ pub fn reset(change: &mut Change<'_>, actor: &Actor, user: UserId, private: &[u8
     change.run(sql::REMOVE_SECRETS, [id])?;
     change.run(sql::REMOVE_LOCK_KEY, [id])?;
     change.run(sql::FORGET_VALUES, [id])?;
+    change.run(sql::FORGET_NOTES, [id])?;
     change.run(sql::FORGET_PAYLOADS, [id])?;
     change.erased();
     sessions::log(change, actor, user, "secrets-reset")?;
+    change.tell(Told::User(user))
+}
+
+pub fn remove_lost_entries(change: &mut Change<'_>, actor: &Actor, user: UserId) -> Db<()> {
+    let (mut row, mac) = change.packed(user)?;
+    {
+        let mut statement = change.conn.prepare_cached(sql::LOST_ENTRIES)?;
+        let mut lost = statement.query([user.to_sql()])?;
+        while let Some(entry) = lost.next()? {
+            let Some(&list) = ListKind::ALL.get(entry.get::<_, usize>(0)?) else { continue };
+            row.lists.remove(list, Fingerprint::from_bytes(entry.get(1)?));
+        }
+    }
+    change.run(sql::REMOVE_LOST_ENTRIES, [user.to_sql()])?;
+    row.revision += 1;
+    change.set_packed(&row, &mac)?;
+    sessions::log(change, actor, user, "lost-entries-removed")?;
     change.tell(Told::User(user))
 }

@@ -1,0 +1,64 @@
+//! Who may do what, in one place: which part of the console each role has, and from where it may be used.
+//!
+//! Nobody but the user has the lists, the history or anything that depends on them; staff see a list under a grant of its
+//! user alone ([`crate::store::StaffStore::grants_to`]).
+
+use std::net::IpAddr;
+
+use crate::store::{OrganisationSettings, Role};
+
+/// A part of the console that staff use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Area {
+    /// One organisation: its settings, its own lists, its users' accounts.
+    Organisation,
+    /// The installation: organisations, staff, health.
+    Installation,
+    /// Lists that users let somebody read.
+    Grants,
+}
+
+/// Whether a role has a part of the console. A manager's is that of the own organisation.
+pub fn may(role: Role, area: Area) -> bool {
+    match (role, area) {
+        (Role::Manager(_), Area::Organisation) | (Role::Operator, Area::Installation) | (_, Area::Grants) => true,
+        (Role::Manager(_), Area::Installation) | (Role::Operator, Area::Organisation) => false,
+    }
+}
+
+/// The page on which those sign in to whom a path belongs.
+pub fn door(path: &str) -> &'static str {
+    let is_staffs = ["/gestion", "/exploitation"].iter().any(|start| path.starts_with(start));
+    if is_staffs { "/gestion/connexion" } else { "/connexion" }
+}
+
+/// What the law gives to users stays open to them wherever they are.
+const DATA_RIGHTS: [&str; 2] = ["/listes/exporter", "/donnees"];
+
+/// Whether an organisation lets its console be used from an address.
+pub fn admits(settings: &OrganisationSettings, address: IpAddr, path: &str) -> bool {
+    settings.admits(address) || DATA_RIGHTS.iter().any(|start| path.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::OrganisationId;
+
+    #[test]
+    fn a_network_rule_is_never_in_the_way_of_data_rights() {
+        let mut settings = OrganisationSettings::default();
+        settings.set("console_networks", "192.0.2.0/24").expect("valid");
+        let [inside, outside] = ["192.0.2.1", "203.0.113.1"].map(|address| address.parse().expect("an address"));
+        assert!(admits(&settings, inside, "/"));
+        assert!(!admits(&settings, outside, "/"));
+        assert!(admits(&settings, outside, "/listes/exporter?format=csv"));
+    }
+
+    #[test]
+    fn each_role_has_its_own_part() {
+        let manager = Role::Manager(OrganisationId::new(1));
+        assert!(may(manager, Area::Organisation) && !may(manager, Area::Installation));
+        assert!(may(Role::Operator, Area::Installation) && !may(Role::Operator, Area::Organisation));
+    }
+}

@@ -1,0 +1,14 @@
+//! The console over HTTP: the real server on a free loopback port, a store in a scratch directory, a clock that the tests
+//! move, and a mail server that keeps what it is given. One module a subject.
+
+#[path = "console/harness.rs"]
+mod harness;
+#[path = "console/mailbox.rs"]
+mod mailbox;
+
+#[path = "console/browser.rs"]
+mod browser;
+#[path = "console/protection.rs"]
+mod protection;
+#[path = "console/sign_in.rs"]
+mod sign_in;

@@ -1,0 +1,135 @@
+//! Journeys through the console in Debian's Chromium (tests/console/browser), on the program as it is run: a configuration
+//! file, the command line, `run`, and a mail server that takes what the console sends.
+//!
+//! `PERSO_JOURNEYS="NAME…"` takes only these. Screenshots are left in tests/output/console.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::harness::eventually;
+use crate::mailbox::{Letter, Mailbox};
+
+/// Whose addresses may sign in.
+const DOMAIN: &str = "acme.example";
+
+#[test]
+fn journeys_in_chromium_find_no_fault() {
+    let site = Running::start();
+    let passed = site.journeys();
+    let log = fs::read_to_string(site.log()).expect("our own file");
+    assert!(!log.contains("panicked") && !log.contains(" ERROR "), "{log}");
+    assert!(passed, "the journeys found faults; they are printed above");
+}
+
+/// The program with a console.
+struct Running {
+    dir: TempDir,
+    mailbox: Mailbox,
+    port: u16,
+    daemon: Option<Child>,
+}
+
+impl Running {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mail = dir.path().join("mail");
+        fs::create_dir(&mail).expect("our own directory");
+        let mailbox = Mailbox::open_with(move |number, letter| hand_on(&mail, number, letter));
+        let mut site = Self { dir, mailbox, port: free_port(), daemon: None };
+        fs::create_dir(site.path("store")).expect("our own directory");
+        fs::write(site.path("perso-milter.toml"), site.configuration()).expect("our own directory");
+        for command in [
+            ["org", "add", "acme", "--domain", DOMAIN].as_slice(),
+            &["org", "set", "acme", "create_users=on", "dpo=dpo@acme.example"],
+        ] {
+            let output = site.command(command).output().expect("the program");
+            assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        let log = File::create(site.log()).expect("our own directory");
+        let daemon = site.command(&["run"]).stderr(log).stdin(Stdio::null()).spawn().expect("the program");
+        site.daemon = Some(daemon);
+        eventually("the console", || TcpStream::connect((Ipv4Addr::LOCALHOST, site.port)).ok());
+        site
+    }
+
+    /// Every visitor counts as one from the network that they say: throttles must not see them as one.
+    fn configuration(&self) -> String {
+        format!(
+            "[store]\nurl = \"sqlite:{}\"\n[authentication]\nmode = \"off\"\n[[milter.listener]]\naddress = \"unix:{}\"\n\
+             [console]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"http://localhost:{port}\"\n\
+             trusted_proxies = [\"127.0.0.0/8\"]\nsmtp = \"127.0.0.1:{}\"\nsender = \"cim@{DOMAIN}\"\n",
+            self.path("store/perso-milter.db").display(),
+            self.path("milter.sock").display(),
+            self.mailbox.port(),
+            port = self.port,
+        )
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn log(&self) -> PathBuf {
+        self.path("log")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_perso-milter"));
+        command.args(arguments).env("PERSO_MILTER_CONFIG", self.path("perso-milter.toml")).env("LC_ALL", "C.UTF-8");
+        command.current_dir(self.dir.path());
+        command
+    }
+
+    /// Runs the journeys, which print what they find.
+    fn journeys(&self) -> bool {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let browser = root.join("tests/console/browser");
+        assert!(browser.join("node_modules").is_dir(), "what drives Chromium is not there: tests/run --install");
+        let prepared = json!({
+            "url": format!("http://localhost:{}", self.port),
+            "domain": DOMAIN,
+            "mail": self.path("mail"),
+            "program": env!("CARGO_BIN_EXE_perso-milter"),
+            "config": self.path("perso-milter.toml"),
+            "i18n": root.join("src/console/i18n"),
+            "output": root.join("tests/output/console"),
+        });
+        fs::write(self.path("site.json"), prepared.to_string()).expect("our own directory");
+        let wanted = std::env::var("PERSO_JOURNEYS").unwrap_or_default();
+        let mut node = Command::new("node");
+        node.arg(browser.join("run.mjs")).arg(self.path("site.json")).args(wanted.split_whitespace());
+        node.stdin(Stdio::null()).status().expect("node is not there: tests/run --install").success()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(daemon) = &mut self.daemon {
+            let pid = Pid::from_raw(i32::try_from(daemon.id()).expect("a process id"));
+            // It may have ended by itself.
+            let _ = kill(pid, Signal::SIGTERM);
+            let _ = daemon.wait();
+        }
+    }
+}
+
+/// Writes a letter where the journeys look for it: whole, or not there yet.
+fn hand_on(mail: &Path, number: usize, letter: &Letter) {
+    let text = json!({ "subject": letter.subject, "text": letter.text, "html": letter.html }).to_string();
+    let file = mail.join(format!("{}-{number}.json", letter.recipient()));
+    let part = mail.join("part");
+    fs::write(&part, text).expect("our own directory");
+    fs::rename(part, file).expect("our own file");
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("it was bound").port()
+}

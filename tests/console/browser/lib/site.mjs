@@ -1,0 +1,51 @@
+// The console under test, as tests/console/browser.rs prepared it.
+
+import { execFile } from "node:child_process";
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { setTimeout } from "node:timers/promises";
+
+/// The patience with a machine that has other things to do.
+const MAIL_WITHIN_MS = 20_000;
+
+export class Site {
+  /// SITE.json: `url`, where the console answers; `domain`, whose addresses may sign in; `mail`, a folder with one file
+  /// for each mail that the console sent, `TO-NUMBER.json` with `subject`, `text` and `html`; `program` and `config`, for
+  /// the command line; `i18n`, the folder of the messages; `output`, for screenshots.
+  static async read(file) {
+    return Object.assign(new Site(), JSON.parse(await readFile(file, "utf8")));
+  }
+
+  get origin() {
+    return new URL(this.url).origin;
+  }
+
+  /// Runs a command on the console's store and gives what it printed.
+  async command(...args) {
+    const env = { PERSO_MILTER_CONFIG: this.config, LC_ALL: "C.UTF-8", PATH: process.env.PATH };
+    return (await promisify(execFile)(this.program, args, { env })).stdout;
+  }
+
+  async mailsTo(address) {
+    const files = (await readdir(this.mail)).filter((file) => file.startsWith(`${address}-`) && file.endsWith(".json"));
+    const number = (file) => Number(file.slice(address.length + 1, -".json".length));
+    files.sort((a, b) => number(a) - number(b));
+    return Promise.all(files.map(async (file) => JSON.parse(await readFile(join(this.mail, file), "utf8"))));
+  }
+
+  /// The mail to an address after the `seen` ones that were there before.
+  async nextMailTo(address, seen) {
+    const end = Date.now() + MAIL_WITHIN_MS;
+    for (;;) {
+      const mails = await this.mailsTo(address);
+      if (mails.length > seen) {
+        return mails[seen];
+      }
+      if (Date.now() > end) {
+        throw new Error(`no mail to ${address} within ${MAIL_WITHIN_MS / 1000} s`);
+      }
+      await setTimeout(50);
+    }
+  }
+}

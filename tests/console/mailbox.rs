@@ -1,0 +1,148 @@
+//! A mail server that keeps what it is given.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mail_parser::MessageParser;
+use regex::Regex;
+
+use crate::harness::eventually;
+
+/// A message as it came.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    /// `MAIL FROM` and `RCPT TO`, as they were written.
+    pub envelope: Vec<String>,
+    pub subject: String,
+    pub text: String,
+    pub html: String,
+    pub raw: Vec<u8>,
+}
+
+impl Letter {
+    /// The first address that it went to.
+    pub fn recipient(&self) -> &str {
+        let mut to = self.envelope.iter().filter_map(|line| line.strip_prefix("RCPT TO:<")?.split('>').next());
+        to.next().expect("a recipient")
+    }
+
+    /// The six digits.
+    pub fn code(&self) -> String {
+        let code = Regex::new(r"\b(\d{3} \d{3})\b").expect("valid");
+        code.captures(&self.text).unwrap_or_else(|| panic!("no code: {}", self.text))[1].to_owned()
+    }
+
+    /// The path of the link with this beginning.
+    pub fn link(&self, start: &str) -> String {
+        let link = Regex::new(&format!(r"https?://[^/\s]+({}\S+)", regex::escape(start))).expect("valid");
+        link.captures(&self.text).unwrap_or_else(|| panic!("no link: {}", self.text))[1].to_owned()
+    }
+}
+
+/// What came so far.
+#[derive(Clone)]
+pub struct Mailbox {
+    letters: Arc<Mutex<Vec<Letter>>>,
+    port: u16,
+}
+
+impl Mailbox {
+    pub fn open() -> Self {
+        Self::open_with(|_, _| {})
+    }
+
+    /// Hands each letter on with its number, from 0, before it is acknowledged.
+    pub fn open_with(hand_on: impl Fn(usize, &Letter) + Send + Sync + 'static) -> Self {
+        let hand_on = Arc::new(hand_on);
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let this = Self { letters: Arc::default(), port };
+        let letters = this.letters.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (letters, hand_on) = (letters.clone(), hand_on.clone());
+                let take = move |letter: Letter| {
+                    let mut letters = letters.lock().unwrap_or_else(PoisonError::into_inner);
+                    hand_on(letters.len(), &letter);
+                    letters.push(letter);
+                };
+                std::thread::spawn(move || serve(stream, &take));
+            }
+        });
+        this
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn count(&self) -> usize {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The letter with this number, from 0, once it came.
+    pub fn letter(&self, number: usize) -> Letter {
+        eventually("a letter", || self.letters.lock().unwrap_or_else(PoisonError::into_inner).get(number).cloned())
+    }
+}
+
+/// Speaks as much SMTP as a client that knows what it does needs.
+fn serve(stream: TcpStream, take: &impl Fn(Letter)) -> Option<()> {
+    let mut writer = stream.try_clone().ok()?;
+    let mut reader = BufReader::new(stream);
+    writer.write_all(b"220 mail.test\r\n").ok()?;
+    let mut envelope = Vec::new();
+    let mut line = String::new();
+    loop {
+        line.clear();
+        if reader.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        let command = line.trim_end().to_owned();
+        let verb = command.get(..4).unwrap_or_default().to_ascii_uppercase();
+        let reply: &[u8] = match verb.as_str() {
+            "EHLO" => b"250-mail.test\r\n250 8BITMIME\r\n",
+            "DATA" => {
+                writer.write_all(b"354 go on\r\n").ok()?;
+                let raw = message(&mut reader)?;
+                take(read(std::mem::take(&mut envelope), raw));
+                b"250 taken\r\n"
+            }
+            "QUIT" => {
+                writer.write_all(b"221 bye\r\n").ok()?;
+                return None;
+            }
+            _ => {
+                envelope.push(command);
+                b"250 ok\r\n"
+            }
+        };
+        writer.write_all(reply).ok()?;
+    }
+}
+
+fn message(reader: &mut impl BufRead) -> Option<Vec<u8>> {
+    let mut raw = Vec::new();
+    loop {
+        let start = raw.len();
+        if reader.read_until(b'\n', &mut raw).ok()? == 0 {
+            return None;
+        }
+        if &raw[start..] == b".\r\n" {
+            raw.truncate(start);
+            return Some(raw);
+        }
+        if raw[start] == b'.' {
+            raw.remove(start);
+        }
+    }
+}
+
+fn read(envelope: Vec<String>, raw: Vec<u8>) -> Letter {
+    let parsed = MessageParser::default().parse(&raw).expect("a message");
+    let text = parsed.body_text(0).expect("a text").into_owned();
+    let html = parsed.body_html(0).expect("a page").into_owned();
+    let subject = parsed.subject().expect("a subject").to_owned();
+    Letter { envelope, subject, text, html, raw }
+}

@@ -1,0 +1,207 @@
+//! Signing in by mail, and sessions.
+
+use std::time::Duration;
+
+use perso_milter::store::{Actor, UserStatus};
+
+use crate::harness::{Site, add_user};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[test]
+fn the_mailed_code_signs_in_once() {
+    let site = Site::new();
+    let mut browser = site.browser();
+    let letter = site.asks_for_letter(&mut browser, "anne@acme.example");
+    assert!(letter.envelope.iter().any(|line| line == "RCPT TO:<anne@acme.example>"), "{letter:?}");
+    assert!(letter.subject.contains(&letter.code()) && letter.html.contains(&letter.code()), "{letter:?}");
+
+    let code = letter.code();
+    let answer = browser.post("/connexion/code", &[("code", &code), ("retour", "/aide")]);
+    assert_eq!((answer.status, answer.location()), (303, "/aide"), "{answer:?}");
+    let page = browser.get("/");
+    assert!(page.words().contains("anne@acme.example"), "{page:?}");
+
+    let mut again = site.browser();
+    again.cookies = browser.cookies.clone();
+    again.cookies.remove("__Host-cim-session");
+    let answer = again.post("/connexion/code", &[("code", &code)]);
+    assert_eq!(answer.location(), "/connexion", "{answer:?}");
+    assert!(again.follow(answer).words().contains("n’est plus valable"));
+    assert_eq!(again.get("/").status, 303);
+}
+
+#[test]
+fn a_wrong_code_is_counted_and_then_void() {
+    let site = Site::new();
+    let mut browser = site.browser();
+    let code = site.asks_for_code(&mut browser, "anne@acme.example");
+    let wrong = if code == "000 000" { "000001" } else { "000000" };
+    for left in [4, 3, 2] {
+        let answer = browser.post("/connexion/code", &[("code", wrong)]);
+        assert_eq!(answer.status, 422, "{answer:?}");
+        assert!(answer.words().contains(&format!("Il reste {left} essais")), "{answer:?}");
+    }
+    assert!(browser.post("/connexion/code", &[("code", wrong)]).words().contains("Il reste un essai"));
+    assert_eq!(browser.post("/connexion/code", &[("code", wrong)]).location(), "/connexion");
+    assert_eq!(browser.post("/connexion/code", &[("code", &code)]).location(), "/connexion");
+    assert_eq!(browser.get("/").status, 303);
+}
+
+#[test]
+fn the_link_needs_a_click_in_the_browser_that_asked_and_says_elsewhere_what_to_do() {
+    let site = Site::new();
+    let mut browser = site.browser();
+    let letter = site.asks_for_letter(&mut browser, "anne@acme.example");
+    let link = letter.link("/connexion/lien/");
+
+    let mut other = site.browser();
+    let page = other.get(&link);
+    assert!(page.words().contains("demandé dans un autre navigateur"), "{page:?}");
+    let answer = other.post(&link, &[]);
+    assert!(answer.words().contains("demandé dans un autre navigateur"), "{answer:?}");
+    assert_eq!(other.get("/").status, 303);
+
+    let page = browser.get(&link);
+    assert!(page.words().contains("anne@acme.example"), "{page:?}");
+    assert_eq!(browser.get("/").status, 303, "opening the link alone signs nobody in");
+    assert_eq!(browser.post(&link, &[]).location(), "/");
+    assert_eq!(browser.get("/").status, 200);
+    let mut replayed = site.browser();
+    replayed.cookies.extend(
+        browser.cookies.iter().filter(|(name, _)| !name.contains("session")).map(|(n, v)| (n.clone(), v.clone())),
+    );
+    assert_eq!(replayed.post(&link, &[]).location(), "/connexion");
+}
+
+#[test]
+fn nobody_learns_who_has_an_account() {
+    let site = Site::new();
+    let before = site.mailbox.count();
+    let mut pages = Vec::new();
+    for user in ["anne@acme.example", "nobody@elsewhere.example"] {
+        let mut browser = site.browser();
+        browser.get("/connexion");
+        let answer = browser.post("/connexion", &[("adresse", user)]);
+        let location = answer.location().to_owned();
+        pages.push((answer.status, location, browser.follow(answer).body));
+    }
+    assert_eq!(pages[0], pages[1]);
+    site.mailbox.letter(before);
+    // A letter to somebody who may not sign in would have been sent before this one.
+    site.signed_in("bob@acme.example");
+    assert_eq!(site.mailbox.count(), before + 2);
+}
+
+#[test]
+fn the_first_sign_in_in_a_served_domain_makes_the_account() {
+    let site = Site::new();
+    let mut browser = site.signed_in("carla@acme.example");
+    assert!(browser.get("/").words().contains("carla@acme.example"));
+    assert!(site.store.user_id(&crate::harness::address("carla@acme.example")).is_ok());
+}
+
+#[test]
+fn a_session_ends_after_half_an_hour_without_activity_and_twelve_hours_in_any_case() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    for _ in 0..3 {
+        site.clock.advance(29 * MINUTE);
+        assert_eq!(browser.get("/").status, 200);
+    }
+    site.clock.advance(31 * MINUTE);
+    let answer = browser.get("/aide?x=1");
+    assert_eq!(answer.status, 200, "help is for everybody");
+    let answer = browser.get("/");
+    assert_eq!(answer.location(), "/connexion?retour=%2F", "{answer:?}");
+    assert!(browser.follow(answer).words().contains("se termine d’elle-même"));
+
+    let mut browser = site.signed_in("anne@acme.example");
+    for _ in 0..(12 * 60 / 29) {
+        site.clock.advance(29 * MINUTE);
+        assert_eq!(browser.get("/").status, 200);
+    }
+    site.clock.advance(29 * MINUTE);
+    assert_eq!(browser.get("/").status, 303);
+}
+
+#[test]
+fn signing_out_ends_the_session_in_the_store() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    let stolen = browser.cookies.clone();
+    assert_eq!(browser.post("/deconnexion", &[]).location(), "/connexion");
+    assert_eq!(browser.get("/").status, 303);
+    browser.cookies = stolen;
+    assert_eq!(browser.get("/").status, 303);
+}
+
+#[test]
+fn a_session_that_was_planted_before_is_not_the_one_after() {
+    let site = Site::new();
+    let mut browser = site.browser();
+    let planted = "AAAAAAAAAAAAAAAAAAAAAA";
+    browser.cookies.insert("__Host-cim-session".to_owned(), planted.to_owned());
+    let code = site.asks_for_code(&mut browser, "anne@acme.example");
+    browser.post("/connexion/code", &[("code", &code)]);
+    assert_eq!(browser.get("/").status, 200);
+    assert_ne!(browser.cookies["__Host-cim-session"], planted);
+    let mut attacker = site.browser();
+    attacker.cookies.insert("__Host-cim-session".to_owned(), planted.to_owned());
+    assert_eq!(attacker.get("/").status, 303);
+}
+
+#[test]
+fn a_disabled_account_is_out_at_once() {
+    let site = Site::new();
+    let dora = add_user(&*site.store, "dora@acme.example");
+    let mut browser = site.signed_in("dora@acme.example");
+    site.store.set_user_status(&Actor::System, dora, UserStatus::Disabled).expect("disabled");
+    assert_eq!(browser.get("/").status, 303);
+}
+
+#[test]
+fn the_language_is_the_browsers_until_it_is_chosen() {
+    let site = Site::new();
+    let mut browser = site.browser();
+    assert!(browser.get("/connexion").words().contains("Se connecter"));
+    browser.language = "en";
+    let page = browser.get("/connexion").page();
+    assert!(page.contains("<html lang=\"en\">") && page.contains("Sign in"), "{page}");
+    let answer = browser.post("/langue", &[("langue", "fr"), ("retour", "//evil.example")]);
+    assert_eq!(answer.location(), "/");
+    assert!(browser.get("/connexion").words().contains("Se connecter"));
+}
+
+#[test]
+fn an_organisation_says_how_long_sessions_last_from_where_and_who_comes_by_themselves() {
+    let site = Site::new();
+    let set = |key: &str, value: &str| {
+        let settings = [(key.to_owned(), value.to_owned())];
+        site.store.set_organisation(&Actor::System, site.acme, &settings).expect("set");
+    };
+    set("session_idle", "90");
+    let mut browser = site.signed_in("anne@acme.example");
+    assert!(browser.get("/").words().contains("après 90 minutes sans activité"));
+    site.clock.advance(89 * MINUTE);
+    assert_eq!(browser.get("/").status, 200);
+    site.clock.advance(91 * MINUTE);
+    assert_eq!(browser.get("/").status, 303);
+
+    let mut browser = site.signed_in("anne@acme.example");
+    set("console_networks", "192.0.2.0/24");
+    let answer = browser.get("/");
+    assert_eq!(answer.status, 403);
+    assert!(answer.words().contains("Hors du réseau autorisé"), "{answer:?}");
+    assert_ne!(browser.get("/donnees").status, 403, "one's own data stays within reach");
+    set("console_networks", "127.0.0.0/8");
+    assert_eq!(browser.get("/").status, 200);
+
+    set("create_users", "off");
+    let before = site.mailbox.count();
+    let mut stranger = site.browser();
+    stranger.get("/connexion");
+    assert_eq!(stranger.post("/connexion", &[("adresse", "new@acme.example")]).status, 303);
+    site.signed_in("bob@acme.example");
+    assert_eq!(site.mailbox.count(), before + 1, "nobody writes to who may not come");
+}
