@@ -35,6 +35,7 @@
 //! | [`network`] | networks in CIDR notation | – |
 //! | [`split`] | the marker `X-Perso-Split`, from the first pass to the second | `policy` |
 //! | [`milter`] | the protocol, both sides of it, and the session | `policy`, `mark`, `network`, `split` |
+//! | [`spreadsheet`] | texts that are no formulas | – |
 //! | [`store`] | organisations, users, entries, journal; SQLite behind one trait | `policy`, `network` |
 //! | [`cache`] | everybody's lists in memory, and the thread that keeps them as the store has them | `store`, `policy` |
 //! | [`config`] | one struct, one default, one load, every problem with its line | `policy`, `language`, `network`, plain types of `milter` |
@@ -119,5 +120,6 @@ pub mod milter;
 pub mod network;
 pub mod policy;
 pub mod split;
+pub mod spreadsheet;
 pub mod store;
 pub mod why;

@@ -42,6 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The plain types of the milter: what a listener's address and a role are.
     ("config", &["policy", "language", "milter::listen", "network", "milter::settings"]),
     ("language", &[]),
+    ("spreadsheet", &[]),
     ("metrics", &["policy", "store", "milter::settings"]),
     ("activity", &["policy", "store", "milter::settings"]),
     ("directory", &["policy", "mark", "split", "store", "cache", "metrics", "activity", "network", "milter::settings"]),
@@ -76,6 +77,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "network",
             "milter::settings",
             "policy",
+            "spreadsheet",
             "store",
             "why",
         ],

@@ -14,6 +14,8 @@ mod conformance;
 mod file;
 #[path = "store/follower.rs"]
 mod follower;
+#[path = "store/lists.rs"]
+mod lists;
 #[path = "store/staff.rs"]
 mod staff;
 #[path = "store/tampering.rs"]

@@ -1,7 +1,6 @@
 //! `entry`: entries of users' lists. An administrator can add and remove, and reads a list only under a grant that the
 //! user gave; what is answered never tells what stood there before.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -17,6 +16,7 @@ use super::user::{find, parse};
 use super::{ConfigOption, actor, administrator, print_json};
 use crate::policy::list::{EntryValue, ListKind};
 use crate::policy::refusal::check;
+use crate::spreadsheet::{with_formula, without_formula};
 use crate::store::{
     Actor, Entry, ImportEntry, ImportReport, Organisation, Permission, Readable, Store, StoreError, Ticket, User,
 };
@@ -165,19 +165,6 @@ fn show(entries: &[Entry], json: bool) -> io::Result<()> {
         writeln!(out, "{:8}  {}  {}", entry.list.as_str(), written(entry), entry.origin.as_str())?;
     }
     out.flush()
-}
-
-/// What a spreadsheet takes for a formula, and the apostrophe that keeps it from that.
-const FORMULA: [char; 5] = ['=', '+', '-', '@', '\''];
-
-/// A text that a spreadsheet would take for a formula is kept from being one.
-fn without_formula(text: &str) -> Cow<'_, str> {
-    if text.starts_with(FORMULA) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
-}
-
-/// What [`without_formula`] was given. Any other apostrophe is part of an address.
-fn with_formula(text: &str) -> &str {
-    text.strip_prefix('\'').filter(|rest| rest.starts_with(FORMULA)).unwrap_or(text)
 }
 
 fn export(user: &User, entries: &[Entry]) -> anyhow::Result<()> {

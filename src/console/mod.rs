@@ -13,6 +13,7 @@
 //! | `decision` | what became of a message and why, in people's words |
 //! | `how_many` | how many messages an entry would have matched, for the form that adds one |
 //! | `failure` | what can go wrong, as a page |
+//! | `intake`, `export` | lists that come in and go out, without the web |
 //! | `mail` | the mails that the console sends |
 //! | `limits` | how often anybody may try to get in |
 //! | `passkeys` | the ceremonies of WebAuthn |
@@ -27,12 +28,14 @@ mod assets;
 mod confirm;
 mod decision;
 mod demo;
+pub mod export;
 mod failure;
 mod grants;
 mod history;
 mod home;
 mod how_many;
 mod information;
+pub mod intake;
 mod language;
 mod limits;
 mod mail;

@@ -89,6 +89,15 @@ pub enum StoreError {
     /// The user's own list is full. Only a user is ever told; see [`super::Store::change_entries`].
     #[error("the {0} list is full: it holds 10,000 entries")]
     ListFull(crate::policy::list::ListKind),
+    /// The user's journal holds no change of lists under this number, or it did nothing.
+    #[error("there is no such change of your lists")]
+    UnknownChange,
+    /// The change is older than [`super::UNDO_DAYS`].
+    #[error("a change can be undone for {} days; this one is older", super::UNDO_DAYS)]
+    UndoExpired,
+    /// Later changes touched all entries that this one changed.
+    #[error("later changes touched the same entries; undo those first, or change the list itself")]
+    UndoContradicted,
     /// No live grant, or not the user's own session.
     #[error("only the user, or somebody to whom the user gave a grant that is still live, may read this list")]
     NotPermitted,
@@ -186,6 +195,9 @@ impl StoreError {
             | Self::UnknownAlias(_)
             | Self::Functional
             | Self::ListFull(_)
+            | Self::UnknownChange
+            | Self::UndoExpired
+            | Self::UndoContradicted
             | Self::NotPermitted
             | Self::UserLocked
             | Self::LastSecret

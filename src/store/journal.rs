@@ -7,13 +7,25 @@
 //! neither notes a block's number and hash, and compares them later.
 //!
 //! # Payload of a change of entries
-//! One line an edit: a sign, the list and the value. `+` added, `=` stood there already, `!` left out since the list is full, `-` removed,
-//! `~` was not there.
+//! One line an edit: a sign, the list, a space and the value.
+//!
+//! | sign | meaning | after a tab |
+//! |---|---|---|
+//! | `+` `=` `!` | added; stood there already; left out since the list is full | |
+//! | `-` `~` | removed; was not there | origin, creation (seconds since 1970), whether it was confirmed (0, 1) |
+//! | `"` `,` | a note set or taken away; no entry for it | the note |
+//! | `*` `:` | confirmed; was so already | |
+//! | `?` `;` | to be confirmed again; was so already | |
+//!
+//! A line `#` and a number before them names the change that this one took back.
 
 use aws_lc_rs::{digest, hmac};
 
+use jiff::Timestamp;
+
+use super::entry::{Edit, Effect, JournalEdit, Note, Standing};
 use super::keys::MatchKey;
-use super::types::{Edit, Effect, JournalEdit, OrganisationId};
+use super::types::{OrganisationId, Origin};
 use crate::policy::list::ListKind;
 
 /// Bytes of a hash.
@@ -122,42 +134,105 @@ impl JournalKey {
     }
 }
 
+/// The line that says which change was taken back.
+pub fn write_undoes(change: i64, payload: &mut String) {
+    payload.push_str(&format!("#{change}\n"));
+}
+
 /// The line of one edit in a payload.
-pub fn write_edit(edit: &Edit, effect: Effect, payload: &mut String) {
-    let sign = match (edit, effect) {
-        (Edit::Add(..), Effect::Done) => '+',
-        (Edit::Add(..), Effect::Nothing) => '=',
-        (_, Effect::LeftOut) => '!',
-        (Edit::Remove(..), Effect::Done) => '-',
-        (Edit::Remove(..), Effect::Nothing) => '~',
-    };
-    payload.push(sign);
+pub fn write_edit(edit: &Edit, effect: Effect, before: Option<&Standing>, payload: &mut String) {
+    payload.push(sign(edit, effect));
     payload.push_str(edit.list().as_str());
     payload.push(' ');
     payload.push_str(&edit.value().written());
+    if let Some(Standing { origin, created, confirmed }) = before {
+        payload.push_str(&format!("\t{} {} {}", origin.as_str(), created.as_second(), u8::from(*confirmed)));
+    }
+    if let Edit::Note(_, _, Some(note)) = edit {
+        payload.push('\t');
+        payload.push_str(note.as_str());
+    }
     payload.push('\n');
 }
 
-/// Reads a payload; lines that are none are left out.
-pub fn read_edits(payload: &str) -> Vec<JournalEdit> {
-    payload.lines().filter_map(read_edit).collect()
+fn sign(edit: &Edit, effect: Effect) -> char {
+    let done = effect == Effect::Done;
+    match edit {
+        Edit::Add(..) if effect == Effect::LeftOut => '!',
+        Edit::Add(..) => {
+            if done {
+                '+'
+            } else {
+                '='
+            }
+        }
+        Edit::Remove(..) => {
+            if done {
+                '-'
+            } else {
+                '~'
+            }
+        }
+        Edit::Note(..) => {
+            if done {
+                '"'
+            } else {
+                ','
+            }
+        }
+        Edit::Confirm(..) => {
+            if done {
+                '*'
+            } else {
+                ':'
+            }
+        }
+        Edit::Reopen(..) => {
+            if done {
+                '?'
+            } else {
+                ';'
+            }
+        }
+    }
+}
+
+/// Reads a payload: the change that was taken back, and the edits. Lines that are none are left out.
+pub fn read_payload(payload: &str) -> (Option<i64>, Vec<JournalEdit>) {
+    let undoes = payload.lines().next().and_then(|line| line.strip_prefix('#')?.parse().ok());
+    (undoes, payload.lines().filter_map(read_edit).collect())
 }
 
 fn read_edit(line: &str) -> Option<JournalEdit> {
     let mut chars = line.chars();
     let sign = chars.next()?;
-    let (list, value) = chars.as_str().split_once(' ')?;
+    let (list, rest) = chars.as_str().split_once(' ')?;
+    let (value, more) = rest.split_once('\t').map_or((rest, None), |(value, more)| (value, Some(more)));
     let list: ListKind = list.parse().ok()?;
     let value = value.parse().ok()?;
-    let (edit, effect) = match sign {
-        '+' => (Edit::Add(list, value), Effect::Done),
-        '=' => (Edit::Add(list, value), Effect::Nothing),
-        '!' => (Edit::Add(list, value), Effect::LeftOut),
-        '-' => (Edit::Remove(list, value), Effect::Done),
-        '~' => (Edit::Remove(list, value), Effect::Nothing),
+    let edit = match sign {
+        '+' | '=' | '!' => Edit::Add(list, value),
+        '-' | '~' => Edit::Remove(list, value),
+        '"' | ',' => Edit::Note(list, value, more.and_then(|note| Note::parse(note).ok().flatten())),
+        '*' | ':' => Edit::Confirm(list, value),
+        '?' | ';' => Edit::Reopen(list, value),
         _ => return None,
     };
-    Some(JournalEdit { edit, effect })
+    let effect = match sign {
+        '!' => Effect::LeftOut,
+        '+' | '-' | '"' | '*' | '?' => Effect::Done,
+        _ => Effect::Nothing,
+    };
+    let before = more.filter(|_| sign == '-').and_then(read_standing);
+    Some(JournalEdit { edit, effect, before })
+}
+
+fn read_standing(text: &str) -> Option<Standing> {
+    let mut words = text.split(' ');
+    let (origin, created, confirmed) = (words.next()?, words.next()?, words.next()?);
+    let origin = Origin::ALL.into_iter().find(|known| known.as_str() == origin)?;
+    let created = Timestamp::from_second(created.parse().ok()?).ok()?;
+    Some(Standing { origin, created, confirmed: confirmed == "1" })
 }
 
 #[cfg(test)]
@@ -167,20 +242,29 @@ mod tests {
     #[test]
     fn a_payload_is_read_as_it_was_written() {
         let value = |text: &str| text.parse().expect("valid");
+        let note = Note::parse("de l'école # \" ").expect("short");
+        let created = Timestamp::from_second(1_800_000_000).expect("a time");
+        let standing = Standing { origin: Origin::Import, created, confirmed: false };
         let edits = [
-            (Edit::Add(ListKind::White, value("a@d.example")), Effect::Done),
-            (Edit::Add(ListKind::Black, value("*.d.example")), Effect::Nothing),
-            (Edit::Add(ListKind::Personal, value("news-*@d.example")), Effect::LeftOut),
-            (Edit::Remove(ListKind::Personal, value("d.example")), Effect::Done),
-            (Edit::Remove(ListKind::White, value("b@d.example")), Effect::Nothing),
+            (Edit::Add(ListKind::White, value("a@d.example")), Effect::Done, None),
+            (Edit::Add(ListKind::Black, value("*.d.example")), Effect::Nothing, None),
+            (Edit::Add(ListKind::Personal, value("news-*@d.example")), Effect::LeftOut, None),
+            (Edit::Remove(ListKind::Personal, value("d.example")), Effect::Done, Some(standing)),
+            (Edit::Remove(ListKind::White, value("b@d.example")), Effect::Nothing, None),
+            (Edit::Note(ListKind::White, value("a@d.example"), note), Effect::Done, None),
+            (Edit::Note(ListKind::White, value("b@d.example"), None), Effect::Nothing, None),
+            (Edit::Confirm(ListKind::White, value("a@d.example")), Effect::Done, None),
+            (Edit::Reopen(ListKind::White, value("a@d.example")), Effect::Nothing, None),
         ];
         let mut payload = String::new();
-        for (edit, effect) in &edits {
-            write_edit(edit, *effect, &mut payload);
+        write_undoes(7, &mut payload);
+        for (edit, effect, before) in &edits {
+            write_edit(edit, *effect, before.as_ref(), &mut payload);
         }
-        let read: Vec<_> = read_edits(&payload).into_iter().map(|read| (read.edit, read.effect)).collect();
-        assert_eq!(read, edits);
-        assert!(read_edits("?white a@d.example\n\n+white\n+blue a@d.example").is_empty());
+        let (undoes, read) = read_payload(&payload);
+        let read: Vec<_> = read.into_iter().map(|read| (read.edit, read.effect, read.before)).collect();
+        assert_eq!((undoes, &read[..]), (Some(7), &edits[..]));
+        assert_eq!(read_payload("@white a@d.example\n\n+white\n+blue a@d.example"), (None, Vec::new()));
     }
 
     #[test]

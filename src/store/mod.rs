@@ -4,7 +4,8 @@
 //! |---|---|
 //! | `accounts` | sessions, sign-ins, users' secrets, the personal lock |
 //! | `activity` | what became of messages, for the users who want to see it |
-//! | `types` | organisations, users, entries, grants, who acts |
+//! | `types` | organisations, users, grants, who acts |
+//! | `entry` | entries and the edits that change them |
 //! | `settings` | what an organisation sets apart from the configuration |
 //! | `error` | what can go wrong, sorted by who is at fault |
 //! | `keys` | `match.key` and `seal.key`: files, and keys derived for one purpose each |
@@ -24,6 +25,7 @@
 
 mod accounts;
 mod activity;
+mod entry;
 mod error;
 mod feed;
 mod journal;
@@ -50,6 +52,7 @@ pub use activity::{
     ACTIVITY_DAYS, ACTIVITY_ROWS, Activity, ActivityStore, ActivityWriter, Digest, History, HistoryRow, Keeping,
     MAX_ACTIVITY_DAYS,
 };
+pub use entry::{Edit, Effect, Entry, EntryId, JournalEdit, MAX_NOTE, Note, Readable, Standing, UNDO_DAYS, Undone};
 pub use error::{Fault, Result, StoreError};
 pub use feed::{AddressHash, AddressHasher, ChangeBatch, Changes, Feed, Glob, LoadReport, LoadedUser, Position};
 pub use keys::{KeyError, Keys, MatchKey, SealKey};
@@ -332,12 +335,13 @@ pub trait Store: AccountStore + ActivityStore + StaffStore + Send + Sync {
     /// is answered: adding twice or removing what is not there succeeds. The values were checked by the policy; the
     /// same value may stand on several lists.
     ///
-    /// A list holds [`crate::policy::list::MAX_ENTRIES`]. [`Actor::User`] is told when it is full; for anyone else the
+    /// A list holds [`crate::policy::list::MAX_ENTRIES`]. The user is told when it is full; for anyone else the
     /// entries beyond are left out in silence (the user reads it in the journal), since an error would tell what the
-    /// list holds.
+    /// list holds. What anyone else adds waits for the user's confirmation and has its effect meanwhile.
     ///
     /// # Errors
-    /// There is no such user; the mailbox is functional and the list personal; over [`MAX_EDITS`]; the list is full.
+    /// There is no such user; the mailbox is functional and the list personal; over [`MAX_EDITS`]; the list is full;
+    /// [`StoreError::NotPermitted`] for notes and confirmations by anyone but the user.
     fn change_entries(&self, actor: &Actor, user: UserId, edits: &[Edit]) -> Result<Ticket<()>>;
 
     /// Adds entries and waits; see [`Self::change_entries`].
@@ -365,11 +369,20 @@ pub trait Store: AccountStore + ActivityStore + StaffStore + Send + Sync {
     /// See [`Store`]; what is wrong with single lines stands in the report.
     fn import_entries(&self, actor: &Actor, lines: Vec<ImportEntry>) -> Result<Ticket<ImportReport>>;
 
-    /// Opens a user's entries, of one list or all, sorted by list and value. The use of a grant is journalled.
+    /// Opens a user's entries, of one list or all, sorted by list and value. The use of a grant is journalled; it shows
+    /// no notes.
     ///
     /// # Errors
     /// [`StoreError::NotPermitted`], also for a user who is not there; [`StoreError::NoSealKey`].
     fn read_entries(&self, user: UserId, list: Option<ListKind>, permission: &Permission) -> Result<Vec<Entry>>;
+
+    /// Takes a change of the user's lists back, whoever made it, as far as later changes left its entries alone. It is
+    /// itself a change, which can be undone. Removed entries come back with their origin, date and note.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownChange`], [`StoreError::UndoExpired`], [`StoreError::UndoContradicted`]; the list is full; see
+    /// [`Self::journal`].
+    fn undo(&self, user: UserId, permission: &Permission, change: i64) -> Result<Undone>;
 
     // Grants
 

@@ -46,6 +46,8 @@ pub enum Field {
     WrappedLockKey(SecretKind),
     /// A row of activity.
     Activity,
+    /// A user's note.
+    Note,
 }
 
 /// Where a sealed or wrapped value belongs.
@@ -70,6 +72,7 @@ impl Place {
             Field::LockKey => 32,
             Field::Activity => 64,
             Field::WrappedLockKey(kind) => 33 + kind.code(),
+            Field::Note => 20,
         };
         let mut data = [VERSION; 14];
         data[1..5].copy_from_slice(&self.organisation.get().to_be_bytes());

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::accounts::UserKey;
+use super::entry::JournalEdit;
 use super::error::{Result, StoreError};
 use super::probe::ProvenFolder;
 use super::settings::OrganisationSettings;
@@ -78,6 +79,8 @@ pub enum Actor {
     },
     /// The user whose lists are changed.
     User,
+    /// That user, with a file of theirs.
+    UserFile,
     /// A file, imported by an administrator.
     Import {
         /// As for an administrator.
@@ -87,11 +90,19 @@ pub enum Actor {
     System,
 }
 
+impl Actor {
+    /// Whether it is the user whose lists are changed.
+    pub fn is_user(&self) -> bool {
+        matches!(self, Self::User | Self::UserFile)
+    }
+}
+
 impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Administrator { name } => write!(f, "administrator {}", shortened(name)),
             Self::User => f.write_str("user"),
+            Self::UserFile => f.write_str("user file"),
             Self::Import { name } => write!(f, "import {}", shortened(name)),
             Self::System => f.write_str("system"),
         }
@@ -116,11 +127,14 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// All of them, by their codes.
+    pub const ALL: [Self; 3] = [Self::User, Self::Administrator, Self::Import];
+
     pub(crate) fn of(actor: &Actor) -> Self {
         match actor {
             Actor::User => Self::User,
             Actor::Administrator { .. } | Actor::System => Self::Administrator,
-            Actor::Import { .. } => Self::Import,
+            Actor::Import { .. } | Actor::UserFile => Self::Import,
         }
     }
 
@@ -276,31 +290,6 @@ pub struct User {
     pub created: Timestamp,
 }
 
-/// One change of a user's lists.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Edit {
-    /// The entry shall stand on this list.
-    Add(ListKind, EntryValue),
-    /// The entry shall not stand on this list.
-    Remove(ListKind, EntryValue),
-}
-
-impl Edit {
-    /// The list that is changed.
-    pub fn list(&self) -> ListKind {
-        match self {
-            Self::Add(list, _) | Self::Remove(list, _) => *list,
-        }
-    }
-
-    /// What the entry says.
-    pub fn value(&self) -> &EntryValue {
-        match self {
-            Self::Add(_, value) | Self::Remove(_, value) => value,
-        }
-    }
-}
-
 /// By what right a list is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Permission {
@@ -314,31 +303,6 @@ pub enum Permission {
         /// As named in the grant.
         grantee: String,
     },
-}
-
-/// An opened entry, for the user or the holder of a grant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The list it stands on.
-    pub list: ListKind,
-    /// What it says, or that this cannot be told.
-    pub value: Readable,
-    /// How it came there.
-    pub origin: Origin,
-    /// Since when.
-    pub created: Timestamp,
-}
-
-/// A sealed value after opening.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Readable {
-    /// The value.
-    Value(EntryValue),
-    /// The value was sealed to a key that the user lost ([`super::AccountStore::reset_secrets`]); the entry goes on matching.
-    /// Adding the same value again makes it readable.
-    Lost,
-    /// The value does not open, or is not what the relay matches: the row was changed in the database.
-    Altered,
 }
 
 /// A line of a file of users.
@@ -445,30 +409,12 @@ pub struct JournalRecord {
     pub at: Timestamp,
     /// Who, as [`Actor`] is written.
     pub actor: String,
-    /// What kind of change: `entries`, `options`, `grant` …
+    /// What kind of change: `entries`, `undo`, `options`, `grant` …
     pub kind: String,
+    /// The change that it took back.
+    pub undoes: Option<i64>,
     /// The edits of a change of entries, where they are still kept and open.
     pub edits: Vec<JournalEdit>,
-}
-
-/// An edit of the past.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JournalEdit {
-    /// What was asked for.
-    pub edit: Edit,
-    /// What it did.
-    pub effect: Effect,
-}
-
-/// What an edit did; for its user's eyes alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// The list changed.
-    Done,
-    /// The list was so already.
-    Nothing,
-    /// The list was full.
-    LeftOut,
 }
 
 /// What [`super::Store::verify_journal`] found.

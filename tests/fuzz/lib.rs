@@ -10,6 +10,7 @@ pub mod configuration;
 pub mod frame;
 pub mod from;
 mod heard;
+pub mod intake;
 mod script;
 pub mod session;
 pub mod subject;
@@ -21,7 +22,7 @@ mod world;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("frame", frame::holds),
     ("command", command::holds),
     ("session", session::holds),
@@ -30,4 +31,5 @@ pub const TARGETS: [Target; 8] = [
     ("authentication_results", authentication_results::holds),
     ("configuration", configuration::holds),
     ("alias_file", alias_file::holds),
+    ("intake", intake::holds),
 ];

@@ -36,7 +36,11 @@ pub fn seeds() -> Vec<Seed> {
     seeds.extend(configurations.map(|(name, bytes)| Seed { target: "configuration", name, bytes }));
     seeds.push(Seed { target: "configuration", name: "default".to_owned(), bytes: DEFAULT_FILE.into() });
     for (name, bytes) in files("fixtures/aliases", "") {
-        seeds.extend(of_aliases(&name, bytes));
+        seeds.extend(whole_and_lines("alias_file", &name, bytes));
+    }
+    for extension in ["csv", "json", "txt", "vcf"] {
+        let files = files("fixtures/intake", extension).into_iter();
+        seeds.extend(files.flat_map(|(name, bytes)| whole_and_lines("intake", &name, bytes)));
     }
     seeds.retain(|seed| seed.bytes.len() <= LARGEST);
     for (target, _) in super::properties::TARGETS {
@@ -73,9 +77,9 @@ fn of_message(name: &str, message: &Message) -> Vec<Seed> {
     seeds
 }
 
-/// A file of aliases, and each of its lines.
-fn of_aliases(name: &str, file: Vec<u8>) -> Vec<Seed> {
-    let seed = |name, bytes| Seed { target: "alias_file", name, bytes };
+/// A file, and each of its lines.
+fn whole_and_lines(target: &'static str, name: &str, file: Vec<u8>) -> Vec<Seed> {
+    let seed = |name, bytes| Seed { target, name, bytes };
     let lines = (1..).zip(file.split(|byte| *byte == b'\n')).filter(|(_, line)| !line.is_empty());
     let mut seeds: Vec<Seed> = lines.map(|(number, line)| seed(format!("{name}-{number}"), line.to_vec())).collect();
     seeds.push(seed(name.to_owned(), file));

@@ -10,6 +10,7 @@ use perso_milter::policy::list::{ListKind, MAX_ENTRIES, UserOptions};
 use perso_milter::store::*;
 
 use crate::common::*;
+use crate::lists::*;
 
 conformance! { sqlite:
     an_organisation_is_shown_as_it_was_made
@@ -46,6 +47,16 @@ conformance! { sqlite:
     the_journal_verifies_and_can_be_cut
     users_are_imported_by_line
     entries_are_imported_by_line
+    a_note_stands_beside_its_entry_for_its_user_alone
+    what_others_added_waits_for_its_user
+    only_the_user_notes_and_confirms
+    a_change_is_undone_and_the_undoing_too
+    a_removed_entry_comes_back_as_it_was
+    a_moved_entry_goes_back_with_its_note
+    later_changes_are_not_undone_by_an_earlier_one
+    a_note_is_undone
+    what_is_too_old_or_not_there_is_not_undone
+    a_large_change_is_undone_whole
     totals_show_days_that_are_over
     changes_come_once_and_in_order
     a_follower_that_is_behind_or_ahead_reloads
@@ -521,16 +532,21 @@ fn entries_are_read_by_their_user(store: &dyn Store, clock: &TestClock) {
     add(store, user, ListKind::Personal, &["maman@famille.example", "*.ecole.example", "banque.example"]);
     store.add_entries(&administrator(), user, &[(ListKind::Black, value("spam.example"))]).expect("added");
     let entries = store.read_entries(user, None, &Permission::Own(user)).expect("read");
-    let entry = |list, text, origin| Entry { list, value: Readable::Value(value(text)), origin, created: clock.now() };
+    let shown = |entry: &Entry| {
+        assert_eq!((entry.created, entry.id.list), (clock.now(), entry.list));
+        assert_eq!(entry.id.to_string().parse::<EntryId>().ok(), Some(entry.id));
+        (entry.list, entry.value.clone(), entry.origin)
+    };
+    let entry = |list, text, origin| (list, Readable::Value(value(text)), origin);
     let expected = [
         entry(ListKind::Black, "spam.example", Origin::Administrator),
         entry(ListKind::Personal, "*.ecole.example", Origin::User),
         entry(ListKind::Personal, "banque.example", Origin::User),
         entry(ListKind::Personal, "maman@famille.example", Origin::User),
     ];
-    assert_eq!(entries, expected);
+    assert_eq!(entries.iter().map(shown).collect::<Vec<_>>(), expected);
     let [loaded] = &load(store)[..] else { panic!("one user") };
-    for entry in &expected {
+    for entry in &entries {
         let Readable::Value(value) = &entry.value else { unreachable!("expected above") };
         for list in ListKind::ALL {
             let short = loaded.lists.key().of(value).short();
@@ -676,7 +692,7 @@ fn the_user_sees_who_did_what(store: &dyn Store, _: &TestClock) {
         ("administrator root", "user-added"),
     ];
     assert_eq!(rows, expected);
-    let edit = |edit, effect| vec![JournalEdit { edit, effect }];
+    let edit = |edit, effect| vec![JournalEdit { edit, effect, before: None }];
     let removed = Edit::Remove(ListKind::White, value("never@there.example"));
     assert_eq!(journal[2].edits, edit(removed, Effect::Nothing));
     let added = Edit::Add(ListKind::Personal, value("maman@famille.example"));

@@ -104,6 +104,40 @@ fn keys_that_are_open_lost_or_foreign_are_refused_with_the_remedy() {
     assert!(!place.dir.path().join("match.key").exists(), "it is never made anew");
 }
 
+/// Takes back what the migrations after `version` brought: indexes, tables, columns.
+fn back_to(place: &Place, version: u32) {
+    let (raw, old) = (place.raw(), rusqlite::Connection::open_in_memory().expect("a database"));
+    let mut migrations: Vec<_> = fs::read_dir("src/store/migrations").expect("there").flatten().collect();
+    let number = |name: &str| name[1..].split('_').next().and_then(|digits| digits.parse::<u32>().ok()).expect("V1__…");
+    migrations.retain(|file| number(&file.file_name().to_string_lossy()) <= version);
+    migrations.sort_by_key(|file| number(&file.file_name().to_string_lossy()));
+    for file in migrations {
+        old.execute_batch(&fs::read_to_string(file.path()).expect("read")).expect("migrated");
+    }
+    let names = |conn: &rusqlite::Connection, sql: &str| -> Vec<String> {
+        conn.prepare(sql).and_then(|mut found| found.query_map([], |row| row.get(0))?.collect()).expect("listed")
+    };
+    let newer = |sql: &str| {
+        let known = names(&old, sql);
+        names(&raw, sql).into_iter().filter(move |name| !known.contains(name)).collect::<Vec<_>>()
+    };
+    raw.pragma_update(None, "foreign_keys", "OFF").expect("set");
+    let schema = |kind| {
+        format!("SELECT name FROM sqlite_schema WHERE type = '{kind}' AND sql NOT NULL AND name NOT LIKE 'refinery%'")
+    };
+    for kind in ["index", "table"] {
+        for name in newer(&schema(kind)) {
+            raw.execute_batch(&format!("DROP {kind} {name}")).expect("dropped");
+        }
+    }
+    for table in names(&raw, &schema("table")) {
+        for column in newer(&format!("SELECT name FROM pragma_table_info('{table}')")) {
+            raw.execute_batch(&format!("ALTER TABLE {table} DROP COLUMN {column}")).expect("dropped");
+        }
+    }
+    raw.execute("DELETE FROM refinery_schema_history WHERE version > ?1", [version]).expect("forgotten");
+}
+
 #[test]
 fn a_store_of_the_first_schema_is_brought_up_to_date() {
     let place = Place::new();

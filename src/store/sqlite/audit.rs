@@ -1,16 +1,15 @@
 //! Reading, verifying and cutting the journal.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::accounts::unlock;
 use super::change::{Change, Payload};
 use super::link::Db;
+use super::reading::Openers;
 use super::{Shared, sql, users};
-use crate::store::journal::{Block, ChainedRow, HASH, read_edits, sha256};
-use crate::store::seal::{Field, KEY, Opener, Place};
+use crate::store::journal::{Block, ChainedRow, HASH, read_payload, sha256};
+use crate::store::seal::Field;
 use crate::store::{Actor, JournalCheck, JournalRecord, OrganisationId, Permission, StoreError, UserId};
 
 pub fn of_user(
@@ -22,25 +21,20 @@ pub fn of_user(
     limit: usize,
 ) -> Db<Vec<JournalRecord>> {
     let unlocked = unlock(conn, shared, user, permission)?;
-    let place = Place { organisation: unlocked.organisation, user, field: Field::Journal };
-    let mut openers: HashMap<[u8; KEY], Option<Opener>> = HashMap::new();
+    let mut openers = Openers::new(conn, user, &unlocked);
     let mut statement = conn.prepare_cached(sql::USER_JOURNAL)?;
     let mut rows = statement.query((user.to_sql(), before.unwrap_or(i64::MAX), limit))?;
     let mut records = Vec::new();
     while let Some(row) = rows.next()? {
-        let sealed: (Option<u32>, Option<Vec<u8>>, Option<[u8; KEY]>) = (row.get(4)?, row.get(5)?, row.get(7)?);
-        let edits = match sealed {
-            (Some(position), Some(payload), Some(ephemeral)) => {
-                let opener =
-                    openers.entry(ephemeral).or_insert_with(|| Opener::new(&unlocked.private, &ephemeral).ok());
-                let plain = opener.as_ref().and_then(|opener| opener.open(&place, position, &payload));
-                let text = plain.as_ref().and_then(|plain| std::str::from_utf8(plain).ok());
-                text.map(read_edits).unwrap_or_default()
-            }
-            _ => Vec::new(),
+        let sealed: (Option<i64>, Option<u32>, Option<Vec<u8>>) = (row.get(4)?, row.get(5)?, row.get(6)?);
+        let plain = match sealed {
+            (Some(batch), Some(position), Some(payload)) => openers.open(Field::Journal, batch, position, &payload)?,
+            _ => None,
         };
+        let text = plain.as_ref().and_then(|plain| std::str::from_utf8(plain).ok());
+        let (undoes, edits) = text.map(read_payload).unwrap_or_default();
         let at = users::time(row.get(1)?);
-        records.push(JournalRecord { id: row.get(0)?, at, actor: row.get(2)?, kind: row.get(3)?, edits });
+        records.push(JournalRecord { id: row.get(0)?, at, actor: row.get(2)?, kind: row.get(3)?, undoes, edits });
     }
     Ok(records)
 }

@@ -188,6 +188,11 @@ impl Change<'_> {
         self.pending.state.sum = self.pending.state.sum.wrapping_sub(self.shared.rows.share_of_row(user, mac));
     }
 
+    /// The number that the next row of the journal gets.
+    pub fn next_row(&self) -> i64 {
+        self.pending.state.journal as i64 + 1 // SQLite's own numbers are 63 bits
+    }
+
     /// Something was erased: its bytes shall leave the write-ahead log soon.
     pub fn erased(&mut self) {
         self.pending.erased = true;

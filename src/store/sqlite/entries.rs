@@ -1,27 +1,23 @@
-//! Entries of users: prepared on the caller's thread, applied by the writer, opened for those who may read them.
+//! Entries of users: prepared on the caller's thread, applied by the writer.
 
-use std::collections::HashMap;
+use rusqlite::{CachedStatement, Connection, OptionalExtension};
 
-use rusqlite::{CachedStatement, Connection, ErrorCode};
-
-use super::accounts::{Unlocked, unlock};
 use super::change::{Change, Payload, Told};
-use super::link::{Db, DbError};
-use super::{Shared, sql, users};
-use crate::policy::address::Address;
+use super::link::Db;
+use super::{Shared, notes, sql, users};
 use crate::policy::list::{EntryValue, Fingerprint, FingerprintKey, ListKind, MAX_ENTRIES, Scope};
-use crate::store::journal::write_edit;
+use crate::store::journal::{write_edit, write_undoes};
 use crate::store::packed::{PackedLists, PackedRow};
-use crate::store::seal::{Field, KEY, Opener, Place, Sealer};
+use crate::store::seal::{Field, KEY, Place, Sealer};
 use crate::store::{
-    Actor, Edit, Effect, Entry, ImportEntry, ImportReport, OrganisationId, Origin, Permission, Readable, Result,
-    StoreError, UserId,
+    Actor, Edit, Effect, MAX_EDITS, OrganisationId, Origin, Result, Standing, StoreError, Undone, UserId,
 };
 
 /// What sealing and matching for one user needs.
 pub struct UserKeys {
     organisation: OrganisationId,
-    functional: bool,
+    /// Whether the mailbox is that of a function.
+    pub functional: bool,
     public: [u8; KEY],
     fingerprint: FingerprintKey,
 }
@@ -36,86 +32,122 @@ pub fn user_keys(conn: &Connection, shared: &Shared, user: UserId) -> Db<UserKey
     Ok(UserKeys { organisation, functional: row.get::<_, i64>(1)? != 0, public: row.get(2)?, fingerprint })
 }
 
+/// Whether this actor may make these edits.
+pub fn check(actor: &Actor, edits: &[Edit]) -> Result<()> {
+    if edits.len() > MAX_EDITS {
+        return Err(StoreError::Invalid(format!("at most {MAX_EDITS} edits are taken at once")));
+    }
+    if !actor.is_user() && edits.iter().any(Edit::is_for_user_alone) {
+        return Err(StoreError::NotPermitted);
+    }
+    Ok(())
+}
+
 /// Edits of one user, fingerprinted and sealed: all that costs time and needs no lock.
 pub struct Prepared {
     user: UserId,
     organisation: OrganisationId,
     sealer: Sealer,
     edits: Vec<PreparedEdit>,
+    /// The change that they take back: each is carried out only where no later change touched its entry.
+    undoing: Option<i64>,
 }
 
 struct PreparedEdit {
     edit: Edit,
     fingerprint: Fingerprint,
-    /// Position and sealed value of what is added.
-    sealed: (u32, Vec<u8>),
+    /// Position and sealed text of an entry that is added, or of a note.
+    sealed: Option<(u32, Vec<u8>)>,
     /// Of a glob that is added.
     pattern: Option<Vec<u8>>,
+    /// What an entry was that comes back.
+    standing: Option<Standing>,
 }
 
 impl Prepared {
     pub fn new(shared: &Shared, user: UserId, keys: &UserKeys, edits: &[Edit]) -> Result<Self> {
+        Self::of(shared, user, keys, edits.iter().map(|edit| (edit.clone(), None)))
+    }
+
+    /// Edits that take a change back, with what entries were that come back.
+    pub fn undoing(
+        shared: &Shared,
+        user: UserId,
+        keys: &UserKeys,
+        change: i64,
+        edits: Vec<(Edit, Option<Standing>)>,
+    ) -> Result<Self> {
+        Ok(Self { undoing: Some(change), ..Self::of(shared, user, keys, edits)? })
+    }
+
+    fn of(
+        shared: &Shared,
+        user: UserId,
+        keys: &UserKeys,
+        edits: impl IntoIterator<Item = (Edit, Option<Standing>)>,
+    ) -> Result<Self> {
         let mut sealer = Sealer::new(&keys.public)?;
-        let prepare = |edit: &Edit| prepare(shared, user, keys, &mut sealer, edit);
-        let edits = edits.iter().map(prepare).collect::<Result<_>>()?;
-        Ok(Self { user, organisation: keys.organisation, sealer, edits })
+        let edits = edits.into_iter().map(|(edit, standing)| {
+            let prepared = prepare(shared, user, keys, &mut sealer, edit)?;
+            Ok(PreparedEdit { standing, ..prepared })
+        });
+        let edits = edits.collect::<Result<_>>()?;
+        Ok(Self { user, organisation: keys.organisation, sealer, edits, undoing: None })
     }
 }
 
-fn prepare(shared: &Shared, user: UserId, keys: &UserKeys, sealer: &mut Sealer, edit: &Edit) -> Result<PreparedEdit> {
+fn prepare(shared: &Shared, user: UserId, keys: &UserKeys, sealer: &mut Sealer, edit: Edit) -> Result<PreparedEdit> {
     if keys.functional && edit.list() == ListKind::Personal {
         return Err(StoreError::Functional);
     }
     let organisation = keys.organisation;
-    let value = edit.value();
-    let fingerprint = keys.fingerprint.of(value);
-    let Edit::Add(list, _) = edit else {
-        return Ok(PreparedEdit { edit: edit.clone(), fingerprint, sealed: (0, Vec::new()), pattern: None });
-    };
-    let sealed = sealer.seal(&Place { organisation, user, field: Field::Entry }, value.written().as_bytes())?;
-    let pattern = match value {
-        EntryValue::Glob(pattern) => {
-            let place = Place { organisation, user, field: Field::Pattern(*list) };
-            Some(shared.wrap.wrap(&place, pattern.as_bytes())?)
+    let fingerprint = keys.fingerprint.of(edit.value());
+    let (mut sealed, mut pattern) = (None, None);
+    match &edit {
+        Edit::Add(list, value) => {
+            let place = Place { organisation, user, field: Field::Entry };
+            sealed = Some(sealer.seal(&place, value.written().as_bytes())?);
+            if let EntryValue::Glob(text) = value {
+                let place = Place { organisation, user, field: Field::Pattern(*list) };
+                pattern = Some(shared.wrap.wrap(&place, text.as_bytes())?);
+            }
         }
-        _ => None,
-    };
-    Ok(PreparedEdit { edit: edit.clone(), fingerprint, sealed, pattern })
+        Edit::Note(_, _, Some(note)) => sealed = Some(notes::seal(sealer, organisation, user, fingerprint, note)?),
+        Edit::Note(..) | Edit::Remove(..) | Edit::Confirm(..) | Edit::Reopen(..) => {}
+    }
+    Ok(PreparedEdit { edit, fingerprint, sealed, pattern, standing: None })
 }
 
-/// Carries out the edits of one user: entries, packed row, journal, feed.
-pub fn apply(change: &mut Change<'_>, actor: &Actor, prepared: Prepared) -> Db<()> {
-    let Prepared { user, organisation, mut sealer, edits } = prepared;
+/// Carries out the edits of one user: entries, notes, packed row, journal, feed. Answers with how many did something
+/// and how many did not.
+pub fn apply(change: &mut Change<'_>, actor: &Actor, prepared: Prepared) -> Db<Undone> {
+    let Prepared { user, organisation, mut sealer, edits, undoing } = prepared;
     let (mut row, mac) = change.packed(user)?;
     row.revision += 1;
     let batch = row.revision;
-    change.run(sql::ADD_BATCH, (user.to_sql(), batch, sealer.ephemeral())).map_err(|error| match error {
+    if change.run(sql::ADD_BATCH, (user.to_sql(), batch, sealer.ephemeral()))? == 0 {
         // The revision was used before: the row is an older one, put back.
-        DbError::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-            StoreError::Altered(user).into()
-        }
-        error => error,
-    })?;
-    let mut payload = zeroize::Zeroizing::new(String::new());
-    let mut applying = Applying {
-        counts: ListKind::ALL.map(|list| row.lists.len(list)),
-        row: &mut row,
-        add: change.conn.prepare_cached(sql::ADD_ENTRY)?,
-        remove: change.conn.prepare_cached(sql::REMOVE_ENTRY)?,
-        find: change.conn.prepare_cached(sql::FIND_ENTRY_AGAIN)?,
-        actor,
-        at: change.at(),
-    };
-    for edit in &edits {
-        let effect = applying.edit(edit)?;
-        write_edit(&edit.edit, effect, &mut payload);
+        return Err(StoreError::Altered(user).into());
     }
-    drop(applying);
+    let mut payload = zeroize::Zeroizing::new(String::new());
+    if let Some(undone) = undoing {
+        write_undoes(undone, &mut payload);
+    }
+    let mut applying = Applying::new(change, actor, &mut row, undoing)?;
+    let mut counts = Undone { done: 0, left: 0 };
+    for edit in &edits {
+        let (effect, before) = applying.edit(edit)?;
+        write_edit(&edit.edit, effect, before.as_ref(), &mut payload);
+        if effect == Effect::Done { counts.done += 1 } else { counts.left += 1 }
+    }
+    applying.finish()?;
     change.set_packed(&row, &mac)?;
     let place = Place { organisation, user, field: Field::Journal };
     let (position, sealed) = sealer.seal(&place, payload.as_bytes())?;
-    change.log(actor, organisation, "entries", Some(user), Payload::Sealed(batch, position, &sealed))?;
-    change.tell(Told::User(user))
+    let kind = if undoing.is_some() { "undo" } else { "entries" };
+    change.log(actor, organisation, kind, Some(user), Payload::Sealed(batch, position, &sealed))?;
+    change.tell(Told::User(user))?;
+    Ok(counts)
 }
 
 /// The lists of one user while edits are carried out.
@@ -124,213 +156,141 @@ struct Applying<'a> {
     counts: [usize; 3],
     add: CachedStatement<'a>,
     remove: CachedStatement<'a>,
-    find: CachedStatement<'a>,
+    notes: notes::Writing<'a>,
+    conn: &'a Connection,
     actor: &'a Actor,
     at: i64,
+    /// The row of the journal that this will be.
+    change: i64,
+    undoing: Option<i64>,
+    removed: Vec<Fingerprint>,
 }
 
-impl Applying<'_> {
-    fn edit(&mut self, prepared: &PreparedEdit) -> Db<Effect> {
-        let (list, fingerprint) = (prepared.edit.list(), prepared.fingerprint);
-        let user = self.row.user.to_sql();
-        let count = &mut self.counts[list as usize];
-        match &prepared.edit {
-            Edit::Remove(..) => {
-                if !self.row.lists.remove(list, fingerprint) {
-                    return Ok(Effect::Nothing);
-                }
-                *count -= 1;
-                self.remove.execute((user, list as u8, fingerprint.to_bytes()))?;
-            }
-            Edit::Add(_, value) => {
-                if self.row.lists.contains(list, fingerprint) {
-                    return self.find_again(list, prepared);
-                }
-                if *count >= MAX_ENTRIES {
-                    let is_user = *self.actor == Actor::User;
-                    return if is_user { Err(StoreError::ListFull(list).into()) } else { Ok(Effect::LeftOut) };
-                }
-                let scope = value.scope();
-                self.row.lists.insert(list, scope, fingerprint);
-                *count += 1;
-                let (position, sealed) = &prepared.sealed;
-                let (list, scope, origin) = (list as u8, scope.code(), Origin::of(self.actor).code());
-                let (fingerprint, batch, pattern) = (fingerprint.to_bytes(), self.row.revision, &prepared.pattern);
-                let values = (user, list, fingerprint, scope, batch, position, sealed, pattern, origin, self.at);
-                self.add.execute(values)?;
-            }
+impl<'a> Applying<'a> {
+    fn new(change: &Change<'a>, actor: &'a Actor, row: &'a mut PackedRow, undoing: Option<i64>) -> Db<Self> {
+        let (conn, at, next) = (change.conn, change.at(), change.next_row());
+        Ok(Self {
+            counts: ListKind::ALL.map(|list| row.lists.len(list)),
+            add: conn.prepare_cached(sql::ADD_ENTRY)?,
+            remove: conn.prepare_cached(sql::REMOVE_ENTRY)?,
+            notes: notes::Writing { conn, user: row.user, batch: row.revision, at, change: next, undoing },
+            row,
+            conn,
+            actor,
+            at,
+            change: next,
+            undoing,
+            removed: Vec::new(),
+        })
+    }
+
+    /// What an edit does, and what the entry was that it removes.
+    fn edit(&mut self, prepared: &PreparedEdit) -> Db<(Effect, Option<Standing>)> {
+        let fingerprint = prepared.fingerprint;
+        let effect = match &prepared.edit {
+            Edit::Remove(list, _) => return self.remove(*list, fingerprint),
+            Edit::Add(list, value) => self.add(*list, value, prepared)?,
+            Edit::Note(list, ..) if !self.row.lists.contains(*list, fingerprint) => Effect::Nothing,
+            Edit::Note(..) => self.notes.replace(fingerprint, prepared.sealed.as_ref())?,
+            Edit::Confirm(list, _) => self.set_confirmed(*list, fingerprint, true)?,
+            Edit::Reopen(list, _) => self.set_confirmed(*list, fingerprint, false)?,
+        };
+        Ok((effect, None))
+    }
+
+    fn remove(&mut self, list: ListKind, fingerprint: Fingerprint) -> Db<(Effect, Option<Standing>)> {
+        if !self.row.lists.contains(list, fingerprint) {
+            return Ok((Effect::Nothing, None));
         }
+        let values = (self.row.user.to_sql(), list as u8, fingerprint.to_bytes(), self.undoing);
+        let before = self.remove.query_row(values, standing).optional()?;
+        if before.is_none() && self.undoing.is_some() {
+            return Ok((Effect::Nothing, None));
+        }
+        self.row.lists.remove(list, fingerprint);
+        self.counts[list as usize] -= 1;
+        self.removed.push(fingerprint);
+        Ok((Effect::Done, before))
+    }
+
+    fn add(&mut self, list: ListKind, value: &EntryValue, prepared: &PreparedEdit) -> Db<Effect> {
+        let fingerprint = prepared.fingerprint;
+        if self.row.lists.contains(list, fingerprint) {
+            if self.actor.is_user() && self.undoing.is_none() {
+                // Who adds it knows of it.
+                self.set_confirmed(list, fingerprint, true)?;
+            }
+            return self.find_again(list, prepared);
+        }
+        if self.is_placed_later(fingerprint)? {
+            return Ok(Effect::Nothing);
+        }
+        let count = &mut self.counts[list as usize];
+        if *count >= MAX_ENTRIES {
+            let is_user = self.actor.is_user();
+            return if is_user { Err(StoreError::ListFull(list).into()) } else { Ok(Effect::LeftOut) };
+        }
+        *count += 1;
+        let scope = value.scope();
+        self.row.lists.insert(list, scope, fingerprint);
+        let (position, sealed) = prepared.sealed.as_ref().ok_or_else(|| StoreError::internal("an unsealed entry"))?;
+        let standing = prepared.standing.unwrap_or_else(|| Standing {
+            origin: Origin::of(self.actor),
+            created: users::time(self.at),
+            confirmed: self.actor.is_user(),
+        });
+        self.add.execute(rusqlite::params![
+            self.row.user.to_sql(),
+            list as u8,
+            fingerprint.to_bytes(),
+            scope.code(),
+            self.row.revision,
+            position,
+            sealed,
+            prepared.pattern,
+            standing.origin.code(),
+            standing.created.as_second(),
+            standing.confirmed,
+            self.change,
+        ])?;
         Ok(Effect::Done)
     }
 
     /// An entry that stands there already; one whose value was lost with its user's key is readable again.
-    fn find_again(&mut self, list: ListKind, prepared: &PreparedEdit) -> Db<Effect> {
-        let (position, sealed) = &prepared.sealed;
+    fn find_again(&self, list: ListKind, prepared: &PreparedEdit) -> Db<Effect> {
+        let Some((position, sealed)) = &prepared.sealed else { return Ok(Effect::Nothing) };
         let (user, fingerprint) = (self.row.user.to_sql(), prepared.fingerprint.to_bytes());
-        let found = self.find.execute((user, list as u8, fingerprint, self.row.revision, position, sealed))?;
+        let values = (user, list as u8, fingerprint, self.row.revision, position, sealed);
+        let found = self.conn.prepare_cached(sql::FIND_ENTRY_AGAIN)?.execute(values)?;
         Ok(if found > 0 { Effect::Done } else { Effect::Nothing })
     }
-}
 
-/// A user of a chunk, with the numbered lines that are theirs.
-type ResolvedUser = (UserId, UserKeys, Vec<(u64, Edit)>);
-
-/// A chunk of a file whose users are known.
-#[derive(Default)]
-pub struct Resolved {
-    users: Vec<ResolvedUser>,
-    refused: Vec<(u64, StoreError)>,
-}
-
-/// Finds the users of a chunk and sorts it by them, which is the order of the tables.
-pub fn resolve(conn: &Connection, shared: &Shared, lines: Vec<ImportEntry>) -> Db<Resolved> {
-    let mut known: HashMap<Address, Option<UserId>> = HashMap::new();
-    let mut resolved = Resolved::default();
-    let mut of_users: HashMap<UserId, Vec<(u64, Edit)>> = HashMap::new();
-    for ImportEntry { line, user, list, value } in lines {
-        let id = match known.get(&user) {
-            Some(id) => *id,
-            None => {
-                let id = users::find(conn, &user)?;
-                known.insert(user.clone(), id);
-                id
-            }
-        };
-        match id {
-            Some(id) => of_users.entry(id).or_default().push((line, Edit::Add(list, value))),
-            None => resolved.refused.push((line, StoreError::UnknownUser(user.as_str().to_owned()))),
-        }
+    /// Whether a change after the one that is taken back put the value on any list.
+    fn is_placed_later(&self, fingerprint: Fingerprint) -> Db<bool> {
+        let Some(undoing) = self.undoing else { return Ok(false) };
+        let values = (self.row.user.to_sql(), fingerprint.to_bytes(), undoing, self.change);
+        Ok(self.conn.prepare_cached(sql::PLACED_LATER)?.query_row(values, |row| row.get(0))?)
     }
-    for (id, mut edits) in of_users {
-        match user_keys(conn, shared, id) {
-            Ok(keys) => {
-                if keys.functional {
-                    refuse_personal(&mut edits, &mut resolved.refused);
-                }
-                resolved.users.push((id, keys, edits));
-            }
-            Err(DbError::Store(error)) => refuse(edits.iter().map(|(line, _)| *line), &error, &mut resolved.refused),
-            Err(error) => return Err(error),
-        }
+
+    fn set_confirmed(&self, list: ListKind, fingerprint: Fingerprint, confirmed: bool) -> Db<Effect> {
+        let values = (self.row.user.to_sql(), list as u8, fingerprint.to_bytes(), confirmed);
+        let changed = self.conn.prepare_cached(sql::SET_CONFIRMED)?.execute(values)?;
+        Ok(if changed == 0 { Effect::Nothing } else { Effect::Done })
     }
-    resolved.users.sort_by_key(|(id, ..)| *id);
-    Ok(resolved)
-}
 
-fn refuse_personal(edits: &mut Vec<(u64, Edit)>, refused: &mut Vec<(u64, StoreError)>) {
-    edits.retain(|(line, edit)| {
-        let personal = edit.list() == ListKind::Personal;
-        if personal {
-            refused.push((*line, StoreError::Functional));
-        }
-        !personal
-    });
-}
-
-fn refuse(lines: impl IntoIterator<Item = u64>, error: &StoreError, refused: &mut Vec<(u64, StoreError)>) {
-    refused.extend(lines.into_iter().map(|line| (line, error.clone())));
-}
-
-/// A chunk, fingerprinted and sealed.
-pub struct Chunk {
-    users: Vec<(Vec<u64>, Prepared)>,
-    refused: Vec<(u64, StoreError)>,
-}
-
-impl Resolved {
-    /// Fingerprints and seals.
-    pub fn prepare(self, shared: &Shared) -> Result<Chunk> {
-        let prepare = |(user, keys, edits): ResolvedUser| {
-            let (lines, edits): (Vec<_>, Vec<_>) = edits.into_iter().unzip();
-            Ok((lines, Prepared::new(shared, user, &keys, &edits)?))
-        };
-        let users = self.users.into_iter().filter(|(.., edits)| !edits.is_empty()).map(prepare);
-        Ok(Chunk { users: users.collect::<Result<_>>()?, refused: self.refused })
-    }
-}
-
-impl Chunk {
-    pub fn apply(self, change: &mut Change<'_>, actor: &Actor) -> Db<ImportReport> {
-        let mut report = ImportReport { accepted: 0, refused: self.refused };
-        for (lines, prepared) in self.users {
-            // Reading the row is all that can fail for one user alone, and it comes before any writing.
-            match apply(change, actor, prepared) {
-                Ok(()) => report.accepted += lines.len() as u64,
-                Err(DbError::Store(error @ (StoreError::UnknownUser(_) | StoreError::Altered(_)))) => {
-                    refuse(lines, &error, &mut report.refused);
-                }
-                Err(error) => return Err(error),
+    /// The notes of what stands on no list any more end.
+    fn finish(self) -> Db<()> {
+        for fingerprint in &self.removed {
+            if !ListKind::ALL.iter().any(|list| self.row.lists.contains(*list, *fingerprint)) {
+                self.notes.end(*fingerprint)?;
             }
         }
-        report.refused.sort_by_key(|(line, _)| *line);
-        Ok(report)
+        notes::prune(self.conn, self.at)
     }
 }
 
-pub fn open(
-    conn: &Connection,
-    shared: &Shared,
-    user: UserId,
-    wanted: Option<ListKind>,
-    permission: &Permission,
-) -> Db<Vec<Entry>> {
-    let unlocked = unlock(conn, shared, user, permission)?;
-    let packed = super::change::packed(conn, user)?.and_then(|(row, mac)| {
-        let row = row.filter(|row| shared.rows.is_ours(row, &mac))?;
-        Some(row.lists)
-    });
-    let mut opening = Opening { user, unlocked, packed, openers: HashMap::new() };
-    let mut statement = conn.prepare_cached(sql::ENTRIES)?;
-    let mut rows = statement.query([user.to_sql()])?;
-    let mut entries = Vec::new();
-    while let Some(row) = rows.next()? {
-        let Some(&list) = ListKind::ALL.get(row.get::<_, usize>(0)?) else { continue };
-        if wanted.is_none_or(|wanted| wanted == list) {
-            let value = opening.value(list, row)?;
-            let origin = Origin::from_code(row.get(4)?);
-            entries.push(Entry { list, value, origin, created: users::time(row.get(5)?) });
-        }
-    }
-    entries.sort_by_cached_key(|entry| {
-        let value = match &entry.value {
-            Readable::Value(value) => value.written(),
-            Readable::Lost | Readable::Altered => String::new(),
-        };
-        (entry.list, value)
-    });
-    Ok(entries)
-}
-
-struct Opening {
-    user: UserId,
-    unlocked: Unlocked,
-    packed: Option<PackedLists>,
-    openers: HashMap<u64, Option<Opener>>,
-}
-
-impl Opening {
-    /// The value of a row, if it is what was sealed, what the row's fingerprint says, and what the relay matches.
-    fn value(&mut self, list: ListKind, row: &rusqlite::Row<'_>) -> Db<Readable> {
-        let fingerprint = Fingerprint::from_bytes(row.get(1)?);
-        let (position, batch): (u32, u64) = (row.get(2)?, row.get(6)?);
-        let ephemeral: Option<[u8; KEY]> = row.get(7)?;
-        let private = &self.unlocked.private;
-        let opener = self
-            .openers
-            .entry(batch)
-            .or_insert_with(|| ephemeral.and_then(|ephemeral| Opener::new(private, &ephemeral).ok()));
-        let place = Place { organisation: self.unlocked.organisation, user: self.user, field: Field::Entry };
-        let sealed = row.get_ref(3)?.as_blob().map_err(StoreError::internal)?;
-        let is_packed = self.packed.as_ref().is_some_and(|packed| packed.contains(list, fingerprint));
-        if sealed.is_empty() && is_packed {
-            return Ok(Readable::Lost);
-        }
-        let plain = opener.as_ref().and_then(|opener| opener.open(&place, position, sealed));
-        let value: Option<EntryValue> =
-            plain.and_then(|plain| std::str::from_utf8(&plain).ok().and_then(|text| text.parse().ok()));
-        let genuine = |value: &EntryValue| is_packed && self.unlocked.fingerprint.of(value) == fingerprint;
-        Ok(value.filter(genuine).map_or(Readable::Altered, Readable::Value))
-    }
+fn standing(row: &rusqlite::Row<'_>) -> rusqlite::Result<Standing> {
+    Ok(Standing { origin: Origin::from_code(row.get(0)?), created: users::time(row.get(1)?), confirmed: row.get(2)? })
 }
 
 /// Whether any entry is a pattern.

@@ -8,8 +8,10 @@
 //! | `reader` | connections for reading |
 //! | `accounts` | the calls of [`AccountStore`] |
 //! | `activity` | the calls of [`ActivityStore`] |
-//! | `organisations`, `probes`, `users`, `shared_addresses`, `entries`, `grants`, `audit`, `totals` | the calls of [`Store`], by
+//! | `organisations`, `probes`, `users`, `shared_addresses`, `grants`, `audit`, `totals` | the calls of [`Store`], by
 //! subject |
+//! | `entries`, `entry_import`, `notes`, `undo` | changes of users' lists |
+//! | `reading`, `compaction` | opening them, and sealing anew what would be slow to open |
 //! | `staff`, `announcements` | the calls of [`StaffStore`] |
 //! | `follow` | feed and full load |
 //! | `sql` | every statement |
@@ -20,17 +22,22 @@ mod announcements;
 mod audit;
 mod change;
 mod checkpoint;
+mod compaction;
 mod entries;
+mod entry_import;
 mod follow;
 mod grants;
 mod link;
+mod notes;
 mod organisations;
 mod probes;
 mod reader;
+mod reading;
 mod shared_addresses;
 mod sql;
 mod staff;
 mod totals;
+mod undo;
 mod users;
 mod writer;
 
@@ -343,28 +350,53 @@ impl Store for SqliteStore {
     }
 
     fn change_entries(&self, actor: &Actor, user: UserId, edits: &[Edit]) -> Result<Ticket<()>> {
-        if edits.len() > MAX_EDITS {
-            return Err(StoreError::Invalid(format!("at most {MAX_EDITS} edits are taken at once")));
-        }
+        entries::check(actor, edits)?;
         let keys = self.read(|conn| entries::user_keys(conn, &self.shared, user))?;
         let prepared = entries::Prepared::new(&self.shared, user, &keys, edits)?;
         let actor = actor.clone();
-        self.writer.submit(move |change| entries::apply(change, &actor, prepared))
+        self.writer.submit(move |change| entries::apply(change, &actor, prepared).map(drop))
     }
 
     fn import_entries(&self, actor: &Actor, lines: Vec<ImportEntry>) -> Result<Ticket<ImportReport>> {
-        let chunk = self.read(|conn| entries::resolve(conn, &self.shared, lines))?;
+        let chunk = self.read(|conn| entry_import::resolve(conn, &self.shared, lines))?;
         let chunk = chunk.prepare(&self.shared)?;
         let actor = actor.clone();
         self.writer.submit_alone(move |change| chunk.apply(change, &actor))
     }
 
     fn read_entries(&self, user: UserId, list: Option<ListKind>, permission: &Permission) -> Result<Vec<Entry>> {
-        if let Permission::Grant { grantee } = permission {
-            let grantee = grantee.clone();
-            self.write(move |change| grants::use_for(change, user, &grantee, list))?;
+        let notes = match permission {
+            Permission::Own(_) | Permission::Unlocked(..) => reading::Notes::Shown,
+            Permission::Grant { grantee } => {
+                let grantee = grantee.clone();
+                self.write(move |change| grants::use_for(change, user, &grantee, list))?;
+                reading::Notes::Hidden
+            }
+        };
+        let (opened, unlocked) = self.read(|conn| {
+            let unlocked = accounts::unlock(conn, &self.shared, user, permission)?;
+            Ok((reading::open(conn, &self.shared, &unlocked, user, list, notes)?, unlocked))
+        })?;
+        if notes == reading::Notes::Shown
+            && let Some(compaction) = compaction::Compaction::prepare(&opened, &unlocked, user)?
+        {
+            // Whoever reads does not wait for it, nor for what may hinder it: the next reading tries again.
+            drop(self.writer.submit(move |change| compaction.apply(change)));
         }
-        self.read(|conn| entries::open(conn, &self.shared, user, list, permission))
+        Ok(opened.entries)
+    }
+
+    fn undo(&self, user: UserId, permission: &Permission, change: i64) -> Result<Undone> {
+        if matches!(permission, Permission::Grant { .. }) {
+            return Err(StoreError::NotPermitted);
+        }
+        let now = self.shared.now();
+        let prepared = self.read(|conn| {
+            let unlocked = accounts::unlock(conn, &self.shared, user, permission)?;
+            let keys = entries::user_keys(conn, &self.shared, user)?;
+            undo::plan(conn, &self.shared, &unlocked, &keys, user, change, now)
+        })?;
+        self.write(move |change| undo::carry_out(change, prepared))
     }
 
     fn issue_grant(&self, user: UserId, grantee: &str, list: ListKind, time: Duration) -> Result<GrantId> {

@@ -90,15 +90,46 @@ statements! {
     ADD_PACKED = "INSERT INTO packed (user, organisation, options, revision, fingerprint_key, lists, mac)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     SET_PACKED = "UPDATE packed SET options = ?2, revision = ?3, lists = ?4, mac = ?5 WHERE user = ?1";
-    ADD_BATCH = "INSERT INTO batches (user, batch, ephemeral) VALUES (?1, ?2, ?3)";
-    ADD_ENTRY = "INSERT INTO entries (user, list, fingerprint, scope, batch, position, sealed, pattern, origin, created)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    ADD_BATCH = "INSERT INTO batches (user, batch, ephemeral) SELECT ?1, ?2, ?3
+        WHERE NOT EXISTS (SELECT 1 FROM batches WHERE user = ?1 AND batch >= ?2)";
+    BATCH = "SELECT ephemeral FROM batches WHERE user = ?1 AND batch = ?2";
+    ADD_ENTRY = "INSERT INTO entries
+        (user, list, fingerprint, scope, batch, position, sealed, pattern, origin, created, confirmed, change)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     FIND_ENTRY_AGAIN = "UPDATE entries SET batch = ?4, position = ?5, sealed = ?6
         WHERE user = ?1 AND list = ?2 AND fingerprint = ?3 AND sealed = x''";
-    REMOVE_ENTRY = "DELETE FROM entries WHERE user = ?1 AND list = ?2 AND fingerprint = ?3";
-    ENTRIES = "SELECT e.list, e.fingerprint, e.position, e.sealed, e.origin, e.created, e.batch, b.ephemeral
-        FROM entries e LEFT JOIN batches b ON b.user = e.user AND b.batch = e.batch WHERE e.user = ?1";
+    REMOVE_ENTRY = "DELETE FROM entries WHERE user = ?1 AND list = ?2 AND fingerprint = ?3
+        AND (?4 IS NULL OR change = ?4) RETURNING origin, created, confirmed";
+    PLACED_LATER = "SELECT EXISTS (SELECT 1 FROM entries WHERE user = ?1 AND list IN (0, 1, 2) AND fingerprint = ?2
+        AND change > ?3 AND change <> ?4)";
+    SET_CONFIRMED = "UPDATE entries SET confirmed = ?4
+        WHERE user = ?1 AND list = ?2 AND fingerprint = ?3 AND confirmed <> ?4";
+    ENTRIES = "SELECT list, fingerprint, batch, position, sealed, origin, created, confirmed FROM entries
+        WHERE user = ?1 AND (?2 IS NULL OR list = ?2)";
     PATTERNS = "SELECT list, pattern FROM entries WHERE user = ?1 AND pattern IS NOT NULL";
+
+    // Notes
+    NOTES = "SELECT fingerprint, batch, position, sealed FROM notes WHERE user = ?1 AND ended IS NULL";
+    NOTES_ENDED_BY = "SELECT fingerprint, batch, position, sealed FROM notes
+        WHERE user = ?1 AND ended_by = ?2 ORDER BY id";
+    NOTE_CHANGE = "SELECT change FROM notes WHERE user = ?1 AND fingerprint = ?2 AND ended IS NULL";
+    ADD_NOTE = "INSERT INTO notes (user, fingerprint, batch, position, sealed, change) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    END_NOTE = "UPDATE notes SET ended = ?3, ended_by = ?4 WHERE user = ?1 AND fingerprint = ?2 AND ended IS NULL";
+    FORGET_NOTES = "DELETE FROM notes WHERE user = ?1";
+    PRUNE_NOTES = "DELETE FROM notes WHERE ended < ?1";
+
+    // Compaction
+    NEXT_COMPACTION = "SELECT min(coalesce(min(batch), 0), 0) - 1 FROM batches WHERE user = ?1";
+    ADD_COMPACTION = "INSERT INTO batches (user, batch, ephemeral) VALUES (?1, ?2, ?3)";
+    RESEAL_ENTRY = "UPDATE entries SET batch = ?4, position = ?5, sealed = ?6
+        WHERE user = ?1 AND list = ?2 AND fingerprint = ?3";
+    RESEAL_NOTE = "UPDATE notes SET batch = ?3, position = ?4, sealed = ?5
+        WHERE user = ?1 AND fingerprint = ?2 AND ended IS NULL";
+    PRUNE_BATCHES = "DELETE FROM batches WHERE user = ?1
+        AND batch < (SELECT max(batch) FROM batches WHERE user = ?1)
+        AND batch NOT IN (SELECT batch FROM entries WHERE user = ?1)
+        AND batch NOT IN (SELECT batch FROM notes WHERE user = ?1)
+        AND batch NOT IN (SELECT batch FROM journal WHERE user = ?1 AND batch IS NOT NULL AND payload IS NOT NULL)";
 
     // Grants
     ADD_GRANT = "INSERT INTO grants (user, grantee, list, scope, issued, expires) VALUES (?1, ?2, ?3, 'read', ?4, ?5)";
@@ -216,9 +247,10 @@ statements! {
     // Journal
     ADD_JOURNAL = "INSERT INTO journal (organisation, id, at, actor, kind, user, batch, position, payload, digest)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-    USER_JOURNAL = "SELECT j.id, j.at, j.actor, j.kind, j.position, j.payload, j.digest, b.ephemeral
-        FROM journal j LEFT JOIN batches b ON b.user = j.user AND b.batch = j.batch
-        WHERE j.user = ?1 AND j.id < ?2 ORDER BY j.id DESC LIMIT ?3";
+    USER_JOURNAL = "SELECT id, at, actor, kind, batch, position, payload FROM journal
+        WHERE user = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+    JOURNAL_ROW = "SELECT at, batch, position, payload FROM journal
+        WHERE id = ?1 AND user = ?2 AND batch IS NOT NULL AND payload IS NOT NULL";
     JOURNAL_HEAD = "SELECT block, hash FROM journal_blocks WHERE organisation = ?1 ORDER BY block DESC LIMIT 1";
     JOURNAL_HEADS = "SELECT b.organisation, b.hash FROM journal_blocks b
         JOIN (SELECT organisation, max(block) AS block FROM journal_blocks GROUP BY organisation) h

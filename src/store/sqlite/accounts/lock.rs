@@ -154,6 +154,7 @@ pub fn reset(change: &mut Change<'_>, actor: &Actor, user: UserId, private: &[u8
     change.run(sql::REMOVE_SECRETS, [id])?;
     change.run(sql::REMOVE_LOCK_KEY, [id])?;
     change.run(sql::FORGET_VALUES, [id])?;
+    change.run(sql::FORGET_NOTES, [id])?;
     change.run(sql::FORGET_PAYLOADS, [id])?;
     activity::erase(change, user)?;
     sessions::log(change, actor, user, "secrets-reset")?;
