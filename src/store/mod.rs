@@ -389,7 +389,8 @@ pub trait Store: AccountStore + ActivityStore + StaffStore + Send + Sync {
     /// The user lets one person read one list for a while. To be called for the user's own session alone.
     ///
     /// # Errors
-    /// There is no such user; no time or over [`MAX_GRANT`]; an empty grantee or one over [`MAX_NAME`] bytes.
+    /// There is no such user; no time or over [`MAX_GRANT`]; an empty grantee or one over [`MAX_NAME`] bytes;
+    /// [`StoreError::GrantUnderLock`].
     fn issue_grant(&self, user: UserId, grantee: &str, list: ListKind, time: Duration) -> Result<GrantId>;
 
     /// The user takes a grant back.

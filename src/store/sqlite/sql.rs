@@ -134,6 +134,7 @@ statements! {
     // Grants
     ADD_GRANT = "INSERT INTO grants (user, grantee, list, scope, issued, expires) VALUES (?1, ?2, ?3, 'read', ?4, ?5)";
     REVOKE_GRANT = "UPDATE grants SET revoked = ?3 WHERE id = ?1 AND user = ?2 AND revoked IS NULL";
+    REVOKE_GRANTS = "UPDATE grants SET revoked = ?2 WHERE user = ?1 AND revoked IS NULL AND expires > ?2";
     GRANT_EXISTS = "SELECT EXISTS (SELECT 1 FROM grants WHERE id = ?1 AND user = ?2)";
     GRANTS = "SELECT id, grantee, list, issued, expires, revoked, last_used FROM grants WHERE user = ?1 ORDER BY id DESC";
     LIVE_GRANT = "SELECT EXISTS (SELECT 1 FROM grants WHERE user = ?1 AND grantee = ?2 AND list = ?3

@@ -128,6 +128,7 @@ pub fn set(change: &mut Change<'_>, user: UserId, permission: &Permission, wante
             }
             change.run(sql::SET_PRIVATE_KEY, (id, "lock", key.lock(organisation, user, &private)?))?;
             change.run(sql::SET_LOCK_KEY, (id, None::<Vec<u8>>))?;
+            change.run(sql::REVOKE_GRANTS, (id, change.at()))?;
             // What the seal key opened a moment ago shall not stay in the log.
             change.erased();
             "lock-on"
