@@ -55,6 +55,30 @@ pub fn outcome(language: Language, verdict: &Verdict) -> String {
     )
 }
 
+/// Why in a few words, for a row of many; `None` where nothing decided.
+pub fn short_reason(language: Language, activity: &Activity) -> Option<String> {
+    let reason = &activity.verdict.reason;
+    let key = match decisive(reason).next() {
+        _ if reason.addressed != Addressed::Personally => "decision-short-another",
+        _ if reason.paused => "decision-short-paused",
+        Some(rule) => match (rule.level, rule.list) {
+            (Level::User, ListKind::Personal) => "decision-short-personal",
+            (Level::User, ListKind::Black) => "decision-short-black",
+            (Level::User, ListKind::White) => "decision-short-white",
+            (Level::Enforced | Level::Default, _) => "decision-short-organisation",
+        },
+        None => {
+            let overridden = reason.overridden_personal.or(reason.overridden_sender)?;
+            match overridden.because {
+                Because::Unauthenticated => "decision-short-not-proven",
+                Because::ProtectedSender => "decision-short-protected",
+                Because::MoreSpecific | Because::HigherLevel | Because::Blocked => return None,
+            }
+        }
+    };
+    Some(text::t(language, key))
+}
+
 /// Why, each reason a sentence: what decided first, then what did not count.
 pub fn reasons(language: Language, view: &OwnView, activity: &Activity) -> Vec<String> {
     let reason = &activity.verdict.reason;

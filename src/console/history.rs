@@ -45,6 +45,7 @@ struct Row {
     time: String,
     sender: Option<String>,
     result: decision::ResultWords,
+    reason: Option<String>,
     /// What the message says cannot be read.
     is_altered: bool,
 }
@@ -101,6 +102,7 @@ fn rows(language: Language, history: &History, page: usize) -> (Vec<Row>, Pages)
             time: super::text::moment(language, activity.at),
             sender: activity.sender().map(|sender| sender.as_str().to_owned()),
             result: decision::result(language, activity),
+            reason: decision::short_reason(language, activity),
             is_altered: false,
         },
         None => Row {
@@ -109,6 +111,7 @@ fn rows(language: Language, history: &History, page: usize) -> (Vec<Row>, Pages)
             time: String::new(),
             sender: None,
             result: decision::ResultWords { text: String::new(), class: "" },
+            reason: None,
             is_altered: true,
         },
     };

@@ -1,13 +1,17 @@
 //! What became of messages, in the store: whose it is, who opens it, how much there is and how long.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use perso_milter::activity::{Candidate, Looked, last_matches, look};
-use perso_milter::policy::action::PersonalActions;
+use perso_milter::activity::{
+    ACTIVITY_QUEUE, ActivityQueue, Candidate, Keeper, Looked, Week, last_matches, look, week,
+};
+use perso_milter::milter::settings::Happened;
+use perso_milter::policy::action::{BlackAction, PersonalActions};
 use perso_milter::policy::authres::{Authentication, Method};
-use perso_milter::policy::decide::{Known, Outcome, Verdict};
-use perso_milter::policy::list::{ListKind, UserOptions};
+use perso_milter::policy::decide::{Identity, Known, Level, Match, Outcome, Reason, Verdict};
+use perso_milter::policy::list::{ListKind, Scope, UserOptions};
 use perso_milter::policy::organisation::OrgPolicy;
 use perso_milter::policy::plan::{Delivery, Direction, Effect};
 use perso_milter::store::*;
@@ -346,4 +350,84 @@ fn digests_are_taken_once_a_period_by_those_who_want_them() {
     place.clock.advance(8 * DAY);
     store.set_digest(anne, Digest::Unwanted).expect("unwanted");
     assert!(due().is_empty());
+}
+
+/// Offers what happened to a message for a user.
+fn offer(queue: &ActivityQueue, at: Timestamp, user: UserId, sender: &str) {
+    let sender = address(sender);
+    let missing = Authentication::Missing;
+    queue.offer(
+        at,
+        &Happened {
+            user: user.get(),
+            direction: Direction::Inbound,
+            envelope: Some(&sender),
+            header: Some(&sender),
+            proof: Known { envelope: missing, header: missing },
+            verdict: Verdict::UNTOUCHED,
+            effect: &Effect::of(Delivery::AsAddressed),
+        },
+    );
+}
+
+#[test]
+fn what_the_mail_path_offers_comes_to_the_store_in_its_order() {
+    let place = Place::new();
+    let store = Arc::new(place.open());
+    let anne = anne_who_looks(&*store);
+    let queue = Arc::new(ActivityQueue::new());
+    let keeper = Keeper::start(store.clone(), queue.clone()).expect("started");
+    (0..3).for_each(|n| offer(&queue, place.clock.now(), anne, &format!("m{n}@d.example")));
+    eventually("the rows", || read(&*store, anne).rows.len() == 3);
+    offer(&queue, place.clock.now(), anne, "last@d.example");
+    keeper.end();
+    assert_eq!(senders(&read(&*store, anne)), ["last@d.example", "m2@d.example", "m1@d.example", "m0@d.example"]);
+}
+
+/// Mail never waits: what finds no room is lost, and who misses it is told of the day.
+#[test]
+fn a_full_queue_loses_rows_and_says_so() {
+    let place = Place::new();
+    let store = Arc::new(place.open());
+    let anne = anne_who_looks(&*store);
+    let bob = store.add_user(&administrator(), &person("bob@acme.example")).expect("added");
+    store.keep_activity(bob, Keeping::On).expect("on");
+    let queue = Arc::new(ActivityQueue::new());
+    (0..ACTIVITY_QUEUE).for_each(|_| offer(&queue, place.clock.now(), bob, "m@d.example"));
+    (0..10).for_each(|_| offer(&queue, place.clock.now(), anne, "m@d.example"));
+    Keeper::start(store.clone(), queue).expect("started").end();
+    let (of_anne, of_bob) = (read(&*store, anne), read(&*store, bob));
+    let today = place.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    assert_eq!((of_anne.rows.len(), of_anne.incomplete), (0, vec![today]));
+    assert_eq!((of_bob.rows.len(), of_bob.incomplete.len()), (ACTIVITY_ROWS, 0));
+}
+
+#[test]
+fn a_week_is_counted_by_what_was_decided() {
+    let place = Place::new();
+    let store = place.open();
+    let anne = anne_who_looks(&store);
+    let now = || place.clock.now();
+    let rule = Match {
+        level: Level::User,
+        list: ListKind::Personal,
+        scope: Scope::Address,
+        rank: 0,
+        identity: Identity::Header,
+        authentication: Authentication::NotRequired,
+    };
+    let with = |outcome, reason| Activity { verdict: Verdict { outcome, reason }, ..message(now(), "m@d.example") };
+    let personal = Reason { personal: Some(rule), ..Reason::default() };
+    append(&store, anne, &[with(Outcome::UNTOUCHED, personal)]);
+    place.clock.advance(8 * DAY);
+    let cleared = Outcome::Deliver { personal: PersonalActions::NONE, clear_spam: true };
+    let rows = [
+        with(Outcome::UNTOUCHED, personal),
+        with(Outcome::Blocked(BlackAction::Junk), Reason::default()),
+        with(cleared, Reason::default()),
+        with(Outcome::UNTOUCHED, Reason::default()),
+    ];
+    append(&store, anne, &rows.map(|row| Activity { at: now(), ..row }));
+    let counted = week(&read(&store, anne), now());
+    assert_eq!(counted, Week { messages: 4, personal: 1, blocked: 1, accepted: 1, is_incomplete: false });
 }
