@@ -37,6 +37,11 @@ impl ByteSet {
     pub(super) fn run(&self, bytes: &[u8]) -> usize {
         bytes.iter().position(|&byte| !self.contains(byte)).unwrap_or(bytes.len())
     }
+
+    /// How many bytes at the front are not.
+    pub(super) fn distance(&self, bytes: &[u8]) -> usize {
+        bytes.iter().position(|&byte| self.contains(byte)).unwrap_or(bytes.len())
+    }
 }
 
 /// A folder that a recipient address can name (`user+Folder@domain`): 1 to 64 ASCII letters, digits, `-` and `_`, a
