@@ -107,7 +107,7 @@ const CONVERSATION: &[&str] = &[
 
 /// The libraries that policy may use.
 const POLICY_LIBRARIES: &[&str] =
-    &["idna", "psl", "siphasher", "regex", "mail_parser", "mail_builder", "thiserror", "proptest"];
+    &["idna", "psl", "siphasher", "regex", "mail_parser", "mail_builder", "smallvec", "thiserror", "proptest"];
 
 /// Where a socket may stand.
 const SOCKET_FILES: &[&str] = &[

@@ -5,6 +5,8 @@ mod happened;
 use std::cell::LazyCell;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::addressee::{Shared, User, addressee, sending_as, user};
 use super::facts::{Depth, HeaderFacts, HeaderLimit};
 use super::settings::{Decided, DecidedRecipient, Directory, Pass, Settings};
@@ -19,7 +21,8 @@ use crate::policy::identity::Sender;
 use crate::policy::organisation::OrgPolicy;
 use crate::policy::original::original_recipient;
 use crate::policy::plan::{
-    Circumstances, Detail, Direction, Mark, Modification, Plan, Recipient, Rejection, mailbox_candidates, plan,
+    Circumstances, Detail, Direction, Mark, Modification, Plan, Recipient, Rejection, USUAL_RECIPIENTS,
+    mailbox_candidates, plan,
 };
 use crate::policy::subject::LeadingSpace;
 use crate::split::{self, MAX_WORDS, Marker, Word};
@@ -283,7 +286,7 @@ impl Transaction {
             let entry = sending.zip(address).and_then(|(s, to)| decide_outbound(&s.policy, s.lists(), &to));
             verdict.reason = Reason { outbound: entry, ..verdict.reason };
         }
-        let recipients: Vec<Recipient<'_>> = self
+        let recipients: SmallVec<[Recipient<'_>; USUAL_RECIPIENTS]> = self
             .recipients
             .iter()
             .zip(&verdicts)
@@ -358,7 +361,7 @@ impl Transaction {
         }
     }
 
-    fn verdicts(&self, marker: Option<&Marker>) -> Vec<Verdict> {
+    fn verdicts(&self, marker: Option<&Marker>) -> SmallVec<[Verdict; USUAL_RECIPIENTS]> {
         let policy = &self.settings.authentication;
         let header = self.facts.header_sender().map(Sender::header);
         let proof = LazyProof(LazyCell::new(|| {

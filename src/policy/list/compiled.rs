@@ -188,13 +188,12 @@ impl UserLists {
 impl UserLists {
     /// The fingerprints of one list, sorted.
     fn run(&self, list: ListKind) -> &[u64] {
-        let [white, black, personal] = ListKind::ALL.map(|list| self.len(list));
-        let (start, length) = match list {
-            ListKind::White => (0, white),
-            ListKind::Black => (white, black),
-            ListKind::Personal => (white + black, personal),
+        let start = match list {
+            ListKind::White => 0,
+            ListKind::Black => self.len(ListKind::White),
+            ListKind::Personal => self.len(ListKind::White) + self.len(ListKind::Black),
         };
-        &self.0[HEADER_WORDS + start..][..length]
+        &self.0[HEADER_WORDS + start..][..self.len(list)]
     }
 }
 
