@@ -10,6 +10,8 @@ mod mailbox;
 mod browser;
 #[path = "console/history.rs"]
 mod history;
+#[path = "console/preferences.rs"]
+mod preferences;
 #[path = "console/protection.rs"]
 mod protection;
 #[path = "console/security.rs"]

@@ -41,6 +41,7 @@ mod limits;
 mod mail;
 mod page;
 mod passkeys;
+mod preferences;
 mod protect;
 mod security;
 pub mod server;
@@ -105,6 +106,8 @@ fn routes() -> Router<Arc<Console>> {
         .route("/historique/retirer", post(history::remove))
         .route("/historique/combien", post(how_many::show))
         .route("/pourquoi", get(why::show).post(why::explain))
+        // How one's own mail is treated
+        .route("/reglages", get(preferences::show).post(preferences::set))
         // Who may look at a list
         .route("/acces", get(grants::show).post(grants::give))
         .route("/acces/{grant}/retirer", post(grants::revoke))

@@ -9,6 +9,7 @@ base-sign-out = Sign out
 base-navigation = Main navigation
 base-lists = My lists
 base-history = History
+base-settings = Settings
 base-why = Why?
 base-undo = Undo
 base-session-ends = The end of your session.

@@ -9,6 +9,7 @@ base-sign-out = Se déconnecter
 base-navigation = Navigation principale
 base-lists = Mes listes
 base-history = Historique
+base-settings = Réglages
 base-why = Pourquoi ?
 base-undo = Annuler
 base-session-ends = Fin de votre session.
