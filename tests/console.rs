@@ -8,6 +8,8 @@ mod mailbox;
 
 #[path = "console/browser.rs"]
 mod browser;
+#[path = "console/lists.rs"]
+mod lists;
 #[path = "console/protection.rs"]
 mod protection;
 #[path = "console/sign_in.rs"]
