@@ -122,7 +122,7 @@ fn changes(store: &SqliteStore, cache: &Cache, users: u64) -> anyhow::Result<()>
     let edit = [Edit::Add(ListKind::Personal, value.clone())];
     let tickets: Vec<_> =
         ids.iter().map(|id| store.change_entries(&Actor::User, *id, &edit)).collect::<Result<_, _>>()?;
-    tickets.into_iter().try_for_each(Ticket::wait)?;
+    tickets.into_iter().try_for_each(|ticket| ticket.wait().map(drop))?;
     rate("single changes committed", ids.len() as u64, started);
     let mut waits: Vec<_> = (0..200)
         .map(|n| {

@@ -12,6 +12,8 @@ mod browser;
 mod history;
 #[path = "console/preferences.rs"]
 mod preferences;
+#[path = "console/lists.rs"]
+mod lists;
 #[path = "console/protection.rs"]
 mod protection;
 #[path = "console/security.rs"]

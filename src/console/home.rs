@@ -1,20 +1,120 @@
-//! The first page after signing in.
+//! `/`: the first page after signing in: the three lists, and one field to add to them.
+
+use std::sync::Arc;
 
 use askama::Template;
+use axum::extract::State;
 use axum::response::Response;
 
+use super::failure::Failure;
+use super::lists::{self, Named};
 use super::page::{Page, Place, render};
 use super::session::SignedIn;
+use super::state::Console;
 use super::visitor::Visitor;
+use crate::policy::list::ListKind;
+use crate::store::{Readable, UserKind};
 
 #[derive(Template)]
 #[template(path = "home.html", config = ".askama.toml")]
 struct Home<'a> {
     page: &'a Page,
+    cards: Vec<Card>,
+    /// What stands in the field.
+    field: String,
+    /// Which list's button comes first.
+    first: &'static str,
+    /// Whether the personal lock keeps this session from reading.
+    locked: bool,
+    paused: bool,
+    /// Entries that others added.
+    waiting: Vec<Waiting>,
+}
+
+/// A list.
+struct Card {
+    named: Named,
+    what: String,
+    /// How many entries it holds, where they can be read.
+    count: Option<String>,
+}
+
+/// An entry that somebody else added, to be kept or removed.
+struct Waiting {
+    id: String,
+    value: String,
+    list: String,
+    origin: String,
+    created: String,
 }
 
 /// `GET /`
-pub async fn show(visitor: Visitor, signed_in: SignedIn) -> Response {
+pub async fn show(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    signed_in: SignedIn,
+) -> Result<Response, Failure> {
     let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "home-title");
-    render(&page, &Home { page: &page })
+    answer(&console, &signed_in, page, ListKind::Personal, String::new()).await
 }
+
+/// The page once more, with what is wrong with its field.
+///
+/// # Errors
+/// As of the store.
+pub async fn again(
+    console: &Arc<Console>,
+    visitor: &Visitor,
+    signed_in: &SignedIn,
+    list: ListKind,
+    field: String,
+    text: String,
+) -> Result<Response, Failure> {
+    let page = Page::signed_in(visitor, signed_in, Place::Lists, "home-title").with_error("adresse", text);
+    answer(console, signed_in, page, list, field).await
+}
+
+async fn answer(
+    console: &Arc<Console>,
+    signed_in: &SignedIn,
+    page: Page,
+    list: ListKind,
+    field: String,
+) -> Result<Response, Failure> {
+    let entries = lists::read(console, signed_in, None).await?;
+    let user = &signed_in.user;
+    let count = |name: &str| {
+        let entries = entries.as_ref()?;
+        Some(page.number(&(entries.iter().filter(|entry| lists::name(entry.list) == name).count() as u64)))
+    };
+    let card = |named: Named| {
+        let what = page.t(&format!("lists-{}-what", named.name));
+        Card { count: count(named.name), what, named }
+    };
+    let cards = lists::named(&page, user).into_iter().map(card).collect();
+    let waits = entries.iter().flatten().filter(|entry| !entry.confirmed && matches!(entry.value, Readable::Value(_)));
+    let waiting = waits.map(|entry| Waiting {
+        id: entry.id.to_string(),
+        value: lists::written(&page, entry),
+        list: page.t(&format!("lists-{}-title", lists::name(entry.list))),
+        origin: lists::origin(&page, entry.origin),
+        created: page.day(&entry.created),
+    });
+    let first = match list {
+        ListKind::Personal if user.kind == UserKind::Functional => "bloques",
+        list => lists::slug(list),
+    };
+    let home = Home {
+        page: &page,
+        cards,
+        field,
+        first,
+        locked: entries.is_none(),
+        paused: user.options.paused,
+        waiting: waiting.take(MAX_WAITING).collect(),
+    };
+    Ok(render(&page, &home))
+}
+
+/// Entries to be confirmed that are shown at once.
+const MAX_WAITING: usize = 50;

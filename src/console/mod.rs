@@ -38,6 +38,7 @@ mod information;
 pub mod intake;
 mod language;
 mod limits;
+mod lists;
 mod mail;
 mod page;
 mod passkeys;
@@ -66,6 +67,22 @@ use state::Console;
 fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/", get(home::show))
+        // Lists; a name of the second part is no list's
+        .route("/listes/{liste}", get(lists::list::show))
+        .route("/listes/ajouter", post(lists::add::add))
+        .route("/listes/ajouter-plusieurs", post(lists::several::add))
+        .route("/listes/coller", get(lists::several::show_paste).post(lists::several::read_paste))
+        .route("/listes/importer", get(lists::several::show_import).post(lists::several::read_import))
+        .route("/listes/confirmer", post(lists::entry::confirm_all))
+        .route("/listes/exporter", get(lists::export::show))
+        .route("/listes/exporter/{fichier}", get(lists::export::send))
+        .route("/listes/journal", get(lists::journal::show))
+        .route("/listes/journal/{id}/annuler", post(lists::journal::undo))
+        .route("/listes/entree/{id}", get(lists::entry::show))
+        .route("/listes/entree/{id}/retirer", post(lists::entry::remove))
+        .route("/listes/entree/{id}/note", post(lists::entry::note))
+        .route("/listes/entree/{id}/deplacer", post(lists::entry::move_to))
+        .route("/listes/entree/{id}/confirmer", post(lists::entry::confirm))
         // Sign-in
         .route("/connexion", get(sign_in::ask::show).post(sign_in::ask::send))
         .route("/connexion/code", get(sign_in::code::show).post(sign_in::code::confirm))

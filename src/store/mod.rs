@@ -331,7 +331,8 @@ pub trait Store: AccountStore + ActivityStore + StaffStore + Send + Sync {
 
     // Entries
 
-    /// Carries out edits of a user's lists in their order, all or none. What was there before shows in nothing that
+    /// Carries out edits of a user's lists in their order, all or none, and answers with the number of the change, which
+    /// [`Self::undo`] takes. What was there before shows in nothing that
     /// is answered: adding twice or removing what is not there succeeds. The values were checked by the policy; the
     /// same value may stand on several lists.
     ///
@@ -342,7 +343,7 @@ pub trait Store: AccountStore + ActivityStore + StaffStore + Send + Sync {
     /// # Errors
     /// There is no such user; the mailbox is functional and the list personal; over [`MAX_EDITS`]; the list is full;
     /// [`StoreError::NotPermitted`] for notes and confirmations by anyone but the user.
-    fn change_entries(&self, actor: &Actor, user: UserId, edits: &[Edit]) -> Result<Ticket<()>>;
+    fn change_entries(&self, actor: &Actor, user: UserId, edits: &[Edit]) -> Result<Ticket<i64>>;
 
     /// Adds entries and waits; see [`Self::change_entries`].
     ///
@@ -350,7 +351,7 @@ pub trait Store: AccountStore + ActivityStore + StaffStore + Send + Sync {
     /// See [`Self::change_entries`].
     fn add_entries(&self, actor: &Actor, user: UserId, entries: &[(ListKind, EntryValue)]) -> Result<()> {
         let edits: Vec<_> = entries.iter().map(|(list, value)| Edit::Add(*list, value.clone())).collect();
-        self.change_entries(actor, user, &edits)?.wait()
+        self.change_entries(actor, user, &edits)?.wait().map(drop)
     }
 
     /// Removes entries and waits; see [`Self::change_entries`].
@@ -359,7 +360,7 @@ pub trait Store: AccountStore + ActivityStore + StaffStore + Send + Sync {
     /// See [`Self::change_entries`].
     fn remove_entries(&self, actor: &Actor, user: UserId, entries: &[(ListKind, EntryValue)]) -> Result<()> {
         let edits: Vec<_> = entries.iter().map(|(list, value)| Edit::Remove(*list, value.clone())).collect();
-        self.change_entries(actor, user, &edits)?.wait()
+        self.change_entries(actor, user, &edits)?.wait().map(drop)
     }
 
     /// Adds a chunk of entries, the good lines of it: one sealing key, one journal row and one change a user. Chunks

@@ -349,12 +349,16 @@ impl Store for SqliteStore {
         self.writer.submit_alone(move |change| shared_addresses::import(change, &actor, lines))
     }
 
-    fn change_entries(&self, actor: &Actor, user: UserId, edits: &[Edit]) -> Result<Ticket<()>> {
+    fn change_entries(&self, actor: &Actor, user: UserId, edits: &[Edit]) -> Result<Ticket<i64>> {
         entries::check(actor, edits)?;
         let keys = self.read(|conn| entries::user_keys(conn, &self.shared, user))?;
         let prepared = entries::Prepared::new(&self.shared, user, &keys, edits)?;
         let actor = actor.clone();
-        self.writer.submit(move |change| entries::apply(change, &actor, prepared).map(drop))
+        self.writer.submit(move |change| {
+            let number = change.next_row();
+            entries::apply(change, &actor, prepared)?;
+            Ok(number)
+        })
     }
 
     fn import_entries(&self, actor: &Actor, lines: Vec<ImportEntry>) -> Result<Ticket<ImportReport>> {

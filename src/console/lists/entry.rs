@@ -1,0 +1,270 @@
+//! `/listes/entree/{id}`: one entry: what it applies to, why it may have no effect, its note; moved, removed, confirmed.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::add::{carry_out, undoable};
+use super::{Named, Rules};
+use crate::console::failure::Failure;
+use crate::console::page::{Notice, Page, Place, redirect_with, render};
+use crate::console::session::SignedIn;
+use crate::console::state::Console;
+use crate::console::visitor::Visitor;
+use crate::policy::authres::AuthenticationMode;
+use crate::policy::list::{EntryValue, ListKind};
+use crate::policy::refusal::check;
+use crate::store::{Actor, Edit, Entry, EntryId, Level, MAX_NOTE, Note, Readable, StoreError};
+
+#[derive(Template)]
+#[template(path = "lists_entry.html", config = ".askama.toml")]
+struct EntryPage<'a> {
+    page: &'a Page,
+    id: String,
+    value: String,
+    list: Named,
+    others: Vec<Named>,
+    scope: String,
+    origin: String,
+    created: String,
+    iso: String,
+    confirmed: bool,
+    readable: bool,
+    note: String,
+    longest: usize,
+    /// Why it may have no effect, or less than one may think.
+    hindrances: Vec<String>,
+}
+
+/// An entry that was asked for, with all others.
+struct Found {
+    entry: Entry,
+    all: Vec<Entry>,
+}
+
+impl Found {
+    /// What it says.
+    fn value(&self) -> Option<&EntryValue> {
+        match &self.entry.value {
+            Readable::Value(value) => Some(value),
+            Readable::Lost | Readable::Altered => None,
+        }
+    }
+}
+
+async fn find(console: &Arc<Console>, signed_in: &SignedIn, id: &str) -> Result<Found, Failure> {
+    let id: EntryId = id.parse().map_err(|_| Failure::NotFound)?;
+    let all = super::read(console, signed_in, None).await?.ok_or(Failure::Locked)?;
+    let entry = all.iter().find(|entry| entry.id == id).cloned().ok_or(Failure::NotFound)?;
+    Ok(Found { entry, all })
+}
+
+/// `GET /listes/entree/{id}`
+pub async fn show(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    signed_in: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let found = find(&console, &signed_in, &id).await?;
+    let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-entry-title");
+    Ok(answer(&console, &signed_in, page, found, None))
+}
+
+fn answer(console: &Console, signed_in: &SignedIn, page: Page, found: Found, typed: Option<String>) -> Response {
+    let entry = &found.entry;
+    let of_this = |named: &Named| named.slug == super::slug(entry.list);
+    let (list, others) = super::named(&page, &signed_in.user).into_iter().partition::<Vec<_>, _>(of_this);
+    let Some(list) = list.into_iter().next() else { return Failure::NotFound.into_response() };
+    let answer = EntryPage {
+        id: entry.id.to_string(),
+        value: super::written(&page, entry),
+        list,
+        others,
+        scope: found.value().map(|value| super::scope(&page, value)).unwrap_or_default(),
+        origin: super::origin(&page, entry.origin),
+        created: page.day(&entry.created),
+        iso: entry.created.to_string(),
+        confirmed: entry.confirmed,
+        readable: found.value().is_some(),
+        note: typed.or_else(|| entry.note.as_ref().map(|note| note.as_str().to_owned())).unwrap_or_default(),
+        longest: MAX_NOTE,
+        hindrances: hindrances(console, signed_in, &page, &found),
+        page: &page,
+    };
+    render(&page, &answer)
+}
+
+/// Why an entry may have no effect, most weighty first.
+fn hindrances(console: &Console, signed_in: &SignedIn, page: &Page, found: &Found) -> Vec<String> {
+    let Some(value) = found.value() else { return vec![page.t("lists-hindrance-unreadable")] };
+    let list = found.entry.list;
+    let mut keys = Vec::new();
+    if signed_in.user.options.paused {
+        keys.push("lists-hindrance-paused");
+    }
+    let rules = Rules::of(console, signed_in);
+    if check(list, value, &rules.entry_rules()).is_err() {
+        keys.push("lists-hindrance-refused");
+    }
+    let against = if list == ListKind::White { ListKind::Black } else { ListKind::White };
+    let covers = |other: &EntryValue| other == value || covers(other, value);
+    let enforced = signed_in.organisation.own_lists.iter().filter(|own| own.level == Level::Enforced);
+    if enforced.clone().any(|own| own.list == against && covers(&own.value)) {
+        keys.push("lists-hindrance-enforced");
+    }
+    let is_on = |list| found.all.iter().any(|e| e.list == list && e.value == found.entry.value);
+    match list {
+        ListKind::Personal if is_on(ListKind::Black) => keys.push("lists-hindrance-blocked"),
+        ListKind::Black if is_on(ListKind::White) => keys.push("lists-hindrance-accepted"),
+        _ => {}
+    }
+    if list != ListKind::Black && console.options.defaults.authentication.mode != AuthenticationMode::Off {
+        keys.push("lists-hindrance-authentication");
+    }
+    if matches!(value, EntryValue::Glob(_)) {
+        keys.push("lists-hindrance-glob");
+    }
+    keys.into_iter().map(|key| page.t(key)).collect()
+}
+
+/// Whether the domain of one entry holds the other.
+fn covers(other: &EntryValue, value: &EntryValue) -> bool {
+    let domain = match value {
+        EntryValue::Address(address) => address.domain(),
+        EntryValue::Domain(domain) | EntryValue::Subdomains(domain) => domain.as_str(),
+        EntryValue::Glob(_) => return false,
+    };
+    match other {
+        EntryValue::Domain(other) => other.as_str() == domain,
+        EntryValue::Subdomains(other) => crate::policy::address::is_within(domain, other.as_str()),
+        EntryValue::Address(_) | EntryValue::Glob(_) => false,
+    }
+}
+
+async fn change(
+    console: &Arc<Console>,
+    visitor: &Visitor,
+    signed_in: &SignedIn,
+    found: Found,
+    edits: Vec<Edit>,
+    notice: Notice,
+    back: &str,
+) -> Result<Response, Failure> {
+    match carry_out(console, signed_in, Actor::User, edits).await? {
+        Ok(change) => Ok(redirect_with(back, undoable(signed_in, notice, change))),
+        Err(error) => {
+            let page = Page::signed_in(visitor, signed_in, Place::Lists, "lists-entry-title");
+            let text = super::refused(&page, &error).ok_or_else(|| Failure::from(error))?;
+            Ok(answer(console, signed_in, page.with_error("deplacer", text), found, None))
+        }
+    }
+}
+
+/// `POST /listes/entree/{id}/retirer`
+pub async fn remove(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    signed_in: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let found = find(&console, &signed_in, &id).await?;
+    let list = found.entry.list;
+    let value = found.value().cloned().ok_or(Failure::NotFound)?;
+    let notice = Notice::good("lists-removed").with("value", value.written());
+    let edits = vec![Edit::Remove(list, value)];
+    change(&console, &visitor, &signed_in, found, edits, notice, &super::path(list)).await
+}
+
+/// The form of a note.
+#[derive(Deserialize)]
+pub struct Noted {
+    note: String,
+}
+
+/// `POST /listes/entree/{id}/note`
+pub async fn note(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    signed_in: SignedIn,
+    Path(id): Path<String>,
+    Form(noted): Form<Noted>,
+) -> Result<Response, Failure> {
+    let found = find(&console, &signed_in, &id).await?;
+    let list = found.entry.list;
+    let value = found.value().cloned().ok_or(Failure::NotFound)?;
+    let note = match Note::parse(&noted.note) {
+        Ok(note) => note,
+        Err(StoreError::Invalid(_)) => {
+            let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-entry-title");
+            let text = page.t("lists-note-long");
+            return Ok(answer(&console, &signed_in, page.with_error("note", text), found, Some(noted.note)));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let notice = Notice::good("lists-noted").with("value", value.written());
+    let edits = vec![Edit::Note(list, value, note)];
+    change(&console, &visitor, &signed_in, found, edits, notice, &super::path(list)).await
+}
+
+/// The form of a move.
+#[derive(Deserialize)]
+pub struct Moved {
+    liste: String,
+}
+
+/// `POST /listes/entree/{id}/deplacer`
+pub async fn move_to(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    signed_in: SignedIn,
+    Path(id): Path<String>,
+    Form(moved): Form<Moved>,
+) -> Result<Response, Failure> {
+    let to = super::of_slug(&moved.liste)?;
+    let found = find(&console, &signed_in, &id).await?;
+    let value = found.value().cloned().ok_or(Failure::NotFound)?;
+    let rules = Rules::of(&console, &signed_in);
+    if let Err(refusal) = check(to, &value, &rules.entry_rules()) {
+        let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-entry-title");
+        let text = super::reason(&page, crate::console::intake::Reason::Refused(refusal));
+        return Ok(answer(&console, &signed_in, page.with_error("deplacer", text), found, None));
+    }
+    let notice = Notice::good(super::add::added(to)).with("value", value.written());
+    let edits = vec![Edit::Remove(found.entry.list, value.clone()), Edit::Add(to, value)];
+    change(&console, &visitor, &signed_in, found, edits, notice, &super::path(to)).await
+}
+
+/// `POST /listes/entree/{id}/confirmer`: the user keeps what somebody else added.
+pub async fn confirm(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    signed_in: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let found = find(&console, &signed_in, &id).await?;
+    let value = found.value().cloned().ok_or(Failure::NotFound)?;
+    let notice = Notice::good("lists-confirmed").with("value", value.written());
+    let edits = vec![Edit::Confirm(found.entry.list, value)];
+    change(&console, &visitor, &signed_in, found, edits, notice, "/").await
+}
+
+/// `POST /listes/confirmer`: the user keeps all that others added.
+pub async fn confirm_all(State(console): State<Arc<Console>>, signed_in: SignedIn) -> Result<Response, Failure> {
+    let all = super::read(&console, &signed_in, None).await?.ok_or(Failure::Locked)?;
+    let waiting = all.into_iter().filter(|entry| !entry.confirmed);
+    let edits: Vec<_> = waiting
+        .filter_map(|entry| match entry.value {
+            Readable::Value(value) => Some(Edit::Confirm(entry.list, value)),
+            Readable::Lost | Readable::Altered => None,
+        })
+        .take(crate::store::MAX_EDITS)
+        .collect();
+    let notice = Notice::good("lists-confirmed-all").with("count", edits.len().to_string());
+    let change = carry_out(&console, &signed_in, Actor::User, edits).await?.map_err(Failure::from)?;
+    Ok(redirect_with("/", undoable(&signed_in, notice, change)))
+}
