@@ -251,7 +251,7 @@ pub trait AccountStore {
     fn check_permission(&self, user: UserId, permission: &Permission) -> Result<()>;
 
     /// For a user under a lock who lost every secret: all secrets go, the user gets a fresh key pair, and the lock is off. What
-    /// could be read of the old entries and of the journal is gone; they go on matching.
+    /// could be read of the old entries and of the journal is gone, activity too; entries go on matching.
     ///
     /// # Errors
     /// There is no such user, or the lock is off.

@@ -369,3 +369,90 @@ fn no_page_shows_a_secret() {
         assert!(!page.contains(PASSWORD) && !page.contains(&code), "{path}");
     }
 }
+
+/// The least of several times: what else the machine does takes time away, and gives none.
+fn quickest(mut tries: impl FnMut()) -> Duration {
+    let time = |()| {
+        let begun = std::time::Instant::now();
+        tries();
+        begun.elapsed()
+    };
+    [(); 8].map(time).into_iter().min().expect("some")
+}
+
+#[test]
+fn an_unknown_account_costs_as_much_as_a_wrong_password() {
+    let site = Site::new();
+    choose_password(&mut site.signed_in("anne@acme.example"), PASSWORD);
+    let try_as =
+        |address: &str| quickest(|| assert_eq!(sign_in(&mut site.browser(), address, "un mauvais essai").status, 422));
+    let known = try_as("anne@acme.example");
+    for address in ["nobody@acme.example", "bob@acme.example", "no address"] {
+        let unknown = try_as(address);
+        assert!(unknown * 2 > known && known * 2 > unknown, "{address}: {unknown:?}, anne: {known:?}");
+    }
+}
+
+/// A console that browsers know by a name: it has passkeys.
+fn named() -> Site {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    Site::with(|options| {
+        options.listen = free;
+        options.authority = Some(format!("localhost:{}", free.port()));
+    })
+}
+
+fn json(answer: &Answer) -> serde_json::Value {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    serde_json::from_str(&answer.body).expect("JSON")
+}
+
+/// What passkeys do when they are asked is seen in Chromium; here, what they are asked, and what is refused.
+#[test]
+fn passkeys_are_asked_without_naming_an_account() {
+    let site = named();
+    let mut nobody = site.browser();
+    assert!(nobody.get("/connexion").body.contains("data-passkey"));
+    let first = json(&nobody.post("/connexion/cle/options", &[]))["publicKey"].clone();
+    assert_eq!(first["allowCredentials"], serde_json::json!([]), "{first}");
+    assert_eq!(first["userVerification"], "required", "{first}");
+    assert!(first["extensions"]["prf"]["eval"]["first"].is_string(), "{first}");
+    let second = json(&nobody.post("/connexion/cle/options", &[]))["publicKey"].clone();
+    assert_ne!(first["challenge"], second["challenge"]);
+    for answer in ["", "{}", "x", r#"{"id":"AA","rawId":"AA","type":"public-key","response":{}}"#] {
+        let refused = nobody.post("/connexion/cle", &[("reponse", answer)]);
+        assert_eq!((refused.status, refused.location()), (303, "/connexion?retour=%2F"), "{refused:?}");
+    }
+    assert!(!is_signed_in(&mut nobody));
+}
+
+#[test]
+fn a_passkey_is_made_for_who_is_signed_in_and_confirmed() {
+    let site = named();
+    assert_eq!(site.browser().post("/securite/cle/options", &[]).location(), "/connexion?retour=%2F");
+    let mut anne = site.signed_in("anne@acme.example");
+    let options = json(&anne.post("/securite/cle/options", &[]))["publicKey"].clone();
+    assert_eq!(options["authenticatorSelection"]["residentKey"], "required");
+    assert_eq!(options["rp"]["id"], "localhost");
+    assert_eq!(options["user"]["name"], "anne@acme.example");
+    let refused = anne.post("/securite/cle", &[("nom", "téléphone"), ("reponse", "{}")]);
+    assert!(anne.follow(refused).words().contains("La clé n’a pas été créée"));
+    let unnamed = anne.post("/securite/cle", &[("nom", " "), ("reponse", "{}")]);
+    assert!(unnamed.status == 422 && unnamed.words().contains("un nom d’une ligne"), "{unnamed:?}");
+    assert!(site.store.secrets(site.anne).expect("listed").is_empty());
+    site.clock.advance(6 * MINUTE);
+    assert!(anne.post("/securite/cle/options", &[]).location().starts_with("/confirmer?"));
+}
+
+#[test]
+fn without_a_name_of_its_own_a_console_has_no_passkeys() {
+    let site = Site::new();
+    let mut anne = site.signed_in("anne@acme.example");
+    assert!(!site.browser().get("/connexion").body.contains("data-passkey"));
+    assert_eq!(anne.post("/connexion/cle/options", &[]).status, 404);
+    assert_eq!(anne.get("/securite/cle").status, 404);
+    for path in ["/securite", "/securite/verrou"] {
+        let page = anne.get(path).page();
+        assert!(!page.contains("href=\"/securite/cle\""), "no way leads there: {page}");
+    }
+}

@@ -29,6 +29,8 @@ struct Lock<'a> {
     opening: usize,
     /// Whether one of them is on paper.
     printed: bool,
+    /// Whether browsers have passkeys for this console.
+    passkeys: bool,
 }
 
 #[derive(Template)]
@@ -52,6 +54,7 @@ pub async fn show(
         locked: lock == LockState::On,
         opening: secrets.iter().filter(|secret| secret.opens == Opens::Lists).count(),
         printed: secrets.iter().any(|secret| secret.kind == SecretKind::Recovery),
+        passkeys: console.passkeys.are_possible(),
     };
     Ok(render(&page, &lock))
 }

@@ -48,7 +48,7 @@ pub enum PasswordError {
     /// Over [`MAX_PASSWORD`] bytes.
     #[error("a password has at most 256 bytes")]
     Long,
-    /// Hardly any different characters, or a row of neighbours.
+    /// Hardly any different characters, a row of neighbours, or a common word with digits around it.
     #[error("this password is too easily guessed")]
     Plain,
     /// It is made of the address.
@@ -74,7 +74,7 @@ impl Password {
         }
         let lower = Zeroizing::new(text.to_lowercase());
         let different: std::collections::BTreeSet<char> = lower.chars().collect();
-        if different.len() < DIFFERENT || is_row(&lower) {
+        if different.len() < DIFFERENT || is_row(&lower) || is_common(&lower) {
             return Err(PasswordError::Plain);
         }
         if is_of_address(&lower, address) {
@@ -122,6 +122,72 @@ fn is_row(lower: &str) -> bool {
     };
     let neighbours = characters.windows(2).filter(|pair| follows(pair[0], pair[1])).count();
     neighbours * 4 >= (characters.len() - 1) * 3
+}
+
+/// Words of which guessers make long passwords: those of the well-known lists, in both languages, and of this product.
+const COMMON: [&str; 44] = [
+    "abcdef",
+    "admin",
+    "administrateur",
+    "administrator",
+    "amour",
+    "azerty",
+    "baseball",
+    "bienvenue",
+    "bonjour",
+    "changeme",
+    "chocolat",
+    "chouchou",
+    "console",
+    "doudou",
+    "dragon",
+    "football",
+    "france",
+    "iloveyou",
+    "jetaime",
+    "letmein",
+    "liverpool",
+    "login",
+    "loulou",
+    "marseille",
+    "master",
+    "messagerie",
+    "michael",
+    "milter",
+    "monkey",
+    "motdepasse",
+    "nicolas",
+    "passe",
+    "password",
+    "passwort",
+    "perso",
+    "personnel",
+    "princess",
+    "qwerty",
+    "qwertz",
+    "secret",
+    "soleil",
+    "sunshine",
+    "superman",
+    "welcome",
+];
+
+/// Whether nothing but common words, digits and signs is in it, digits that stand for letters read as such: `P4ssw0rd-$$$$`.
+fn is_common(lower: &str) -> bool {
+    let read = |c: char| match c {
+        '0' => 'o',
+        '1' => 'i',
+        '3' => 'e',
+        '4' | '@' => 'a',
+        '5' => 's',
+        '7' => 't',
+        c => c,
+    };
+    let made_of_words = |text: &str| {
+        let left = COMMON.iter().fold(text.to_owned(), |left, word| left.replace(word, " "));
+        left.contains(' ') && !left.chars().any(char::is_alphabetic)
+    };
+    made_of_words(lower) || made_of_words(&lower.chars().map(read).collect::<String>())
 }
 
 /// Whether less than half of it is left without the parts of the address.
@@ -229,6 +295,9 @@ mod tests {
             ("abababababab", PasswordError::Plain),
             ("123456789012", PasswordError::Plain),
             ("AzertyUiopQsdf", PasswordError::Plain),
+            ("motdepasse2026", PasswordError::Plain),
+            ("P4ssW0rd-$$$$", PasswordError::Plain),
+            ("Bonjour.France!1", PasswordError::Plain),
             ("anne.martin2026", PasswordError::Address),
             ("Acme-Martin-1", PasswordError::Address),
         ] {
