@@ -95,6 +95,9 @@
 //!   every answer that the MTA takes. An answer that finds no room has a second descriptor watched until it is out.
 //! - **What a verifier wrote is understood late**: only a message that matches an entry asks for proof
 //!   ([`policy::decide::Proof`]).
+//! - **Who wants to see what became of their messages is told by the pass that decides about the copy**, and by nobody else: a
+//!   refusal at RCPT at once, a copy that is yet to be split by its second pass. The row goes to a bounded queue ([`activity`]);
+//!   it is sealed with a key that is stepped on, so that a relay never reads back what it wrote.
 //! - **The log has a thread and a bounded queue** of its own: a line that finds no room is lost and counted.
 //! - **Settings are built whole and swapped** ([`directory`]); a message keeps those of its MAIL to its end.
 //!

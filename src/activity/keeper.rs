@@ -66,6 +66,8 @@ struct Keeping<'a> {
 impl Keeping<'_> {
     fn run(&mut self, asked: &Receiver<()>) {
         let mut pruned: Option<Instant> = None;
+        // A full batch: there is more, and nothing to gather for.
+        let mut is_behind = false;
         let is_over = |limit| asked.recv_timeout(limit) != Err(RecvTimeoutError::Timeout);
         loop {
             if pruned.is_none_or(|at| at.elapsed() >= PRUNE) {
@@ -73,10 +75,11 @@ impl Keeping<'_> {
                 self.prune();
             }
             let first = self.queue.wait(WAIT);
-            let over = is_over(if first.is_some() { GATHER } else { Duration::ZERO });
+            let over = is_over(if first.is_none() || is_behind { Duration::ZERO } else { GATHER });
             let mut rows: Vec<Row> = first.into_iter().collect();
             rows.extend(self.queue.take(BATCH - rows.len()));
-            let written = self.write(&rows, &is_over);
+            is_behind = rows.len() == BATCH;
+            let written = self.write(&rows, is_over);
             self.write_gaps();
             if over || !written {
                 return self.write_rest();
