@@ -12,6 +12,8 @@ mod browser;
 mod history;
 #[path = "console/protection.rs"]
 mod protection;
+#[path = "console/roles.rs"]
+mod roles;
 #[path = "console/security.rs"]
 mod security;
 #[path = "console/sign_in.rs"]
