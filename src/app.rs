@@ -17,7 +17,7 @@ pub use background::LostLines;
 use crate::cache::{Cache, Follower};
 use crate::config::{Config, Loaded, Parsed, PublicUrl, Source};
 use crate::console::server::Bound;
-use crate::console::{MailOptions, Options};
+use crate::console::{MailOptions, Options, Relay};
 use crate::directory::{Defaults, RelayDirectory};
 use crate::milter::connection::Sessions;
 use crate::milter::listen::{Group, Listener, ListenerOptions, bind};
@@ -104,6 +104,8 @@ impl Daemon {
         let frame = u32::try_from(self.config.milter.limits.frame).unwrap_or(u32::MAX);
         let sessions = Arc::new(Sessions::new(self.directory.clone(), &roles, frame));
         let limits = limits(&self.config);
+        let (directory, cache, follower) = (self.directory.clone(), self.cache.clone(), self.follower.watch());
+        let relay = Relay { directory, cache, follower };
         let background = Background {
             source: self.source,
             config: self.config,
@@ -116,7 +118,7 @@ impl Daemon {
             lost_before: 0,
         };
         let background = background.start(self.signals)?;
-        let console = self.console.map(Bound::serve).transpose()?;
+        let console = self.console.map(|console| console.with_relay(relay).serve()).transpose()?;
         notify(&[sd_notify::NotifyState::Ready]);
         let report = serve(self.listeners, limits, sessions, self.shutdown.clone());
         self.shutdown.trigger();

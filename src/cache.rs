@@ -241,6 +241,22 @@ impl Follower {
     pub fn status(&self) -> FollowerStatus {
         lock(&self.status).clone()
     }
+
+    /// Tells the same to somebody else.
+    pub fn watch(&self) -> FollowerWatch {
+        FollowerWatch(Arc::clone(&self.status))
+    }
+}
+
+/// Sees how a follower's cache stands to the store.
+#[derive(Debug, Clone)]
+pub struct FollowerWatch(Arc<Mutex<FollowerStatus>>);
+
+impl FollowerWatch {
+    /// How it stands now.
+    pub fn status(&self) -> FollowerStatus {
+        lock(&self.0).clone()
+    }
 }
 
 impl Drop for Follower {

@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 use crate::activity::ActivityQueue;
 use crate::cache::{Cache, OrganisationWatch};
 use crate::mark::MarkKey;
-use crate::metrics::Totals;
-use crate::milter::settings::{Decided, Directory, Happened, MessageLimits, Settings};
+use crate::metrics::{Throughput, Totals};
+use crate::milter::settings::{Decided, Directory, Happened, MessageLimits, Pass, Settings};
 use crate::network::Network;
 use crate::policy::action::SplitMode;
 use crate::policy::address::{Address, Domain};
@@ -71,6 +71,7 @@ pub struct RelayDirectory {
     parts: Mutex<Parts>,
     keys: DirectoryKeys,
     totals: Totals,
+    throughput: Throughput,
     activity: Arc<ActivityQueue>,
     clock: Clock,
 }
@@ -101,8 +102,9 @@ impl RelayDirectory {
         };
         let parts = Parts { defaults, organisations: BTreeMap::new() };
         let settings = ArcSwap::from_pointee(build(&parts, &keys));
-        let (totals, activity) = (Totals::default(), Arc::new(ActivityQueue::new()));
-        Self { cache, settings, parts: Mutex::new(parts), keys, totals, activity, clock }
+        let (totals, throughput) = (Totals::default(), Throughput::default());
+        let activity = Arc::new(ActivityQueue::new());
+        Self { cache, settings, parts: Mutex::new(parts), keys, totals, throughput, activity, clock }
     }
 
     /// Puts another configuration in force, for messages that begin from now on.
@@ -128,6 +130,11 @@ impl RelayDirectory {
     /// What happened to messages of users who want to see it later, until the store has it.
     pub fn activity(&self) -> &Arc<ActivityQueue> {
         &self.activity
+    }
+
+    /// Messages of the last minutes.
+    pub fn throughput(&self) -> &Throughput {
+        &self.throughput
     }
 
     /// Today, in UTC.
@@ -234,7 +241,11 @@ impl Directory for RelayDirectory {
     }
 
     fn decided(&self, message: &Decided<'_>) {
-        self.totals.count(self.today(), message);
+        let now = (self.clock)();
+        if message.pass == Pass::First {
+            self.throughput.count(now);
+        }
+        self.totals.count(day(now), message);
     }
 
     fn happened(&self, message: &Happened<'_>) {

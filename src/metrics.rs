@@ -1,7 +1,11 @@
-//! Totals per organisation and day. Nothing finer is counted: a live counter would tell, message by message, what
-//! stands on a list.
+//! Totals per organisation and day. Nothing finer is counted of them: a live counter would tell, message by message, what
+//! stands on a list. How many messages the relay takes is counted by the minute: that depends on nobody's list, since the
+//! copies of a split message are not counted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::milter::settings::Decided;
@@ -130,13 +134,74 @@ impl Totals {
     }
 }
 
+/// Minutes that are remembered.
+pub const MINUTES: usize = 60;
+/// A slot holds the minute above, and below the messages of that minute.
+const COUNT_BITS: u32 = 24;
+
+/// Messages decided in each of the last minutes.
+#[derive(Debug)]
+pub struct Throughput([AtomicU64; MINUTES]);
+
+impl Default for Throughput {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+impl Throughput {
+    /// Counts a message. Takes no lock, and no memory.
+    pub fn count(&self, at: Timestamp) {
+        let minute = minute(at);
+        let more = |held: u64| {
+            Some(if held >> COUNT_BITS == minute { held.saturating_add(1) } else { (minute << COUNT_BITS) + 1 })
+        };
+        // It is told how often, and never refused.
+        let _ = self.slot(minute).fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    }
+
+    /// The messages of each minute that is over, the last one last.
+    pub fn minutes(&self, now: Timestamp) -> Vec<u64> {
+        let this = minute(now);
+        let first = this.saturating_sub(MINUTES as u64 - 1);
+        let count = |minute: u64| {
+            let held = self.slot(minute).load(Ordering::Relaxed);
+            if held >> COUNT_BITS == minute { held & ((1 << COUNT_BITS) - 1) } else { 0 }
+        };
+        (first..this).map(count).collect()
+    }
+
+    fn slot(&self, minute: u64) -> &AtomicU64 {
+        &self.0[(minute % MINUTES as u64) as usize]
+    }
+}
+
+fn minute(at: Timestamp) -> u64 {
+    u64::try_from(at.as_second()).unwrap_or(0) / 60
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::milter::settings::DecidedRecipient;
+    use crate::milter::settings::{DecidedRecipient, Pass};
     use crate::policy::action::BlackAction;
     use crate::policy::decide::Verdict;
     use crate::policy::plan::{Direction, Plan};
+
+    #[test]
+    fn a_minute_is_told_once_it_is_over_and_forgotten_after_an_hour() {
+        let throughput = Throughput::default();
+        let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).expect("a time");
+        for second in [0, 1, 59, 60] {
+            throughput.count(at(second));
+        }
+        assert_eq!(throughput.minutes(at(59)).last(), Some(&0), "this minute is not over");
+        let minutes = throughput.minutes(at(120));
+        assert_eq!((minutes.len(), &minutes[57..]), (MINUTES - 1, &[3, 1][..]));
+        throughput.count(at(3600));
+        assert_eq!(throughput.minutes(at(3660)).last(), Some(&1), "the slot is the new minute's");
+        assert_eq!(throughput.minutes(at(90_000)).iter().sum::<u64>(), 0);
+    }
 
     #[test]
     fn a_day_is_handed_out_once_it_has_ended() {
@@ -151,7 +216,8 @@ mod tests {
         let personal = Outcome::Deliver { personal: PersonalActions::TAG, clear_spam: true };
         let shared = DecidedRecipient { verdict: Verdict::SHARED, ..recipient(Outcome::UNTOUCHED) };
         let recipients = vec![recipient(personal), recipient(Outcome::Blocked(BlackAction::Reject)), shared];
-        let message = Decided { direction: Direction::Inbound, sender: None, recipients, plan: &plan };
+        let message =
+            Decided { direction: Direction::Inbound, pass: Pass::First, sender: None, recipients, plan: &plan };
         let (monday, tuesday) = (Date::constant(2026, 11, 23), Date::constant(2026, 11, 24));
         totals.count(monday, &message);
         totals.count(tuesday, &message);

@@ -16,6 +16,8 @@ mod preferences;
 mod lists;
 #[path = "console/protection.rs"]
 mod protection;
+#[path = "console/roles.rs"]
+mod roles;
 #[path = "console/security.rs"]
 mod security;
 #[path = "console/sign_in.rs"]

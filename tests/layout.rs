@@ -67,6 +67,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "console",
         &[
+            "cache",
             "activity",
             "conflict",
             "directory",

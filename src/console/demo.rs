@@ -72,5 +72,5 @@ pub async fn confirm(
 ) -> Result<Response, Failure> {
     let user = console.demo.user(&token)?;
     session::open(&console, &session, &visitor, user, OpenedBy::Mail, None).await?;
-    Ok(redirect_with("/", Notice::good("sign-in-welcome")))
+    Ok(redirect_with("/", Notice::good("staff-sign-in-welcome")))
 }

@@ -59,7 +59,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
-pub use state::{MailOptions, Options};
+pub use state::{MailOptions, Options, Relay};
 
 use state::Console;
 

@@ -18,7 +18,7 @@ use tracing::{error, info};
 
 use super::protect::protected;
 use super::routes;
-use super::state::{Console, Options};
+use super::state::{Console, Options, Relay};
 use crate::store::{Clock, Store, UserId};
 
 /// Threads that answer requests.
@@ -35,7 +35,7 @@ const PRUNE: Duration = Duration::from_secs(300);
 /// A console that is bound, and not yet serving.
 pub struct Bound {
     listener: TcpListener,
-    console: Arc<Console>,
+    console: Console,
 }
 
 impl Bound {
@@ -48,7 +48,13 @@ impl Bound {
         let listener = TcpListener::bind(listen).with_context(|| format!("console.listen: {listen}"))?;
         listener.set_nonblocking(true).context("console.listen")?;
         let bound = listener.local_addr().context("console.listen")?;
-        Ok(Self { listener, console: Arc::new(Console::new(store, options, clock, bound)) })
+        Ok(Self { listener, console: Console::new(store, options, clock, bound) })
+    }
+
+    /// Shows operators the relay of this process.
+    pub fn with_relay(mut self, relay: Relay) -> Self {
+        self.console.relay = Some(relay);
+        self
     }
 
     /// What browsers call it.
@@ -66,8 +72,9 @@ impl Bound {
     /// # Errors
     /// A certificate or key that cannot be used, a thread that cannot be started.
     pub fn serve(self) -> anyhow::Result<Serving> {
-        let tls = self.console.options.tls.as_ref().map(|(certificate, key)| tls(certificate, key)).transpose()?;
-        let app = protected(routes(), &self.console)?;
+        let console = Arc::new(self.console);
+        let tls = console.options.tls.as_ref().map(|(certificate, key)| tls(certificate, key)).transpose()?;
+        let app = protected(routes(), &console)?;
         let handle = Handle::new();
         let stop = handle.clone();
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -77,10 +84,10 @@ impl Bound {
             .enable_all()
             .build()
             .context("the console's threads")?;
-        info!(url = self.console.origin, "the console listens");
+        info!(url = console.origin, "the console listens");
         let run = move || {
             let done = runtime.block_on(async {
-                tokio::spawn(prune(self.console));
+                tokio::spawn(prune(console));
                 let service = app.into_make_service_with_connect_info::<SocketAddr>();
                 match tls {
                     Some(tls) => {

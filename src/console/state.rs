@@ -9,7 +9,8 @@ use super::failure::Failure;
 use super::limits::Limits;
 use super::mail::Mailer;
 use super::passkeys::Passkeys;
-use crate::directory::Defaults;
+use crate::cache::{Cache, FollowerWatch};
+use crate::directory::{Defaults, RelayDirectory};
 use crate::language::Language;
 use crate::network::Network;
 use crate::policy::address::Address;
@@ -65,6 +66,18 @@ pub struct Console {
     pub clock: Clock,
     /// Sign-in links of the demo; elsewhere none.
     pub demo: Links,
+    /// The relay of this process, where it has one.
+    pub relay: Option<Relay>,
+}
+
+/// What is known of the relay of this process.
+pub struct Relay {
+    /// What its sessions look things up in.
+    pub directory: Arc<RelayDirectory>,
+    /// Everybody's lists in memory.
+    pub cache: Arc<Cache>,
+    /// How these stand to the store.
+    pub follower: FollowerWatch,
 }
 
 impl Console {
@@ -74,7 +87,17 @@ impl Console {
         let origin = format!("{}://{authority}", options.scheme);
         let mailer = Mailer::new(&options.mail);
         let passkeys = Passkeys::new(&origin);
-        Self { store, options, origin, mailer, limits: Limits::new(&clock), passkeys, clock, demo: Links::default() }
+        Self {
+            store,
+            options,
+            origin,
+            mailer,
+            limits: Limits::new(&clock),
+            passkeys,
+            clock,
+            demo: Links::default(),
+            relay: None,
+        }
     }
 
     /// Host and port as browsers send them.

@@ -244,6 +244,8 @@ pub struct Happened<'a> {
 pub struct Decided<'a> {
     /// Which way it went.
     pub direction: Direction,
+    /// Whether it is the message itself, or a copy of one that was split.
+    pub pass: Pass,
     /// The organisation of the sender, where they are a user whose personal list was asked.
     pub sender: Option<u32>,
     /// Every recipient who is one of our users or was refused, and all others.

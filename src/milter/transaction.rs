@@ -302,6 +302,7 @@ impl Transaction {
         let plan = plan(&circumstances, &self.facts.editable(), &recipients);
         directory.decided(&Decided {
             direction: circumstances.direction,
+            pass: self.pass,
             sender: sending.map(|user| user.policy.id),
             recipients: self.decided(&verdicts),
             plan: &plan,

@@ -79,5 +79,5 @@ pub async fn confirm(
         Role::Operator => "/exploitation",
     };
     let path = Some(back.path()).filter(|path| *path != "/" && *path != "/gestion").unwrap_or(home);
-    Ok(redirect_with(path, Notice::good("sign-in-welcome")))
+    Ok(redirect_with(path, Notice::good("staff-sign-in-welcome")))
 }

@@ -254,3 +254,20 @@ staff-import-done =
         [one] one refused: the address had an account already.
        *[other] { $refused } refused: these addresses had accounts already.
     }
+staff-sign-in-welcome = You are signed in.
+staff-health-relay = Relay of this process
+staff-health-no-relay = This process has no relay: the console runs apart. Read the relay’s state in its log, or with “perso-milter check”.
+staff-health-addresses = Addresses in memory
+staff-health-revision = Revision served
+staff-health-loads = Full loads
+staff-health-trouble = Following the store
+staff-health-follows = Up to date
+staff-health-stale = The store cannot be read; the last good lists serve:
+staff-health-rejected = Rows rejected, seal altered
+staff-health-rolled-back = Rolled back
+staff-health-rolled-back-text = Older rows were put back
+staff-health-messages = Throughput
+staff-health-messages-chart = Messages per minute, the last hour
+staff-health-last-minute = Last minute
+staff-health-most = Busiest minute
+staff-health-hour = In an hour

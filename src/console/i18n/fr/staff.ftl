@@ -254,3 +254,20 @@ staff-import-done =
         [one] un refusé : l’adresse avait déjà un compte.
        *[other] { $refused } refusés : ces adresses avaient déjà un compte.
     }
+staff-sign-in-welcome = Vous êtes connecté.
+staff-health-relay = Relais de ce processus
+staff-health-no-relay = Ce processus n’a pas de relais : la console tourne à part. L’état du relais se lit dans son journal, ou avec « perso-milter check ».
+staff-health-addresses = Adresses en mémoire
+staff-health-revision = Révision servie
+staff-health-loads = Chargements complets
+staff-health-trouble = Suivi de la base
+staff-health-follows = À jour
+staff-health-stale = La base ne se lit plus ; les dernières listes valables servent :
+staff-health-rejected = Lignes refusées, scellé altéré
+staff-health-rolled-back = Retour en arrière
+staff-health-rolled-back-text = Des lignes plus anciennes ont été remises en place
+staff-health-messages = Débit
+staff-health-messages-chart = Messages par minute, la dernière heure
+staff-health-last-minute = Dernière minute
+staff-health-most = Minute la plus chargée
+staff-health-hour = En une heure

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use jiff::Timestamp;
 
+use super::chart::{self, Chart};
 use crate::console::failure::Failure;
 use crate::console::page::{Page, render};
 use crate::console::staff::{Member, Operator};
-use crate::console::state::Console;
+use crate::console::state::{Console, Relay};
 use crate::console::visitor::Visitor;
 use crate::store::OrganisationId;
 
@@ -23,6 +25,34 @@ struct Health<'a> {
     opens: bool,
     /// Organisations whose journal does not verify.
     broken: Vec<String>,
+    /// `None` where this process has no relay.
+    relay: Option<RelayHealth>,
+}
+
+/// How the relay of this process is.
+struct RelayHealth {
+    addresses: u64,
+    /// The store's revision that it serves.
+    revision: u64,
+    trouble: Option<String>,
+    rejected: u64,
+    rolled_back: bool,
+    loads: u64,
+    /// Messages per minute.
+    messages: Chart,
+}
+
+fn health_of(relay: &Relay, now: Timestamp) -> RelayHealth {
+    let status = relay.follower.status();
+    RelayHealth {
+        addresses: relay.cache.len() as u64,
+        revision: status.position.revision,
+        trouble: status.trouble,
+        rejected: status.rejected,
+        rolled_back: status.rolled_back,
+        loads: status.loads,
+        messages: Chart::new(&relay.directory.throughput().minutes(now)),
+    }
 }
 
 /// `GET /exploitation`
@@ -47,5 +77,6 @@ pub async fn show(
         Ok((organisations.len() as u64, store.keys().seal_key.is_some(), broken))
     };
     let (organisations, opens, broken) = console.blocking(read).await?;
-    Ok(render(&page, &Health { page: &page, member: &member, organisations, opens, broken }))
+    let relay = console.relay.as_ref().map(|relay| health_of(relay, (console.clock)()));
+    Ok(render(&page, &Health { page: &page, member: &member, organisations, opens, broken, relay }))
 }

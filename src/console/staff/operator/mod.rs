@@ -1,5 +1,6 @@
 //! The operator's pages: health, organisations, staff.
 
+mod chart;
 pub mod health;
 pub mod organisations;
 pub mod team;
