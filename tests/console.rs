@@ -10,10 +10,10 @@ mod mailbox;
 mod browser;
 #[path = "console/history.rs"]
 mod history;
-#[path = "console/preferences.rs"]
-mod preferences;
 #[path = "console/lists.rs"]
 mod lists;
+#[path = "console/preferences.rs"]
+mod preferences;
 #[path = "console/protection.rs"]
 mod protection;
 #[path = "console/roles.rs"]
