@@ -18,7 +18,7 @@ export async function run(person) {
 
   await receive(person);
   await person.look("rows");
-  await person.page.getByRole("link", { name: person.text("history-why") }).first().click();
+  await person.page.getByRole("main").getByRole("link", { name: person.text("history-why") }).first().click();
   await person.reads("decision-nothing");
   await person.look("why");
   await person.press("why-add-personal");

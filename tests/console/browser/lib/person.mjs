@@ -117,20 +117,27 @@ export class Person {
     const found = (problems, setting) => {
       this.problems.push(...problems.map((text) => ({ where: `${name}${setting}`, text })));
     };
-    const { lang, title } = await this.page.evaluate(() => ({ lang: document.documentElement.lang, title: document.title }));
+    const { lang, title, words } = await this.page.evaluate(() => {
+      return { lang: document.documentElement.lang, title: document.title, words: document.body.innerText };
+    });
     found(lang === this.language ? [] : [`the page says it is in "${lang}"`], "");
     found(title ? [] : ["the page has no title"], "");
+    found(words.match(/Unknown localization .*/g) ?? [], "");
     const page = this.scripts ? this.page : await this.mirror();
     for (const setting of SETTINGS) {
       await apply(page, setting);
       const problems = [...(await accessibility(page)), ...(await overflow(page))];
       found(problems, `, ${setting.scheme}, ${setting.width} px`);
-      await this.photograph(name, page, setting);
+      // Without scripts pages look the same.
+      if (this.scripts) {
+        await this.photograph(name, page, setting);
+      }
     }
     await apply(page, SETTINGS[0]);
     if (!this.scripts) {
       // Where scripts run, focus stays where they, or the journey, have put it.
       found(await keyboard(page), ", keyboard");
+      await this.photograph(name, page);
     }
   }
 

@@ -1,0 +1,85 @@
+// Mother's address: one field, three actions. Then what is refused, what is offered instead, a note, the search, removing and
+// taking back.
+
+const MOTHER = "mother@family.example";
+
+export async function run(person) {
+  await person.signIn();
+  await person.look("home-first");
+  await addMother(person);
+  await refusals(person);
+  await elsewhere(person);
+  await oneEntry(person);
+  await takeBack(person);
+}
+
+/// Open, type, press.
+async function addMother(person) {
+  await person.fill("home-field", MOTHER);
+  await person.press("lists-personal-button");
+  await person.reads("lists-added-personal", { value: MOTHER });
+  await person.look("added");
+  await person.press("base-undo");
+  await person.reads("lists-undone");
+  await person.visit("/");
+  await person.fill("home-field", `Mother <${MOTHER}>`);
+  await person.press("lists-personal-button");
+  await person.reads("lists-added-personal", { value: MOTHER });
+}
+
+async function refusals(person) {
+  for (const [typed, reason] of [
+    ["", "lists-bad-empty"],
+    ["gmail.com", "lists-refused-freemail"],
+    [person.site.domain, "lists-refused-own-domain"],
+  ]) {
+    await person.visit("/");
+    await person.fill("home-field", typed);
+    await person.press("lists-personal-button");
+    await person.reads(reason);
+    const field = person.page.getByLabel(person.text("home-field"), { exact: true });
+    person.expect((await field.getAttribute("aria-invalid")) === "true", "the field is marked");
+    person.expect((await person.page.title()).startsWith(person.text("base-error-title").trim()), "the title says it");
+  }
+  await person.look("refused");
+}
+
+/// An address that stands on another list is offered to move.
+async function elsewhere(person) {
+  await person.visit("/");
+  await person.fill("home-field", MOTHER);
+  await person.press("lists-blocked-button");
+  await person.reads("lists-offer-title");
+  await person.look("offer");
+  await person.follow("lists-offer-none");
+  await person.reads("lists-empty-title");
+  await person.look("empty");
+}
+
+async function oneEntry(person) {
+  await person.visit("/listes/personnels");
+  await person.look("list");
+  await person.fill("lists-search", "nobody");
+  await person.control("button", "lists-search").click();
+  await person.reads("lists-search-none", { search: "nobody" });
+  await person.look("search-none");
+  await person.follow("lists-search-all");
+  await person.page.getByRole("link", { name: `${person.text("lists-edit")} ${MOTHER}` }).click();
+  await person.look("entry");
+  await person.fill("lists-note", "Sunday calls");
+  await person.press("lists-note-save");
+  await person.reads("lists-noted", { value: MOTHER });
+  await person.visit("/listes/personnels");
+  await person.page.getByText("Sunday calls").first().waitFor();
+}
+
+async function takeBack(person) {
+  await person.page.getByRole("button", { name: `${person.text("lists-remove")} ${MOTHER}` }).click();
+  await person.reads("lists-removed", { value: MOTHER });
+  await person.visit("/listes/journal");
+  await person.look("journal");
+  await person.page.getByRole("button", { name: person.text("base-undo") }).first().click();
+  await person.reads("lists-undone");
+  await person.visit("/listes/personnels");
+  await person.page.getByText(MOTHER).first().waitFor();
+}

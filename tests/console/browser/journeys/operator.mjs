@@ -1,0 +1,23 @@
+// An operator: health, organisations and the staff itself.
+
+import { join } from "../lib/staff.mjs";
+
+export async function run(person) {
+  const name = `operated-${person.language}${person.scripts ? "" : "-plain"}`;
+  await join(person, `${name}@operator.example`, "--operator");
+  await person.visit("/exploitation");
+  await person.look("health");
+
+  await person.visit("/exploitation/organisations");
+  await person.fill("staff-organisations-name", name);
+  await person.fill("staff-organisations-domain", `${name}.example`);
+  await person.press("staff-add");
+  await person.reads("staff-organisations-added");
+  await person.visit("/exploitation/organisations");
+  await person.look("organisations");
+  await person.page.getByRole("link", { name, exact: true }).click();
+  await person.look("organisation");
+
+  await person.visit("/exploitation/equipe");
+  await person.look("team");
+}
