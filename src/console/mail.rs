@@ -56,11 +56,6 @@ impl Mailer {
         Self { transport, sender: options.sender.clone() }
     }
 
-    /// From whom mails come.
-    pub fn sender(&self) -> &Address {
-        &self.sender
-    }
-
     /// Sends a mail; blocks until the mail server took it.
     ///
     /// # Errors

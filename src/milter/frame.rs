@@ -48,6 +48,9 @@ pub struct FrameDecoder {
     failed: Option<FrameError>,
 }
 
+/// A frame, and what follows it.
+type Split<'a> = (&'a [u8], &'a [u8]);
+
 impl FrameDecoder {
     /// A decoder that refuses frames over `max_frame` bytes (command byte and payload, without the length field).
     pub fn new(max_frame: u32) -> Self {
@@ -99,7 +102,7 @@ impl FrameDecoder {
     }
 
     /// The frame at the front of `input` and what follows it, where it lies there whole, as nearly all do.
-    fn split_whole<'a>(&mut self, input: &'a [u8]) -> Result<Option<(&'a [u8], &'a [u8])>, FrameError> {
+    fn split_whole<'a>(&mut self, input: &'a [u8]) -> Result<Option<Split<'a>>, FrameError> {
         match input.split_first_chunk() {
             Some((length, rest)) if self.length_have == 0 => Ok(rest.split_at_checked(self.checked(*length)?)),
             _ => Ok(None),

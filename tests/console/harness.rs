@@ -1,7 +1,6 @@
 //! A console, and browsers that use it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -110,11 +109,6 @@ impl Site {
 
     pub fn origin(&self) -> &str {
         &self.origin
-    }
-
-    /// The database file.
-    pub fn database(&self) -> PathBuf {
-        self.dir.path().join("perso-milter.db")
     }
 
     /// A browser that has never been here.

@@ -17,7 +17,6 @@ pub struct Letter {
     pub subject: String,
     pub text: String,
     pub html: String,
-    pub raw: Vec<u8>,
 }
 
 impl Letter {
@@ -144,5 +143,5 @@ fn read(envelope: Vec<String>, raw: Vec<u8>) -> Letter {
     let text = parsed.body_text(0).expect("a text").into_owned();
     let html = parsed.body_html(0).expect("a page").into_owned();
     let subject = parsed.subject().expect("a subject").to_owned();
-    Letter { envelope, subject, text, html, raw }
+    Letter { envelope, subject, text, html }
 }

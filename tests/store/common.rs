@@ -151,25 +151,6 @@ macro_rules! conformance {
     };
 }
 
-/// What each later version of the schema added, undone: the file as an older version left it.
-const UNDONE: &[(u32, &str)] = &[
-    (
-        4,
-        "DROP TABLE sessions; DROP TABLE past_sign_ins; DROP TABLE mailed_sign_ins; DROP TABLE secrets; DROP TABLE lock_keys;",
-    ),
-    (3, "DROP TABLE proven_folders; DROP TABLE probes; DROP INDEX users_choices;"),
-    (2, "DROP TABLE shared_addresses;"),
-];
-
-/// Takes a store's file back to an older version of the schema.
-pub fn back_to(place: &Place, version: u32) {
-    let raw = place.raw();
-    for (_, undo) in UNDONE.iter().filter(|(added, _)| *added > version) {
-        raw.execute_batch(undo).expect("undone");
-    }
-    raw.execute("DELETE FROM refinery_schema_history WHERE version > ?1", [version]).expect("undone");
-}
-
 /// All bytes of the store's files, the keys' left out.
 pub fn bytes(place: &Place) -> Vec<u8> {
     let mut all = Vec::new();

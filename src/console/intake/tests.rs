@@ -140,7 +140,7 @@ fn files_are_read_in_the_writing_that_programs_use() {
     }
     assert_eq!(read_file(b" \n\n "), Err(FileError::Empty));
     assert_eq!(read_file(&vec![b'a'; MAX_FILE + 1]), Err(FileError::TooLarge));
-    let picture: Vec<u8> = (0..4000u32).map(|n| (n * 7919 >> 3) as u8).collect();
+    let picture: Vec<u8> = (0..4000u32).map(|n| ((n * 7919) >> 3) as u8).collect();
     assert_eq!(read_file(&picture), Err(FileError::Binary));
 }
 
