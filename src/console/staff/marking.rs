@@ -54,16 +54,16 @@ impl Typed {
     }
 
     fn read(form: &[(String, String)]) -> Self {
-        let text =
-            |name: &str| form.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.trim()).to_owned();
+        let value =
+            |name: &str| form.iter().find(|(key, _)| key == name).map_or("", |(_, text)| text.trim()).to_owned();
         let actions = |name: &str| {
             let chosen = form.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
             let chosen = chosen.filter_map(|value| MARKINGS.iter().find(|(_, known, _)| *known == value));
             chosen.fold(PersonalActions::NONE, |all, (action, ..)| all | *action)
         };
         Self {
-            tag: text("tag"),
-            folder: text("folder"),
+            tag: value("tag"),
+            folder: value("folder"),
             actions: actions("personal_actions"),
             choices: actions("markings"),
         }
