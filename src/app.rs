@@ -281,6 +281,11 @@ fn run_console(loaded: Loaded) -> anyhow::Result<()> {
     }
     let clock = system_clock();
     let store = open_store(&config, &clock, SealAccess::IfReadable)?;
+    if store.keys().seal_key.is_none() {
+        bail!(
+            "the console opens people's lists, and may not read seal.key beside the store; give that file to its account"
+        );
+    }
     let Some(console) = bind_console(&config, &store, &clock)? else {
         bail!("there is no console: set console.listen in {source}");
     };

@@ -9,10 +9,11 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
+use crate::activity::ActivityQueue;
 use crate::cache::{Cache, OrganisationWatch};
 use crate::mark::MarkKey;
 use crate::metrics::Totals;
-use crate::milter::settings::{Decided, Directory, MessageLimits, Settings};
+use crate::milter::settings::{Decided, Directory, Happened, MessageLimits, Settings};
 use crate::network::Network;
 use crate::policy::action::SplitMode;
 use crate::policy::address::{Address, Domain};
@@ -70,6 +71,7 @@ pub struct RelayDirectory {
     parts: Mutex<Parts>,
     keys: DirectoryKeys,
     totals: Totals,
+    activity: Arc<ActivityQueue>,
     clock: Clock,
 }
 
@@ -99,7 +101,8 @@ impl RelayDirectory {
         };
         let parts = Parts { defaults, organisations: BTreeMap::new() };
         let settings = ArcSwap::from_pointee(build(&parts, &keys));
-        Self { cache, settings, parts: Mutex::new(parts), keys, totals: Totals::default(), clock }
+        let (totals, activity) = (Totals::default(), Arc::new(ActivityQueue::new()));
+        Self { cache, settings, parts: Mutex::new(parts), keys, totals, activity, clock }
     }
 
     /// Puts another configuration in force, for messages that begin from now on.
@@ -120,6 +123,11 @@ impl RelayDirectory {
     /// Totals of messages decided so far.
     pub fn totals(&self) -> &Totals {
         &self.totals
+    }
+
+    /// What happened to messages of users who want to see it later, until the store has it.
+    pub fn activity(&self) -> &Arc<ActivityQueue> {
+        &self.activity
     }
 
     /// Today, in UTC.
@@ -227,6 +235,10 @@ impl Directory for RelayDirectory {
 
     fn decided(&self, message: &Decided<'_>) {
         self.totals.count(self.today(), message);
+    }
+
+    fn happened(&self, message: &Happened<'_>) {
+        self.activity.offer((self.clock)(), message);
     }
 }
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use crate::language::Language;
 use crate::milter::client::message::{Header, Message};
-use crate::milter::settings::{Decided, DecidedRecipient, Directory, Pass, Settings};
+use crate::milter::settings::{Decided, DecidedRecipient, Directory, Happened, Pass, Settings};
 use crate::milter::transaction::{Submitter, Transaction};
 use crate::policy::action::SplitMode;
 use crate::policy::address::Address;
 use crate::policy::authres::{Authentication, Method};
 use crate::policy::decide::{Addressed, Because, Identity, Level, Match, Outcome, Overridden, Verdict};
+use crate::policy::identity::header_sender;
 use crate::policy::list::{Globs, ListKind, Scope, UserLists};
 use crate::policy::organisation::{OrgPolicy, Proof};
 use crate::policy::original;
@@ -98,6 +99,14 @@ pub fn explain_copies(
     recipients.iter().flat_map(|recipient| pass.decided(directory, &[recipient], &message)).collect()
 }
 
+/// The envelope sender that a stored message tells of; empty where it tells of none.
+pub fn envelope_sender(raw: &[u8]) -> String {
+    let message = Message::parse(raw);
+    let return_path = message.values("Return-Path").next().map(|value| String::from_utf8_lossy(value).into_owned());
+    let from = || message.values("From").next().and_then(header_sender).map(|a| a.as_str().to_owned());
+    return_path.or_else(from).unwrap_or_default()
+}
+
 fn at_edge(settings: &Settings, direction: Direction) -> Circumstances {
     Circumstances {
         rejection: Rejection::Allowed,
@@ -159,6 +168,10 @@ impl<D: Directory> Directory for Capture<'_, D> {
 
     fn globs(&self, lists: &UserLists) -> Option<Arc<Globs>> {
         self.inner.globs(lists)
+    }
+
+    fn happened(&self, message: &Happened<'_>) {
+        self.inner.happened(message);
     }
 
     fn decided(&self, message: &Decided<'_>) {

@@ -39,13 +39,15 @@
 //! | [`store`] | organisations, users, entries, journal; SQLite behind one trait | `policy`, `network` |
 //! | [`cache`] | everybody's lists in memory, and the thread that keeps them as the store has them | `store`, `policy` |
 //! | [`config`] | one struct, one default, one load, every problem with its line | `policy`, `language`, `network`, plain types of `milter` |
+//! | [`activity`] | what became of messages, on its way to the users who want to see it; questions to it | `milter`, `policy`, `store` |
 //! | [`directory`] | what sessions look up: the cache, and the settings in force | all above but `config` |
 //! | [`metrics`] | totals per organisation and day | `milter`, `policy`, `store` |
 //! | [`language`] | French and English | – |
 //! | [`explain`] | a verdict in words | `milter`, `split`, `policy`, `language` |
+//! | [`why`] | what decided about one user's message, and what would have become of it otherwise | `explain`, `activity`, `directory`, `store`, `policy` |
 //! | [`bench`](mod@bench) | the MTA's side as a load generator, and the store it is measured on | the MTA's side of `milter`, `store`, `policy` |
 //! | [`conflict`] | settings of an organisation that do not go together | `directory`, `policy`, `store` |
-//! | [`console`] | the pages in which people run their own lists | `store`, `directory`, `conflict`, `explain`, `metrics`, `policy`, `language`, `network` |
+//! | [`console`] | the pages in which people run their own lists | `store`, `activity`, `why`, `directory`, `conflict`, `explain`, `metrics`, `policy`, `language`, `network` |
 //! | [`app`] | the daemon, wired in start-up order | all above |
 //! | [`cli`] | one file a subcommand | all above |
 //!
@@ -101,6 +103,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod activity;
 pub mod app;
 pub mod bench;
 pub mod cache;
@@ -119,3 +122,4 @@ pub mod policy;
 pub mod split;
 pub mod spreadsheet;
 pub mod store;
+pub mod why;

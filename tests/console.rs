@@ -8,9 +8,15 @@ mod mailbox;
 
 #[path = "console/browser.rs"]
 mod browser;
+#[path = "console/history.rs"]
+mod history;
 #[path = "console/lists.rs"]
 mod lists;
 #[path = "console/protection.rs"]
 mod protection;
+#[path = "console/security.rs"]
+mod security;
 #[path = "console/sign_in.rs"]
 mod sign_in;
+#[path = "console/staff.rs"]
+mod staff;

@@ -44,8 +44,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("language", &[]),
     ("spreadsheet", &[]),
     ("metrics", &["policy", "store", "milter::settings"]),
-    ("directory", &["policy", "mark", "split", "store", "cache", "metrics", "network", "milter::settings"]),
+    ("activity", &["policy", "store", "milter::settings"]),
+    ("directory", &["policy", "mark", "split", "store", "cache", "metrics", "activity", "network", "milter::settings"]),
     ("explain", &["policy", "language", "split", "milter::client::message", "milter::settings", "milter::transaction"]),
+    ("why", &["policy", "mark", "split", "store", "directory", "activity", "explain", "milter::settings"]),
     // The MTA's side once more, and the store that it is measured on.
     (
         "bench",
@@ -65,6 +67,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "console",
         &[
+            "activity",
             "conflict",
             "directory",
             "explain",
@@ -76,9 +79,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "policy",
             "spreadsheet",
             "store",
+            "why",
         ],
     ),
-    ("app", &["cache", "config", "console", "directory", "metrics", "milter", "policy", "store"]),
+    ("app", &["activity", "cache", "config", "console", "directory", "metrics", "milter", "policy", "store"]),
     ("cli", &["*"]),
     ("main", &["cli"]),
     ("lib", &[]),
@@ -103,7 +107,7 @@ const CONVERSATION: &[&str] = &[
 
 /// The libraries that policy may use.
 const POLICY_LIBRARIES: &[&str] =
-    &["idna", "psl", "siphasher", "regex", "mail_parser", "mail_builder", "thiserror", "proptest"];
+    &["idna", "psl", "siphasher", "regex", "mail_parser", "mail_builder", "smallvec", "thiserror", "proptest"];
 
 /// Where a socket may stand.
 const SOCKET_FILES: &[&str] = &[

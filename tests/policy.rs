@@ -1,5 +1,7 @@
 //! What each recipient gets, and why: the policy through the milter's own session, without a socket.
 
+#[path = "policy/activity.rs"]
+mod activity;
 #[path = "policy/conversations.rs"]
 mod conversations;
 #[path = "policy/edges.rs"]

@@ -6,6 +6,8 @@ mod common;
 
 #[path = "store/accounts.rs"]
 mod accounts;
+#[path = "store/activity.rs"]
+mod activity;
 #[path = "store/conformance.rs"]
 mod conformance;
 #[path = "store/file.rs"]

@@ -13,6 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 use super::{notify, warn_of_folders};
+use crate::activity::Keeper;
 use crate::cache::{Cache, Follower};
 use crate::config::{Config, Parsed, Source, load};
 use crate::directory::{Defaults, RelayDirectory};
@@ -102,6 +103,10 @@ impl Background {
             Ok(totals) => totals,
             Err(error) => return error!(%error, "no thread can be started; the daemon stops"),
         };
+        let activity = match Keeper::start(self.store.clone(), self.directory.activity().clone()) {
+            Ok(activity) => activity,
+            Err(error) => return error!(%error, "no thread can be started; the daemon stops"),
+        };
         let Signals { runtime, mut hangup, mut terminate, mut interrupt } = signals;
         runtime.block_on(async {
             let mut watch = tokio::time::interval(WATCH);
@@ -123,6 +128,7 @@ impl Background {
         notify(&[sd_notify::NotifyState::Stopping]);
         self.shutdown.trigger();
         totals.end();
+        activity.end();
     }
 
     /// A configuration with an error is refused whole, and the one in force stays.

@@ -107,6 +107,20 @@ fn below(share: f64, label: &str) -> String {
     format!("<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{label}</text>", x(share), HEIGHT - BOTTOM + 20.0)
 }
 
+/// Round values within a range, with their labels: steps of 1, 2 or 5 times a power of ten, at most six of them. `high` is
+/// above `low`.
+fn ticks(low: f64, high: f64) -> Vec<(f64, String)> {
+    let least = (high - low) / 5.0;
+    let unit = 10_f64.powf(least.log10().floor());
+    let steps = [1.0, 2.0, 5.0, 10.0].map(|times| times * unit);
+    let step = steps.into_iter().find(|step| *step >= least).unwrap_or(least);
+    // What comes out a little beside a whole number stands for it.
+    let decimals = (-(step.log10() + 1e-9).floor()).max(0.0) as usize;
+    let (first, last) = ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
+    let tick = |n: i64| (n as f64 * step, format!("{:.decimals$}", n as f64 * step));
+    (first..=last).map(tick).collect()
+}
+
 fn line(class: usize, points: &[(f64, f64)]) -> String {
     let points: Vec<String> = points.iter().map(|(at, value)| format!("{:.1},{:.1}", x(*at), y(*value))).collect();
     format!("<polyline class=\"l{class}\" points=\"{}\"/>", points.join(" "))
@@ -118,14 +132,13 @@ fn throughput_chart(outcome: &Outcome) -> String {
     let whole = if slices.len() > 1 { &slices[..slices.len() - 1] } else { &slices[..] };
     let rates: Vec<f64> = whole.iter().map(|count| *count as f64 / SLICE.as_secs_f64()).collect();
     let top = rates.iter().copied().fold(1.0, f64::max) * 1.05;
-    let mut content: String =
-        (0..=4).map(|quarter| f64::from(quarter) / 4.0).map(|s| level(s, &format!("{:.0}", s * top))).collect();
+    let mut content: String = ticks(0.0, top).iter().map(|(rate, label)| level(rate / top, label)).collect();
     let last = (rates.len().max(2) - 1) as f64;
+    let end = last * SLICE.as_secs_f64();
     let points: Vec<(f64, f64)> =
         rates.iter().enumerate().map(|(index, rate)| (index as f64 / last, rate / top)).collect();
     content += &line(0, &points);
-    content += &below(0.0, "0 s");
-    content += &below(1.0, &format!("{:.1} s", rates.len() as f64 * SLICE.as_secs_f64()));
+    content.extend(ticks(0.0, end).iter().map(|(time, label)| below(time / end, &format!("{label} s"))));
     svg("messages a second over time", HEIGHT, &content)
 }
 
@@ -193,13 +206,22 @@ fn ratio_chart(runs: &[Runs], measure: Measure) -> String {
     let high = ratios.iter().map(|(_, ratio)| ratio.high).fold(1.0, f64::max) * 1.05;
     let place = |value: f64| LEFT + 110.0 + (value - low) / (high - low) * (WIDTH - LEFT - RIGHT - 110.0);
     let height = 30.0 * (ratios.len() + 1) as f64;
-    let mut content = format!(
-        "<line class=\"grid\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"0\" y2=\"{1:.1}\"/>\
-         <text x=\"{0:.1}\" y=\"{2:.1}\" text-anchor=\"middle\">1</text>",
-        place(1.0),
-        height - 20.0,
-        height - 5.0
-    );
+    let mut content = String::new();
+    let mut marks = ticks(low, high);
+    // The reference itself stands out whatever the steps.
+    if !marks.iter().any(|(value, _)| (value - 1.0).abs() < 1e-6) {
+        marks.push((1.0, "1".to_owned()));
+    }
+    for (value, label) in marks {
+        let _ = write!(
+            content,
+            "<line class=\"grid\" x1=\"{0:.1}\" x2=\"{0:.1}\" y1=\"0\" y2=\"{1:.1}\"/>\
+             <text x=\"{0:.1}\" y=\"{2:.1}\" text-anchor=\"middle\">{label}</text>",
+            place(value),
+            height - 20.0,
+            height - 5.0
+        );
+    }
     for (row, (index, ratio)) in ratios.iter().enumerate() {
         let at = 15.0 + 30.0 * row as f64;
         let _ = write!(
@@ -232,4 +254,25 @@ fn ratio_table(runs: &[Runs], measure: Measure) -> String {
             write!(text, "<tr><th scope=\"row\">{name}</th><td>{median}</td><td>{middle}</td><td>{interval}</td></tr>");
     }
     text + "</table>"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_is_labelled_with_round_values() {
+        for (low, high, expected) in [
+            (0.0, 23_456.0, "0 5000 10000 15000 20000"),
+            (0.0, 98_765.4, "0 20000 40000 60000 80000"),
+            (0.0, 1.05, "0.0 0.5 1.0"),
+            (0.0, 0.3, "0.0 0.1 0.2 0.3"),
+            (0.0, 50.0, "0 10 20 30 40 50"),
+            (0.81, 1.13, "0.9 1.0 1.1"),
+            (0.955, 1.045, "0.96 0.98 1.00 1.02 1.04"),
+        ] {
+            let labels: Vec<String> = ticks(low, high).into_iter().map(|(_, label)| label).collect();
+            assert_eq!(labels.join(" "), expected, "{low} to {high}");
+        }
+    }
 }

@@ -15,13 +15,11 @@ use super::lists::{self, ListsFile};
 use super::{ConfigOption, policy_of, print_json, printable};
 use crate::app::open_store;
 use crate::directory::Defaults;
-use crate::explain::{Explained, by_another, explain, explain_copies, shared_address, unproven_text};
+use crate::explain::{Explained, by_another, envelope_sender, explain, explain_copies, shared_address, unproven_text};
 use crate::language::Language;
-use crate::milter::client::message::Message;
 use crate::policy::action::SplitMode;
 use crate::policy::address::Address;
 use crate::policy::decide::Outcome;
-use crate::policy::identity::header_sender;
 use crate::policy::list::UserOptions;
 use crate::policy::organisation::Proof;
 use crate::policy::plan::{Direction, mailbox_candidates};
@@ -74,7 +72,7 @@ pub fn run(mut args: Args) -> anyhow::Result<ExitCode> {
     let raw = read(&args.take_message()?)?;
     let args = &args;
     let config = args.config.load()?.parsed.config;
-    let sender = args.from.clone().unwrap_or_else(|| sender_of(&raw));
+    let sender = args.from.clone().unwrap_or_else(|| envelope_sender(&raw));
     let defaults = Defaults::from(&config);
     if args.orcpt.is_some() && defaults.split == SplitMode::Off {
         bail!(
@@ -126,14 +124,6 @@ fn read_text(path: &Path) -> anyhow::Result<String> {
         bail!("{}: larger than {} MiB", path.display(), lists::MAX_FILE >> 20);
     }
     Ok(text)
-}
-
-/// The envelope sender that a stored message tells of.
-fn sender_of(raw: &[u8]) -> String {
-    let message = Message::parse(raw);
-    let return_path = message.values("Return-Path").next().map(|value| String::from_utf8_lossy(value).into_owned());
-    let from = || message.values("From").next().and_then(header_sender).map(|a| a.as_str().to_owned());
-    return_path.or_else(from).unwrap_or_default()
 }
 
 fn to_json(one: &Explained) -> serde_json::Value {

@@ -218,7 +218,7 @@ impl ListsFile {
                 personal_actions: chosen.map(|names| actions(&names)).transpose().context("personal_actions")?,
                 black_action: black.map(str::parse::<BlackAction>).transpose().context("black_action")?,
                 functional: user.functional,
-                paused: false,
+                ..UserOptions::default()
             },
             entries,
         })

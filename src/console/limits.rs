@@ -2,19 +2,19 @@
 //! out by somebody else's tries. An account that is not there is counted like any other.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::failure::Failure;
 use super::visitor::Visitor;
-use crate::store::SecretHash;
+use crate::store::{Clock, SecretHash};
 
 /// Tries of one browser at once; then one in each [`BROWSER_PAUSE`].
-const BROWSER_TRIES: NonZeroU32 = NonZeroU32::new(5).expect("not zero");
+const BROWSER_TRIES: NonZeroU32 = NonZeroU32::new(10).expect("not zero");
 const BROWSER_PAUSE: Duration = Duration::from_secs(60);
 /// Tries of one network at once; then one in each [`NETWORK_PAUSE`]. A company shares one network.
 const NETWORK_TRIES: NonZeroU32 = NonZeroU32::new(120).expect("not zero");
@@ -39,23 +39,35 @@ pub enum Way {
     Staff,
 }
 
+/// The console's clock, as the counters read it: the time since 1970.
+struct Time(Clock);
+
+impl governor::clock::Clock for Time {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        Duration::try_from((self.0)().as_duration()).unwrap_or_default()
+    }
+}
+
+type Counters<K> = RateLimiter<K, DashMapStateStore<K>, Time, NoOpMiddleware<Duration>>;
+
 /// The counters.
 pub struct Limits {
-    browsers: DefaultKeyedRateLimiter<(Way, SecretHash)>,
-    networks: DefaultKeyedRateLimiter<(Way, String)>,
-    hashes: Arc<Semaphore>,
-    clock: DefaultClock,
+    browsers: Counters<(Way, SecretHash)>,
+    networks: Counters<(Way, String)>,
+    hashes: Semaphore,
 }
 
 impl Limits {
     /// With nothing counted.
-    pub fn new() -> Self {
+    pub fn new(clock: &Clock) -> Self {
         let quota = |tries, pause| Quota::with_period(pause).unwrap_or(Quota::per_minute(tries)).allow_burst(tries);
+        let (browsers, networks) = (DashMapStateStore::default(), DashMapStateStore::default());
         Self {
-            browsers: DefaultKeyedRateLimiter::keyed(quota(BROWSER_TRIES, BROWSER_PAUSE)),
-            networks: DefaultKeyedRateLimiter::keyed(quota(NETWORK_TRIES, NETWORK_PAUSE)),
-            hashes: Arc::new(Semaphore::new(HASHES)),
-            clock: DefaultClock::default(),
+            browsers: RateLimiter::new(quota(BROWSER_TRIES, BROWSER_PAUSE), browsers, Time(clock.clone())),
+            networks: RateLimiter::new(quota(NETWORK_TRIES, NETWORK_PAUSE), networks, Time(clock.clone())),
+            hashes: Semaphore::new(HASHES),
         }
     }
 
@@ -64,8 +76,10 @@ impl Limits {
     /// # Errors
     /// [`Failure::TooMany`], with the time to wait.
     pub fn count(&self, way: Way, visitor: &Visitor) -> Result<(), Failure> {
-        let now = self.clock.now();
-        let wait = |not: governor::NotUntil<_>| Failure::TooMany(not.wait_time_from(now).as_secs() + 1);
+        let now = governor::clock::Clock::now(self.browsers.clock());
+        let wait = |not: governor::NotUntil<_>| {
+            Failure::TooMany(not.wait_time_from(now).as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX))
+        };
         // The network first: who keeps no cookie is a new browser each time.
         self.networks.check_key(&(way, visitor.network())).map_err(wait)?;
         self.browsers.check_key(&(way, visitor.browser)).map_err(wait)

@@ -10,6 +10,8 @@
 //! | `session` | the cookie and what stands behind it |
 //! | `page` | what every page shows, and its words |
 //! | `text` | Fluent: words, dates and numbers in two languages |
+//! | `decision` | what became of a message and why, in people's words |
+//! | `how_many` | how many messages an entry would have matched, for the form that adds one |
 //! | `failure` | what can go wrong, as a page |
 //! | `intake`, `export` | lists that come in and go out, without the web |
 //! | `mail` | the mails that the console sends |
@@ -21,12 +23,17 @@
 //! threads that may block ([`state::Console::blocking`]).
 
 mod access;
+mod announcements;
 mod assets;
 mod confirm;
+mod decision;
 mod demo;
 pub mod export;
 mod failure;
+mod grants;
+mod history;
 mod home;
+mod how_many;
 mod information;
 pub mod intake;
 mod language;
@@ -40,9 +47,11 @@ mod security;
 pub mod server;
 mod session;
 mod sign_in;
+mod staff;
 mod state;
 mod text;
 mod visitor;
+mod why;
 
 use std::sync::Arc;
 
@@ -104,6 +113,21 @@ fn routes() -> Router<Arc<Console>> {
         .route("/securite/sessions/{id}/terminer", post(security::sessions::end_one))
         .route("/securite/sessions/terminer", post(security::sessions::end_others))
         .route("/securite/sessions/toutes", post(security::sessions::end_all))
+        // What became of messages
+        .route("/historique", get(history::show))
+        .route("/historique/noter", post(history::keep))
+        .route("/historique/effacer", get(history::ask_erase).post(history::erase))
+        .route("/historique/arreter", get(history::ask_stop).post(history::stop))
+        .route("/historique/ajouter", post(history::add))
+        .route("/historique/retirer", post(history::remove))
+        .route("/historique/combien", post(how_many::show))
+        .route("/pourquoi", get(why::show).post(why::explain))
+        // Who may look at a list
+        .route("/acces", get(grants::show).post(grants::give))
+        .route("/acces/{grant}/retirer", post(grants::revoke))
+        .route("/annonces/lues", post(announcements::dismiss))
+        // Managers and operators
+        .merge(staff::routes())
         // For everybody
         .route("/langue", post(language::choose))
         .route("/aide", get(information::help))

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fluent_templates::fluent_bundle::FluentValue;
 use jiff::Timestamp;
 
+use super::announcements::Told;
 use super::failure::Failure;
 use super::session::SignedIn;
 use super::state::Console;
@@ -79,6 +80,8 @@ pub struct Account {
     pub seconds: u64,
     /// Minutes without activity after which sessions end.
     pub minutes: u64,
+    /// What changed in the organisation, until they put it away.
+    pub told: Vec<Told>,
 }
 
 /// Something wrong with a form.

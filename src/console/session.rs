@@ -20,6 +20,7 @@ use tower_sessions::session_store::{Error as SessionError, Result as SessionResu
 use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
 
 use super::access;
+use super::announcements::{self, Told};
 use super::failure::Failure;
 use super::page::Account;
 use super::state::Console;
@@ -259,8 +260,7 @@ pub async fn current(parts: &Parts, console: &Arc<Console>) -> Result<Option<Cur
     current.kept.seen = now;
     if rested >= SignedDuration::try_from(TOUCH).unwrap_or_default() {
         let (hash, expires) = (current.hash().ok_or(Failure::Internal)?, current.kept.expires());
-        // Nobody waits for it: a session that is not noted as used ends a minute earlier.
-        console.blocking(move |console| console.store.touch_session(&hash, now, expires).map(drop)).await?;
+        console.blocking(move |console| console.store.touch_session(&hash, now, expires)?.wait()).await?;
     }
     Ok(Some(current))
 }
@@ -274,6 +274,8 @@ pub struct SignedIn {
     pub organisation: Arc<Organisation>,
     /// The session.
     pub kept: Kept,
+    /// What changed in the organisation, until they put it away.
+    told: Vec<Told>,
     session: Session,
     now: Timestamp,
 }
@@ -310,6 +312,7 @@ impl SignedIn {
             organisation: self.organisation.name.clone(),
             seconds: self.kept.seconds(self.now),
             minutes: self.kept.idle,
+            told: self.told.clone(),
         }
     }
 
@@ -399,14 +402,17 @@ impl FromRequestParts<Arc<Console>> for SignedIn {
                 user => user?,
             };
             let organisation = console.store.organisation_numbered(user.organisation)?;
-            Ok(Some((user, organisation)))
+            let told = console.store.announcements(user.id)?;
+            Ok(Some((user, organisation, told)))
         });
-        let (user, organisation) = found.await?.filter(|(user, _)| user.status == UserStatus::Active).ok_or(nobody)?;
+        let found = found.await?.filter(|(user, ..)| user.status == UserStatus::Active);
+        let (user, organisation, told) = found.ok_or(nobody)?;
         let address = parts.extensions.get::<Visitor>().map(|visitor| visitor.address);
         if !address.is_some_and(|address| access::admits(&organisation.settings, address, parts.uri.path())) {
             return Err(Failure::Network);
         }
-        let signed_in = Self { user, organisation: Arc::new(organisation), kept, session, now };
+        let told = announcements::told(&told, &organisation, &console.options.defaults);
+        let signed_in = Self { user, organisation: Arc::new(organisation), kept, told, session, now };
         parts.extensions.insert(signed_in.clone());
         Ok(signed_in)
     }

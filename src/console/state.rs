@@ -74,7 +74,7 @@ impl Console {
         let origin = format!("{}://{authority}", options.scheme);
         let mailer = Mailer::new(&options.mail);
         let passkeys = Passkeys::new(&origin);
-        Self { store, options, origin, mailer, limits: Limits::new(), passkeys, clock, demo: Links::default() }
+        Self { store, options, origin, mailer, limits: Limits::new(&clock), passkeys, clock, demo: Links::default() }
     }
 
     /// Host and port as browsers send them.

@@ -103,7 +103,8 @@ impl<'a> Command<'a> {
             command::RCPT => Self::Recipient(fields.envelope()?),
             command::DATA => Self::Data,
             command::HEADER => {
-                Self::Header { name: fields.string("header name")?, value: fields.string("header value")? }
+                let (name, value) = header(frame.payload)?;
+                Self::Header { name, value }
             }
             command::EOH => Self::EndOfHeaders,
             command::BODY => Self::Body(frame.payload),
@@ -161,6 +162,16 @@ impl<'a> Command<'a> {
             Self::Data | Self::EndOfHeaders | Self::Abort | Self::Quit | Self::QuitNewConnection => {}
         });
     }
+}
+
+/// Name and value of a header, from the payload of [`Command::Header`].
+///
+/// # Errors
+/// [`CommandError`], where one of them lacks its NUL.
+#[inline]
+pub(super) fn header(payload: &[u8]) -> Result<(&[u8], &[u8]), CommandError> {
+    let mut fields = Fields { command: command::HEADER, rest: payload };
+    Ok((fields.short_string("header name")?, fields.string("header value")?))
 }
 
 /// Where the MTA's client comes from. The texts are the MTA's and need not parse as addresses.
@@ -304,6 +315,15 @@ impl<'a> Fields<'a> {
     fn string(&mut self, field: &'static str) -> Result<&'a [u8], CommandError> {
         let (string, rest) = split_nul(self.rest).ok_or(CommandError::MissingNul { command: self.command, field })?;
         self.rest = rest;
+        Ok(string)
+    }
+
+    /// The same, for a text so short that it is read before a search for many bytes at once has begun.
+    fn short_string(&mut self, field: &'static str) -> Result<&'a [u8], CommandError> {
+        let end = self.rest.iter().position(|&byte| byte == 0);
+        let end = end.ok_or(CommandError::MissingNul { command: self.command, field })?;
+        let (string, rest) = self.rest.split_at(end);
+        self.rest = &rest[1..];
         Ok(string)
     }
 

@@ -80,15 +80,12 @@ impl FrameDecoder {
             return Err(error);
         }
         while !input.is_empty() {
-            let Some(length) = self.take_length(&mut input)? else {
-                break;
-            };
-            let flow = if self.partial.is_empty() && input.len() >= length {
-                let (frame, rest) = input.split_at(length);
+            let flow = if let Some((frame, rest)) = self.split_whole(input)? {
                 input = rest;
-                self.length_have = 0;
                 emit(frame, &mut on_frame)
-            } else if self.take_partial(&mut input, length) {
+            } else if let Some(length) = self.take_length(&mut input)?
+                && self.take_partial(&mut input, length)
+            {
                 self.length_have = 0;
                 emit(&std::mem::take(&mut self.partial), &mut on_frame)
             } else {
@@ -99,6 +96,14 @@ impl FrameDecoder {
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// The frame at the front of `input` and what follows it, where it lies there whole, as nearly all do.
+    fn split_whole<'a>(&mut self, input: &'a [u8]) -> Result<Option<(&'a [u8], &'a [u8])>, FrameError> {
+        match input.split_first_chunk() {
+            Some((length, rest)) if self.length_have == 0 => Ok(rest.split_at_checked(self.checked(*length)?)),
+            _ => Ok(None),
+        }
     }
 
     /// The length of the frame at hand, once its four bytes are there.
@@ -112,13 +117,18 @@ impl FrameDecoder {
         if have + take < LENGTH_BYTES {
             return Ok(None);
         }
-        let length = u32::from_be_bytes(self.length);
+        self.checked(self.length).map(Some)
+    }
+
+    /// A length that a frame may have; any other is the end of the stream.
+    fn checked(&mut self, length: [u8; LENGTH_BYTES]) -> Result<usize, FrameError> {
+        let length = u32::from_be_bytes(length);
         let error = if length == 0 {
             FrameError::Empty
         } else if length > self.max_frame {
             FrameError::TooLong { length, limit: self.max_frame }
         } else {
-            return Ok(Some(length as usize));
+            return Ok(length as usize);
         };
         self.failed = Some(error);
         Err(error)

@@ -86,6 +86,7 @@ pub enum Event {
 
 impl Event {
     /// The event that a command byte stands for; `None` for those that never get a reply, and for negotiation.
+    #[inline]
     pub fn of_command(byte: u8) -> Option<Self> {
         Some(match byte {
             command::CONNECT => Self::Connect,
@@ -103,6 +104,7 @@ impl Event {
     }
 
     /// The flag that leaves the event out, and the one that leaves it without a reply.
+    #[inline]
     const fn flags(self) -> (Protocol, Protocol) {
         match self {
             Self::Connect => (Protocol::NOCONNECT, Protocol::NR_CONN),
@@ -159,6 +161,7 @@ impl Agreement {
     }
 
     /// Whether the MTA waits for a reply to this event.
+    #[inline]
     pub const fn replies_to(&self, event: Event) -> bool {
         let (_, no_reply) = event.flags();
         no_reply.is_empty() || !self.protocol.contains(no_reply)

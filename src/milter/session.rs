@@ -11,7 +11,7 @@ use std::vec::Drain;
 
 use arrayvec::ArrayString;
 
-use super::command::{Command, CommandError, EnvelopeAddress, Macros, Peer};
+use super::command::{Command, CommandError, EnvelopeAddress, Macros, Peer, header};
 use super::frame::{Frame, FrameDecoder, FrameError};
 use super::negotiate::{Agreement, Event, NegotiationError, Offer, Wanted, negotiate};
 use super::reply::{HeaderName, HeaderValue, Reply, ReplyCode, ReplyError, Text};
@@ -266,7 +266,18 @@ impl Conversation {
         if is_empty && self.phase != Phase::Greeting {
             return ControlFlow::Continue(());
         }
-        match self.command(directory, terms, frame, output) {
+        let result = match (self.phase, frame.command) {
+            // Most of what comes, by the shortest way.
+            (Phase::Headers, command::HEADER) => {
+                header(frame.payload).map_err(SessionError::from).map(|(name, value)| {
+                    self.header(name, value);
+                    self.go_ahead(command::HEADER, output);
+                    Next::Continue
+                })
+            }
+            _ => self.command(directory, terms, frame, output),
+        };
+        match result {
             Ok(Next::Continue) => ControlFlow::Continue(()),
             Ok(Next::Quit) => ControlFlow::Break(Ok(())),
             Err(error) => ControlFlow::Break(Err(error)),
@@ -282,54 +293,66 @@ impl Conversation {
     ) -> Result<Next, SessionError> {
         let command = Command::parse(frame)?;
         let next = self.phase.after(frame.command).ok_or(SessionError::OutOfOrder(frame.command))?;
-        let reply = match command {
+        // A mere go-ahead is left to write; what is answered otherwise, or never, has been seen to.
+        let is_go_ahead = match command {
             Command::Negotiate(offer) => {
                 self.negotiate(&offer, terms, output)?;
-                None
+                false
             }
             Command::Macros(macros) => {
                 self.macros(&macros);
-                None
+                false
             }
             Command::Connect { peer, .. } => {
                 self.connect(peer);
-                Some(Reply::Continue)
+                true
             }
             Command::Mail(envelope) => {
                 self.mail(directory, terms.role, &envelope);
-                Some(Reply::Continue)
+                true
             }
-            Command::Recipient(envelope) => Some(self.recipient(directory, terms.role, &envelope)),
-            Command::Header { name, value } => {
-                if let Some(transaction) = &mut self.transaction {
-                    transaction.header(name, value);
+            Command::Recipient(envelope) => {
+                let reply = self.recipient(directory, terms.role, &envelope);
+                if self.is_answered(command::RCPT) {
+                    reply.encode(output);
                 }
-                Some(Reply::Continue)
+                false
+            }
+            Command::Header { name, value } => {
+                self.header(name, value);
+                true
             }
             Command::EndOfMessage(_) => {
                 self.end_of_message(directory, terms.role, output);
-                None
+                false
             }
             Command::Abort => {
                 self.forget_message();
-                None
+                false
             }
             Command::Quit => return Ok(Next::Quit),
             Command::QuitNewConnection => {
                 self.forget_connection();
-                None
+                false
             }
-            Command::Helo(_) | Command::Unknown(_) | Command::Data | Command::EndOfHeaders | Command::Body(_) => {
-                Some(Reply::Continue)
-            }
+            Command::Helo(_) | Command::Unknown(_) | Command::Data | Command::EndOfHeaders | Command::Body(_) => true,
         };
         self.phase = next;
-        if let Some(reply) = reply.filter(|_| self.is_answered(frame.command)) {
-            reply.encode(output);
+        if is_go_ahead {
+            self.go_ahead(frame.command, output);
         }
         Ok(Next::Continue)
     }
 
+    /// The answer to a command that nothing is said against, where the MTA waits for one.
+    #[inline]
+    fn go_ahead(&self, byte: u8, output: &mut Vec<u8>) {
+        if self.is_answered(byte) {
+            Reply::Continue.encode(output);
+        }
+    }
+
+    #[inline]
     fn is_answered(&self, byte: u8) -> bool {
         let event = Event::of_command(byte);
         event.is_some_and(|event| self.agreement.as_ref().is_none_or(|agreement| agreement.replies_to(event)))
@@ -422,6 +445,12 @@ impl Conversation {
                 let text = if limit == OverLimit::Recipients { "Too many recipients" } else { "Recipient too long" };
                 code(452, "4.5.3", text)
             }
+        }
+    }
+
+    fn header(&mut self, name: &[u8], value: &[u8]) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.header(name, value);
         }
     }
 

@@ -11,10 +11,10 @@ use crate::network::Network;
 use crate::policy::action::{BlackAction, OutboundAction, PersonalActions, SplitMode};
 use crate::policy::address::{Address, Domain};
 use crate::policy::authres::AuthenticationPolicy;
-use crate::policy::decide::Verdict;
+use crate::policy::decide::{Known, Verdict};
 use crate::policy::list::{Globs, UserLists};
 use crate::policy::organisation::OrgPolicy;
-use crate::policy::plan::{Direction, Plan};
+use crate::policy::plan::{Direction, Effect, Plan};
 use crate::split::SplitKey;
 
 /// The part a listener plays on the mail's way.
@@ -215,6 +215,29 @@ pub trait Directory {
 
     /// A message was decided and answered. For totals and explanations; what is told here must reach no log.
     fn decided(&self, message: &Decided<'_>);
+
+    /// A message for a user who wants to see that later ([`UserLists::keeps_activity`]) came to its end: once for each such
+    /// recipient, in the pass that decides about the copy. It is for that user alone.
+    fn happened(&self, _: &Happened<'_>) {}
+}
+
+/// What became of one message for a user who wants to see it later.
+#[derive(Clone, Copy)]
+pub struct Happened<'a> {
+    /// The user.
+    pub user: u64,
+    /// Which way the message went.
+    pub direction: Direction,
+    /// The envelope sender, where there is a clean one.
+    pub envelope: Option<&'a Address>,
+    /// The header sender, where there is exactly one; unknown where the recipient was refused at RCPT.
+    pub header: Option<&'a Address>,
+    /// What vouches for them.
+    pub proof: Known,
+    /// What the user's lists asked for, and why; nothing of the sender's own list.
+    pub verdict: Verdict,
+    /// What came of it.
+    pub effect: &'a Effect,
 }
 
 /// What became of one message.

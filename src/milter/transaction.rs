@@ -1,7 +1,11 @@
 //! One message, from MAIL to end of message: what is known of it, and the answer.
 
+mod happened;
+
 use std::cell::LazyCell;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::addressee::{Shared, User, addressee, sending_as, user};
 use super::facts::{Depth, HeaderFacts, HeaderLimit};
@@ -17,7 +21,8 @@ use crate::policy::identity::Sender;
 use crate::policy::organisation::OrgPolicy;
 use crate::policy::original::original_recipient;
 use crate::policy::plan::{
-    Circumstances, Detail, Direction, Mark, Modification, Plan, Recipient, Rejection, mailbox_candidates, plan,
+    Circumstances, Detail, Direction, Mark, Modification, Plan, Recipient, Rejection, USUAL_RECIPIENTS,
+    mailbox_candidates, plan,
 };
 use crate::policy::subject::LeadingSpace;
 use crate::split::{self, MAX_WORDS, Marker, Word};
@@ -183,6 +188,7 @@ impl Transaction {
             && let (Some(user), Some(sender)) = (user.as_ref().filter(|user| !user.is_shared), &self.sender)
             && let Some(verdict) = decide_at_rcpt(&user.policy, user.lists(), sender)
         {
+            self.tell_refused(directory, user, verdict);
             self.refused.push(Refused { path: path.into(), organisation: user.policy.id, verdict });
             return RecipientAnswer::Reject(user.policy.black.reject_text.clone());
         }
@@ -246,7 +252,7 @@ impl Transaction {
         let has_entries = !user.lists.is_empty() || organisation.iter().any(|lists| !lists.lists().compiled.is_empty());
         match self.settings.actions(&user.lists) {
             Some((personal, _)) if has_entries && personal.contains(PersonalActions::MARK) => Depth::Mark,
-            _ if has_entries => Depth::Decide,
+            _ if has_entries || user.lists.keeps_activity() => Depth::Decide,
             _ => Depth::Forged,
         }
     }
@@ -259,7 +265,11 @@ impl Transaction {
     /// Ends the message: the verdict of each recipient, the plan, the answer.
     pub fn finish(&self, directory: &impl Directory) -> MessageAnswer {
         if let Some(over) = self.over_limit() {
-            return if self.may_wait() { MessageAnswer::TempFail(over) } else { MessageAnswer::Unedited(over) };
+            if self.may_wait() {
+                return MessageAnswer::TempFail(over);
+            }
+            self.tell_unedited(directory);
+            return MessageAnswer::Unedited(over);
         }
         let marker = self.marker();
         let circumstances = Circumstances {
@@ -276,7 +286,7 @@ impl Transaction {
             let entry = sending.zip(address).and_then(|(s, to)| decide_outbound(&s.policy, s.lists(), &to));
             verdict.reason = Reason { outbound: entry, ..verdict.reason };
         }
-        let recipients: Vec<Recipient<'_>> = self
+        let recipients: SmallVec<[Recipient<'_>; USUAL_RECIPIENTS]> = self
             .recipients
             .iter()
             .zip(&verdicts)
@@ -296,6 +306,7 @@ impl Transaction {
             recipients: self.decided(&verdicts),
             plan: &plan,
         });
+        self.tell_histories(directory, circumstances.direction, &verdicts, &plan.effects);
         match plan.reject {
             Some(text) => MessageAnswer::Reject(text),
             None => MessageAnswer::Accept(self.with_own_headers(plan, sending)),
@@ -350,7 +361,7 @@ impl Transaction {
         }
     }
 
-    fn verdicts(&self, marker: Option<&Marker>) -> Vec<Verdict> {
+    fn verdicts(&self, marker: Option<&Marker>) -> SmallVec<[Verdict; USUAL_RECIPIENTS]> {
         let policy = &self.settings.authentication;
         let header = self.facts.header_sender().map(Sender::header);
         let proof = LazyProof(LazyCell::new(|| {

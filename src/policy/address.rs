@@ -11,6 +11,8 @@ use std::fmt;
 
 use idna::AsciiDenyList;
 
+use super::text::ByteSet;
+
 /// Longest domain taken, in bytes of its A-label form (RFC 1035, 3.1).
 pub const MAX_DOMAIN: usize = 253;
 /// Longest label of a domain, in bytes (RFC 1035, 3.1).
@@ -34,6 +36,11 @@ pub enum AddressError {
 
 /// Characters a domain name cannot hold. The underscore is none of them: sending hosts use it.
 const DENIED: AsciiDenyList = AsciiDenyList::new(true, " !\"#$%&'()*+,/:;<=>?@[\\]^`{|}~");
+
+/// What a label of a domain in normal form holds.
+const NORMAL_LABEL: ByteSet = ByteSet::of(b"abcdefghijklmnopqrstuvwxyz0123456789-_");
+/// What a local part in normal form holds of ASCII: `atext` (RFC 5322, 3.2.3) in lower case, and the dot.
+const NORMAL_LOCAL: ByteSet = ByteSet::of(b"abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-./=?^_`{|}~");
 
 /// A domain name in normal form.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,7 +89,7 @@ impl Address {
     /// # Errors
     /// See [`AddressError`].
     pub fn parse(text: &str) -> Result<Self, AddressError> {
-        let at = text.bytes().rposition(|byte| byte == b'@').ok_or(AddressError::Shape)?;
+        let at = text.as_bytes().iter().rposition(|&byte| byte == b'@').ok_or(AddressError::Shape)?;
         let (local, domain) = (&text[..at], &text[at + 1..]);
         if local.is_empty() || domain.is_empty() {
             return Err(AddressError::Shape);
@@ -170,7 +177,8 @@ impl fmt::Debug for Domain {
     }
 }
 
-fn normal_domain(text: &str) -> Result<Cow<'_, str>, AddressError> {
+/// The normal form of a domain, borrowed where it is written so: see [`Domain::parse`].
+pub(super) fn normal_domain(text: &str) -> Result<Cow<'_, str>, AddressError> {
     let text = text.strip_suffix('.').unwrap_or(text);
     if is_normal_domain(text) {
         return Ok(Cow::Borrowed(text));
@@ -189,10 +197,18 @@ fn normal_domain(text: &str) -> Result<Cow<'_, str>, AddressError> {
 /// Whether a domain is in normal form for certain: in ASCII, lower case, within the limits, and without an A-label, which
 /// would have to be looked into.
 fn is_normal_domain(text: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_');
     let fits = |label: &[u8]| (1..=MAX_LABEL).contains(&label.len()) && !label.starts_with(b"xn--");
-    text.len() <= MAX_DOMAIN
-        && text.as_bytes().split(|&b| b == b'.').all(|label| fits(label) && label.iter().all(|&b| plain(b)))
+    let mut rest = text.as_bytes();
+    while rest.len() <= MAX_DOMAIN {
+        let end = NORMAL_LABEL.run(rest);
+        match rest.get(end) {
+            _ if !fits(&rest[..end]) => return false,
+            None => return true,
+            Some(b'.') => rest = &rest[end + 1..],
+            Some(_) => return false,
+        }
+    }
+    false
 }
 
 fn normal_local(text: &str) -> Result<Cow<'_, str>, AddressError> {
@@ -205,7 +221,7 @@ fn normal_local(text: &str) -> Result<Cow<'_, str>, AddressError> {
     if text.is_empty() || text.len() > MAX_LOCAL {
         return Err(AddressError::Local);
     }
-    if text.bytes().all(|b| is_atom_or_dot_byte(b) && !b.is_ascii_uppercase()) {
+    if NORMAL_LOCAL.run(text.as_bytes()) == text.len() {
         return Ok(Cow::Borrowed(text));
     }
     if !text.chars().all(is_atom_or_dot) {
@@ -219,18 +235,9 @@ fn normal_local(text: &str) -> Result<Cow<'_, str>, AddressError> {
 /// `atext` of RFC 5322, 3.2.3, the dot, and (RFC 6531) any non-ASCII letter or sign that is neither control nor blank.
 fn is_atom_or_dot(c: char) -> bool {
     match u8::try_from(c) {
-        Ok(byte) if byte.is_ascii() => is_atom_or_dot_byte(byte),
+        Ok(byte) if byte.is_ascii() => NORMAL_LOCAL.contains(byte.to_ascii_lowercase()),
         _ => !c.is_control() && !c.is_whitespace() && !is_invisible(c),
     }
-}
-
-/// The same of ASCII; no other byte is one.
-fn is_atom_or_dot_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'/' | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~'
-        )
 }
 
 /// Characters that are drawn as nothing, turn the reading direction, or stand for what was not readable: they make two

@@ -8,8 +8,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use super::address::{Address, Domain};
-use super::text::lossy;
+use smallvec::SmallVec;
+
+use super::address::{Address, Domain, normal_domain};
+use super::text::{ByteSet, lossy};
 
 /// When a match counts without proof of who sent the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -101,20 +103,19 @@ impl Authentication {
 #[derive(Default)]
 pub struct Evidence {
     /// The values of the headers that are believed, one behind the other, and where each ends.
-    text: Vec<u8>,
+    text: String,
     ends: Vec<usize>,
 }
 
-/// Most passes kept of one message; a message with more signatures is proved by these or not at all.
+/// Most passes read of one message; a message with more signatures is proved by these or not at all.
 const MAX_PASSES: usize = 32;
 /// Room for the tokens of a usual header: three methods, each with its result and a few properties.
-const USUAL_TOKENS: usize = 64;
+const USUAL_TOKENS: usize = 48;
 
-/// A method that passed and the domain it passed for.
-#[derive(Debug)]
-struct Pass {
+/// A method that passed and the domain, in normal form, that it passed for.
+struct Pass<'a> {
     method: Method,
-    domain: Domain,
+    domain: Cow<'a, str>,
 }
 
 impl Evidence {
@@ -125,10 +126,11 @@ impl Evidence {
             return;
         }
         let is_ours = |id: &str| policy.authserv_ids.iter().any(|own| own.eq_ignore_ascii_case(id));
-        if authserv_id(&lossy(value)).is_some_and(|id| is_ours(&id)) {
+        let value = lossy(value);
+        if authserv_id(&value).is_some_and(|id| is_ours(&id)) {
             // Counted before it is understood: a sender who gets something unreadable into our verifier's header (a HELO
             // with a parenthesis in a comment) must not have the next header, a forged one, believed in its place.
-            self.text.extend_from_slice(value);
+            self.text.push_str(&value);
             self.ends.push(self.text.len());
         }
     }
@@ -145,27 +147,46 @@ impl Evidence {
             AuthenticationMode::WhenAvailable if self.ends.is_empty() => Authentication::NotRequired,
             _ => Authentication::Missing,
         };
-        let passes = self.passes();
+        let (mut of_envelope, mut of_header) = (None, None);
+        self.for_each_pass(|pass| {
+            if envelope.is_some_and(|address| pass.proves_envelope(address)) {
+                of_envelope = Some(pass.method);
+            }
+            if header.is_some_and(|address| pass.proves_header(address)) {
+                of_header = of_header.into_iter().chain([pass.method]).min_by_key(|method| *method as u8);
+            }
+        });
         let passed = |method: Option<Method>| method.map_or(without, Authentication::Passed);
-        (
-            passed(envelope.and_then(|address| envelope_method(&passes, address))),
-            passed(header.and_then(|address| header_method(&passes, address))),
-        )
+        (passed(of_envelope), passed(of_header))
     }
 
     /// Every pass of every believed header; one that cannot be understood has none.
-    fn passes(&self) -> Vec<Pass> {
-        let mut passes = Vec::new();
+    fn for_each_pass(&self, mut on_pass: impl FnMut(&Pass<'_>)) {
         let mut start = 0;
+        let mut room = MAX_PASSES;
         for &end in &self.ends {
-            let text = lossy(&self.text[start..end]);
+            let text = &self.text[start..end];
             start = end;
-            let Some(tokens) = tokenize(&text) else { continue };
-            let parts = tokens.split(|token| *token == Token::Semicolon).skip(1);
-            let room = MAX_PASSES.saturating_sub(passes.len());
-            passes.extend(parts.filter_map(pass_of).take(room));
+            let Some(tokens) = tokenize(text) else { continue };
+            let parts = tokens.split(|token| matches!(token, Token::Semicolon)).skip(1);
+            for pass in parts.filter_map(pass_of).take(room) {
+                on_pass(&pass);
+                room -= 1;
+            }
         }
-        passes
+    }
+}
+
+impl Pass<'_> {
+    fn proves_envelope(&self, address: &Address) -> bool {
+        self.method == Method::Spf && self.domain == address.domain()
+    }
+
+    fn proves_header(&self, address: &Address) -> bool {
+        match self.method {
+            Method::Dmarc => self.domain == address.domain(),
+            Method::Dkim | Method::Spf => is_aligned(&self.domain, address.domain()),
+        }
     }
 }
 
@@ -174,19 +195,6 @@ impl fmt::Debug for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Evidence({} headers)", self.ends.len())
     }
-}
-
-fn envelope_method(passes: &[Pass], address: &Address) -> Option<Method> {
-    let own = |pass: &&Pass| pass.method == Method::Spf && pass.domain.as_str() == address.domain();
-    passes.iter().find(own).map(|pass| pass.method)
-}
-
-fn header_method(passes: &[Pass], address: &Address) -> Option<Method> {
-    let vouches = |pass: &&Pass| match pass.method {
-        Method::Dmarc => pass.domain.as_str() == address.domain(),
-        Method::Dkim | Method::Spf => is_aligned(pass.domain.as_str(), address.domain()),
-    };
-    passes.iter().filter(vouches).map(|pass| pass.method).min_by_key(|method| *method as u8)
 }
 
 /// The authserv-id at the front of a header's value.
@@ -208,51 +216,109 @@ fn is_aligned(one: &str, other: &str) -> bool {
 }
 
 /// One `; method=result property=value…` of the header, where it is a pass that names its domain.
-fn pass_of(part: &[Token<'_>]) -> Option<Pass> {
-    let mut pairs = part.split(|token| *token == Token::Equals);
-    let method_word = single_word(pairs.next()?)?;
+fn pass_of<'a>(part: &'a [Token<'_>]) -> Option<Pass<'a>> {
+    let mut pieces = part.split(|token| matches!(token, Token::Equals));
+    let method_word = single_word(pieces.next()?)?;
     let (method, version) = method_word.split_once('/').unwrap_or((&method_word, "1"));
     if version != "1" {
         return None;
     }
     // `single_word` gives it in lower case.
-    let names: &[&str] = match method {
-        "dmarc" => &["header.from"],
-        "dkim" => &["header.d", "header.i"],
-        "spf" => &["smtp.mailfrom"],
+    let method = match method {
+        "dmarc" => Method::Dmarc,
+        "dkim" => Method::Dkim,
+        "spf" => Method::Spf,
         _ => return None,
     };
-    // Between two '=' stand a value and the name of the next property: `pass header.d`.
-    let mut values: Vec<(Cow<'_, str>, &str)> = Vec::with_capacity(8);
-    let mut name = Cow::Borrowed("result");
-    for piece in pairs {
-        let mut words = piece.iter().filter_map(Token::word);
-        let value = words.next()?;
-        // No name of a property holds an @: a part of an address has come apart from its value.
-        if words.clone().any(|word| word.contains('@')) {
-            return None;
-        }
-        values.push((name, value));
-        name = joined(words);
-    }
-    let value_of = |wanted: &str| {
-        let is_wanted = |name: &str| name.rsplit(' ').next() == Some(wanted);
-        let mut all = values.iter().filter(|(name, _)| is_wanted(name)).map(|(_, value)| *value);
-        let first = all.next()?;
-        // A property given twice with two values says nothing.
-        all.all(|other| other == first).then_some(first)
-    };
-    if !value_of("result")?.eq_ignore_ascii_case("pass") {
+    let properties = Properties::read(pieces)?;
+    if !properties.get(Property::Result)?.eq_ignore_ascii_case("pass") {
         return None;
     }
-    let value = names.iter().find_map(|name| value_of(name))?;
-    let domain = value.rsplit_once('@').map_or(value, |(_, domain)| domain).trim_end_matches('>');
-    let method = match names[0] {
-        "header.from" => Method::Dmarc,
-        "header.d" => Method::Dkim,
-        _ => Method::Spf,
-    };
-    Some(Pass { method, domain: Domain::parse(domain).ok()? })
+    let value = match method {
+        Method::Dmarc => properties.get(Property::HeaderFrom),
+        Method::Dkim => properties.get(Property::HeaderD).or_else(|| properties.get(Property::HeaderI)),
+        Method::Spf => properties.get(Property::MailFrom),
+    }?;
+    let start = value.as_bytes().iter().rposition(|&byte| byte == b'@').map_or(0, |at| at + 1);
+    let domain = value[start..].trim_end_matches('>');
+    Some(Pass { method, domain: normal_domain(domain).ok()? })
+}
+
+/// A property that decides, or the result of the method itself.
+#[derive(Clone, Copy)]
+enum Property {
+    Result,
+    HeaderFrom,
+    HeaderD,
+    HeaderI,
+    MailFrom,
+}
+
+impl Property {
+    /// The property whose name these words end with.
+    fn named<'a>(words: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let name = joined(words);
+        // Names are short: this is faster than a search for the blank by the library.
+        let start = name.as_bytes().iter().rposition(|&byte| byte == b' ').map_or(0, |blank| blank + 1);
+        match &name[start..] {
+            "result" => Some(Self::Result),
+            "header.from" => Some(Self::HeaderFrom),
+            "header.d" => Some(Self::HeaderD),
+            "header.i" => Some(Self::HeaderI),
+            "smtp.mailfrom" => Some(Self::MailFrom),
+            _ => None,
+        }
+    }
+}
+
+/// What one method says of each [`Property`].
+#[derive(Default)]
+struct Properties<'a>([Said<'a>; 5]);
+
+#[derive(Clone, Copy, Default)]
+enum Said<'a> {
+    #[default]
+    Nothing,
+    Value(&'a str),
+    /// A property given twice with two values says nothing.
+    Contradiction,
+}
+
+impl<'a> Properties<'a> {
+    /// Reads what stands between the equals signs: each time a value and the name of the next property, as in `pass header.d`.
+    fn read<'t: 'a>(pieces: impl Iterator<Item = &'a [Token<'t>]>) -> Option<Self> {
+        let mut properties = Self::default();
+        let mut property = Some(Property::Result);
+        for piece in pieces {
+            let mut words = piece.iter().filter_map(Token::word);
+            let value = words.next()?;
+            // No name of a property holds an @: a part of an address has come apart from its value.
+            if words.clone().any(|word| word.contains('@')) {
+                return None;
+            }
+            if let Some(property) = property {
+                properties.note(property, value);
+            }
+            property = Property::named(words);
+        }
+        Some(properties)
+    }
+
+    fn note(&mut self, property: Property, value: &'a str) {
+        let said = &mut self.0[property as usize];
+        *said = match *said {
+            Said::Nothing => Said::Value(value),
+            Said::Value(known) if known == value => Said::Value(value),
+            Said::Value(_) | Said::Contradiction => Said::Contradiction,
+        };
+    }
+
+    fn get(&self, property: Property) -> Option<&'a str> {
+        match self.0[property as usize] {
+            Said::Value(value) => Some(value),
+            Said::Nothing | Said::Contradiction => None,
+        }
+    }
 }
 
 /// `dkim / 1` and `dkim/1` are one word, in lower case; `None` where other words stand beside it.
@@ -264,7 +330,7 @@ fn single_word<'a>(tokens: &'a [Token<'_>]) -> Option<Cow<'a, str>> {
 /// Words in lower case, a blank between them, none around `.` and `/`, where white space and comments may stand.
 fn joined<'a>(mut words: impl Iterator<Item = &'a str>) -> Cow<'a, str> {
     let mut text = match words.next() {
-        Some(word) if word.bytes().any(|byte| byte.is_ascii_uppercase()) => Cow::Owned(word.to_ascii_lowercase()),
+        Some(word) if word.as_bytes().iter().any(u8::is_ascii_uppercase) => Cow::Owned(word.to_ascii_lowercase()),
         word => Cow::Borrowed(word.unwrap_or_default()),
     };
     for word in words {
@@ -278,7 +344,6 @@ fn joined<'a>(mut words: impl Iterator<Item = &'a str>) -> Cow<'a, str> {
     text
 }
 
-#[derive(Debug, PartialEq, Eq)]
 enum Token<'a> {
     Word(Cow<'a, str>),
     Semicolon,
@@ -294,10 +359,13 @@ impl<'a> Token<'a> {
     }
 }
 
+/// The tokens of a header; those of a usual one cost no memory on the heap.
+type Tokens<'a> = SmallVec<[Token<'a>; USUAL_TOKENS]>;
+
 /// Words, semicolons and equals signs; comments and white space are left out (RFC 8601, 2.2). `None` where a comment or
 /// a quoted string does not end.
-fn tokenize(text: &str) -> Option<Vec<Token<'_>>> {
-    let mut tokens = Vec::with_capacity(USUAL_TOKENS);
+fn tokenize(text: &str) -> Option<Tokens<'_>> {
+    let mut tokens = Tokens::new();
     let mut rest = text;
     while let Some(&byte) = rest.as_bytes().first() {
         match byte {
@@ -308,7 +376,7 @@ fn tokenize(text: &str) -> Option<Vec<Token<'_>>> {
                 rest = &rest[1..];
             }
             _ => {
-                let is_value = tokens.last() == Some(&Token::Equals);
+                let is_value = matches!(tokens.last(), Some(Token::Equals));
                 let (word, after) = rest.split_at(word_length(rest, is_value)?);
                 tokens.push(Token::Word(unquoted(word)));
                 rest = after;
@@ -318,20 +386,23 @@ fn tokenize(text: &str) -> Option<Vec<Token<'_>>> {
     Some(tokens)
 }
 
+/// What may end a word.
+const WORD_ENDS: ByteSet = ByteSet::of(b" \t\n\r(;=\"");
+
 /// The length of the word at the front, quoted strings within it included: `"a b"@d` is one word. A value goes on over
 /// `=` to the next blank, since verifiers write that of a BATV or SRS address, or of base64, without the quotes that RFC
 /// 8601 asks for. `None` where a quoted string does not end.
 fn word_length(text: &str, is_value: bool) -> Option<usize> {
-    let mut at = 0;
-    while let Some(byte) = text.as_bytes().get(at) {
-        match byte {
-            b' ' | b'\t' | b'\n' | b'\r' | b'(' | b';' => break,
-            b'=' if !is_value => break,
-            b'"' => at = text.len() - quoted_string(&text[at..])?.1.len(),
-            _ => at += 1,
-        }
+    let bytes = text.as_bytes();
+    let mut at = WORD_ENDS.distance(bytes);
+    loop {
+        at = match bytes.get(at) {
+            Some(b'"') => text.len() - quoted_string(&text[at..])?.1.len(),
+            Some(b'=') if is_value => at + 1,
+            _ => return Some(at),
+        };
+        at += WORD_ENDS.distance(&bytes[at..]);
     }
-    Some(at)
 }
 
 /// A word that is a quoted string and nothing else, without its quotes; any other word as it is, so that what stands in

@@ -165,7 +165,7 @@ pub trait Proof {
 }
 
 /// Proof that is known beforehand.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
     /// What vouches for the envelope sender.
     pub envelope: Authentication,
@@ -281,6 +281,11 @@ pub fn decide_outbound(organisation: &OrgPolicy, lists: Lists<'_>, recipient: &A
     };
     let rule = search(organisation, lists, Level::User, &message).get(ListKind::Personal)?;
     Some(Match { identity: Identity::Recipient, ..rule })
+}
+
+/// The entry of one list of a user that counts for a message, whatever any other list says of it.
+pub fn matching(organisation: &OrgPolicy, lists: Lists<'_>, list: ListKind, message: &Message<'_>) -> Option<Match> {
+    search(organisation, lists, Level::User, message).get(list)
 }
 
 fn has_any_white(lists: &UserLists) -> bool {

@@ -157,7 +157,7 @@ pub fn header_sender(value: &[u8]) -> Option<Address> {
     }
     // A display name may hold bytes of any old charset; what replaces them is allowed in no address.
     let text = &*lossy(value);
-    if text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')) {
+    if has_control(text) {
         return None;
     }
     let mut scanner = Scanner { rest: text };
@@ -179,7 +179,8 @@ pub fn header_sender(value: &[u8]) -> Option<Address> {
             }
         }
     }
-    if before.split('"').step_by(2).any(|outside_quotes| outside_quotes.as_bytes().contains(&b'@')) {
+    let has_at = |text: &str| text.as_bytes().contains(&b'@');
+    if has_at(&before) && before.split('"').step_by(2).any(has_at) {
         return None;
     }
     let (inside, after) = scanner.rest[1..].split_once('>')?;
@@ -201,7 +202,7 @@ impl<'a> Scanner<'a> {
     /// `None` where a comment is not closed.
     fn skip_blanks_and_comments(&mut self) -> Option<()> {
         loop {
-            let blanks = self.rest.bytes().take_while(|&byte| is_blank(byte)).count();
+            let blanks = self.rest.as_bytes().iter().take_while(|&&byte| is_blank(byte)).count();
             self.rest = &self.rest[blanks..];
             if !self.rest.starts_with('(') {
                 return Some(());
@@ -231,7 +232,7 @@ impl<'a> Scanner<'a> {
     /// What stands up to the next blank or special. An encoded word (RFC 2047) is one word, commas and colons included.
     fn word(&mut self) -> &'a str {
         let end = encoded_word_length(self.rest)
-            .or_else(|| self.rest.bytes().position(|byte| is_blank(byte) || is_special(byte)));
+            .or_else(|| self.rest.as_bytes().iter().position(|&byte| is_blank(byte) || is_special(byte)));
         let (word, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
         word
@@ -267,16 +268,26 @@ fn comment_length(text: &str) -> Option<usize> {
     None
 }
 
+/// Whether a control character stands there that is no part of a fold.
+fn has_control(text: &str) -> bool {
+    if text.is_ascii() {
+        return text.as_bytes().iter().any(|byte| byte.is_ascii_control() && !matches!(byte, b'\n' | b'\t'));
+    }
+    text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t'))
+}
+
 /// `=?charset?Q?text?=` at the front of `text`, with no blank inside, nor anything that opens or ends a comment, a quoted
 /// string or an address for a reader who does not know encoded words.
 fn encoded_word_length(text: &str) -> Option<usize> {
-    let inner = text.strip_prefix("=?")?;
-    let (charset, rest) = inner.split_once('?')?;
-    let (encoding, rest) = rest.split_once('?')?;
-    let (encoded, _) = rest.split_once("?=")?;
-    let plain = |part: &str| !part.contains([' ', '\t', '\n', '(', ')', '<', '>', '"', '\\']);
-    (plain(charset) && encoding.len() == 1 && plain(encoded))
-        .then_some(2 + charset.len() + 1 + encoding.len() + 1 + encoded.len() + 2)
+    let inner = text.as_bytes().strip_prefix(b"=?")?;
+    let charset = inner.iter().position(|&byte| byte == b'?')?;
+    let [encoding, b'?', encoded @ ..] = &inner[charset + 1..] else { return None };
+    let length = encoded.windows(2).position(|two| two == b"?=")?;
+    let is_plain = |part: &[u8]| {
+        !part.iter().any(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'(' | b')' | b'<' | b'>' | b'"' | b'\\'))
+    };
+    (is_plain(&inner[..charset]) && *encoding != b'?' && is_plain(&encoded[..length]))
+        .then_some(2 + charset + 3 + length + 2)
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ mod headers;
 
 use std::fmt;
 
+use smallvec::SmallVec;
+
 use super::action::{BlackAction, SplitMode};
 use super::address::Address;
 use super::decide::{Outcome, Verdict};
@@ -182,6 +184,12 @@ pub enum Delivery {
     Split,
 }
 
+/// Where each recipient's copy goes.
+type Deliveries = SmallVec<[Delivery; USUAL_RECIPIENTS]>;
+
+/// Recipients of a usual message: what is worked out for so few at its end costs no memory on the heap.
+pub const USUAL_RECIPIENTS: usize = 2;
+
 /// What one recipient gets. In the order of the recipients of the plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
@@ -198,7 +206,8 @@ pub struct Effect {
 }
 
 impl Effect {
-    fn of(delivery: Delivery) -> Self {
+    /// Of a copy that goes there, without an edit.
+    pub fn of(delivery: Delivery) -> Self {
         Self { delivery, tagged: false, marked: false, cleared: false, headers_left_out: false }
     }
 }
@@ -245,7 +254,7 @@ pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipi
     let held = circumstances.hold
         && !recipients.is_empty()
         && recipients.iter().all(|r| blocked(r) == Some(BlackAction::Hold));
-    let deliveries: Vec<Delivery> =
+    let deliveries: Deliveries =
         recipients.iter().map(|r| if held { Delivery::Held } else { delivery(circumstances, r) }).collect();
     let envelope = envelope_edits(circumstances, recipients, deliveries);
     let edits = header_edits(circumstances, headers, recipients, &envelope.deliveries);

@@ -3,6 +3,8 @@
 //! The value keeps its bytes, folding and encoded words; only its front changes. Values are as the milter protocol
 //! carries them: folds are LF and the original white space. RFC 5322 (folding, 998-byte lines), RFC 2047.
 
+use std::borrow::Cow;
+
 use mail_builder::headers::Header;
 use mail_builder::headers::text::Text;
 use mail_parser::HeaderValue;
@@ -21,6 +23,9 @@ const REPLY_PREFIXES: [&str; 22] = [
     "re", "fw", "fwd", "tr", "rép", "réf", "aw", "wg", "rv", "res", "enc", "rif", "i", "r", "sv", "vs", "vb", "antw",
     "doorst", "odp", "pd", "ref",
 ];
+
+/// Characters of the longest of them.
+const LONGEST_PREFIX: usize = 6;
 
 /// Whether the values of headers carry the blank after the colon, as agreed with the MTA (SMFIP_HDR_LEADSPC).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,9 +118,8 @@ pub fn edited(value: Option<&[u8]>, edit: SubjectEdit<'_>, leading: LeadingSpace
 
 /// Whether the tag is there already: after decoding, in any case, and after prefixes of answers and forwards.
 pub fn is_tagged(value: &[u8], tag: &Tag) -> bool {
-    let value = &value[..value.len().min(MAX_READ)];
-    let decoded = decoded(value);
-    let mut text = decoded.trim_start();
+    let readable = readable(&value[..value.len().min(MAX_READ)]);
+    let mut text = readable.trim_start();
     loop {
         if starts_with_ignoring_case(text, &tag.text) {
             return true;
@@ -124,6 +128,16 @@ pub fn is_tagged(value: &[u8], tag: &Tag) -> bool {
             Some(rest) => text = rest,
             None => return false,
         }
+    }
+}
+
+/// The Subject as a person reads it, blanks at its ends aside. Where nothing in it is encoded or folded, it is that already.
+fn readable(value: &[u8]) -> Cow<'_, str> {
+    let is_encoded = value.windows(2).any(|two| two == b"=?");
+    let is_folded = || value.iter().any(|b| matches!(b, b'\n' | b'\r' | 0));
+    match std::str::from_utf8(value) {
+        Ok(text) if !is_encoded && !is_folded() => Cow::Borrowed(text),
+        _ => Cow::Owned(decoded(value)),
     }
 }
 
@@ -144,6 +158,11 @@ fn unfolded(value: &[u8]) -> impl Iterator<Item = u8> {
 }
 
 fn strip_reply_prefix(text: &str) -> Option<&str> {
+    // What ends the longest of them stands within the front; lower case has as many characters, or more.
+    let is_end = |c: char| c.is_whitespace() || matches!(c, ':' | '：' | '[' | '(');
+    if !text.chars().take(LONGEST_PREFIX + 1).any(is_end) {
+        return None;
+    }
     let (prefix, rest) = text.split_once([':', '：'])?;
     let prefix = prefix.trim_end();
     // Re[2]: and Re(2):

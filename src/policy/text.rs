@@ -14,6 +14,36 @@ pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
+/// A set of ASCII characters, in which a byte is found without a comparison with each of them.
+pub(super) struct ByteSet([bool; 256]);
+
+impl ByteSet {
+    /// The set of these characters.
+    pub(super) const fn of(members: &[u8]) -> Self {
+        let mut set = [false; 256];
+        let mut at = 0;
+        while at < members.len() {
+            set[members[at] as usize] = true;
+            at += 1;
+        }
+        Self(set)
+    }
+
+    pub(super) fn contains(&self, byte: u8) -> bool {
+        self.0[usize::from(byte)]
+    }
+
+    /// How many bytes at the front are in the set.
+    pub(super) fn run(&self, bytes: &[u8]) -> usize {
+        bytes.iter().position(|&byte| !self.contains(byte)).unwrap_or(bytes.len())
+    }
+
+    /// How many bytes at the front are not.
+    pub(super) fn distance(&self, bytes: &[u8]) -> usize {
+        bytes.iter().position(|&byte| self.contains(byte)).unwrap_or(bytes.len())
+    }
+}
+
 /// A folder that a recipient address can name (`user+Folder@domain`): 1 to 64 ASCII letters, digits, `-` and `_`, a
 /// letter or digit first, and not INBOX.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -237,7 +237,7 @@ pub trait AccountStore {
     /// There is no such user.
     fn lock_state(&self, user: UserId) -> Result<LockState>;
 
-    /// Closes or opens the lock.
+    /// Closes or opens the lock. Closing it revokes the grants that are live: they could open nothing.
     ///
     /// # Errors
     /// As [`Self::set_password`]; to be closed, it needs a secret that opens it:

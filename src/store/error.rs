@@ -104,6 +104,9 @@ pub enum StoreError {
     /// The personal lock is on, and the session was not opened with a secret of the user's own.
     #[error("the personal lock is on: sign in with your password, your passkey or your recovery code")]
     UserLocked,
+    /// Under the personal lock nobody but the user can be let in.
+    #[error("under the personal lock nobody else can be let in: take it off for as long as somebody is to look")]
+    GrantUnderLock,
     /// Nothing would be left that opens the personal lock.
     #[error("the personal lock needs a secret that opens it: add another one first, or take the lock off")]
     LastSecret,
@@ -200,6 +203,7 @@ impl StoreError {
             | Self::UndoContradicted
             | Self::NotPermitted
             | Self::UserLocked
+            | Self::GrantUnderLock
             | Self::LastSecret
             | Self::UnknownStaff(_)
             | Self::StaffTaken(_)

@@ -1,7 +1,8 @@
 //! The two key files beside the store.
 //!
 //! `match.key` is what matching needs: relay, command line and console have it. `seal.key` opens sealed values: the
-//! console alone has it. Each is a regular file of mode 0600 and three lines:
+//! console alone has it. Each is a regular file of mode 0600 and three lines; a store that a group shares
+//! ([`super::owner::Sharing`]) has a match key of mode 0640:
 //!
 //! ```text
 //! perso-milter match key, version 1; keep it secret and in your backups
@@ -24,7 +25,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::feed::AddressHasher;
-use super::owner;
+use super::owner::{self, Sharing};
 
 /// Name of the file of the match key, beside the store.
 pub const MATCH_FILE: &str = "match.key";
@@ -37,12 +38,14 @@ const MAX_FILE: u64 = 1024;
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum KeyError {
     /// Group or others may read or write it.
-    #[error("others than its owner may use {path} (mode {mode:04o}); run `chmod 600 {path}`", path = .path.display())]
+    #[error("others than its owner may use {path} (mode {mode:04o}); run `chmod {wanted:o} {path}`", path = .path.display())]
     Open {
         /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+        /// Those it should have.
+        wanted: u32,
     },
     /// A directory, a symbolic link, a device.
     #[error("{path} is no regular file; put the key file itself in its place", path = .0.display())]
@@ -180,6 +183,14 @@ impl Kind {
         }
     }
 
+    /// Permissions of a file of this kind.
+    fn mode(self, path: &Path) -> u32 {
+        match self {
+            Self::Match => Sharing::of(path).match_key_mode(),
+            Self::Seal => 0o600,
+        }
+    }
+
     fn header(self) -> String {
         format!("perso-milter {}, version 1; keep it secret and in your backups", self.what())
     }
@@ -204,8 +215,9 @@ pub(crate) fn read(path: &Path, kind: Kind) -> Result<Option<Zeroizing<[u8; 32]>
     if !meta.is_file() {
         return Err(KeyError::NotRegular(path.to_owned()));
     }
-    if meta.mode() & 0o077 != 0 {
-        return Err(KeyError::Open { path: path.to_owned(), mode: meta.mode() & 0o7777 });
+    let wanted = kind.mode(path);
+    if Sharing::is_too_open(meta.mode(), wanted) {
+        return Err(KeyError::Open { path: path.to_owned(), mode: meta.mode() & 0o7777, wanted });
     }
     let mut text = Zeroizing::new(String::with_capacity(MAX_FILE as usize));
     let read = (&mut file).take(MAX_FILE).read_to_string(&mut text);
@@ -256,7 +268,7 @@ fn create(path: &Path, kind: Kind, key: &[u8; 32]) -> io::Result<()> {
     let aside = path.with_extension(format!("{unique:016x}.new"));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
     let written = (|| {
-        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.set_permissions(Permissions::from_mode(kind.mode(path)))?;
         file.write_all(format(kind, key).as_bytes())?;
         file.sync_all()?;
         owner::inherit(&aside)?;

@@ -3,6 +3,7 @@
 //! | file | subject |
 //! |---|---|
 //! | `accounts` | sessions, sign-ins, users' secrets, the personal lock |
+//! | `activity` | what became of messages, for the users who want to see it |
 //! | `types` | organisations, users, grants, who acts |
 //! | `entry` | entries and the edits that change them |
 //! | `settings` | what an organisation sets apart from the configuration |
@@ -23,6 +24,7 @@
 //! sealed to the user's public key, and opens with `seal.key` alone.
 
 mod accounts;
+mod activity;
 mod entry;
 mod error;
 mod feed;
@@ -46,6 +48,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 pub use accounts::*;
+pub use activity::{
+    ACTIVITY_DAYS, ACTIVITY_ROWS, Activity, ActivityStore, ActivityWriter, Digest, History, HistoryRow, Keeping,
+    MAX_ACTIVITY_DAYS,
+};
 pub use entry::{Edit, Effect, Entry, EntryId, JournalEdit, MAX_NOTE, Note, Readable, Standing, UNDO_DAYS, Undone};
 pub use error::{Fault, Result, StoreError};
 pub use feed::{AddressHash, AddressHasher, ChangeBatch, Changes, Feed, Glob, LoadReport, LoadedUser, Position};
@@ -98,7 +104,7 @@ impl<T> Ticket<T> {
 
 /// The store. Every method blocks (async callers use `spawn_blocking`) and, where it changes something, returns once
 /// the change is durable and journalled. Every method can fail for the store's state; `# Errors` names the rest.
-pub trait Store: AccountStore + StaffStore + Send + Sync {
+pub trait Store: AccountStore + ActivityStore + StaffStore + Send + Sync {
     // Organisations
 
     /// Adds an organisation and its domains.
@@ -260,7 +266,8 @@ pub trait Store: AccountStore + StaffStore + Send + Sync {
     /// Sets what the user chose.
     ///
     /// # Errors
-    /// There is no such user, or `functional` differs from what the mailbox was declared as.
+    /// There is no such user; `functional` differs from what the mailbox was declared as; `activity` changes, and not by the
+    /// user.
     fn set_user_options(&self, actor: &Actor, user: UserId, options: UserOptions) -> Result<()>;
 
     /// Disables or enables an account.
@@ -383,7 +390,8 @@ pub trait Store: AccountStore + StaffStore + Send + Sync {
     /// The user lets one person read one list for a while. To be called for the user's own session alone.
     ///
     /// # Errors
-    /// There is no such user; no time or over [`MAX_GRANT`]; an empty grantee or one over [`MAX_NAME`] bytes.
+    /// There is no such user; no time or over [`MAX_GRANT`]; an empty grantee or one over [`MAX_NAME`] bytes;
+    /// [`StoreError::GrantUnderLock`].
     fn issue_grant(&self, user: UserId, grantee: &str, list: ListKind, time: Duration) -> Result<GrantId>;
 
     /// The user takes a grant back.

@@ -6,7 +6,10 @@
 //! another row does not open. Plain text is padded to steps of 32 bytes: its length tells little.
 //!
 //! The user's private key is sealed the same way to the store's seal key. A *wrap* is ChaCha20-Poly1305 under a key
-//! derived from `match.key`, with a random nonce before it: for fingerprint keys and glob patterns.
+//! derived from `match.key`, with a random nonce before it: for fingerprint keys and glob patterns. Rows of activity have
+//! their own way (`ratchet`).
+
+pub mod ratchet;
 
 use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
@@ -41,6 +44,8 @@ pub enum Field {
     LockKey,
     /// A user's lock key, wrapped under a secret of this kind.
     WrappedLockKey(SecretKind),
+    /// A row of activity.
+    Activity,
     /// A user's note.
     Note,
 }
@@ -65,6 +70,7 @@ impl Place {
             Field::FingerprintKey => 4,
             Field::Pattern(list) => 16 + list as u8,
             Field::LockKey => 32,
+            Field::Activity => 64,
             Field::WrappedLockKey(kind) => 33 + kind.code(),
             Field::Note => 20,
         };

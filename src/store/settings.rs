@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::activity::MAX_ACTIVITY_DAYS;
 use crate::network::Network;
 use crate::policy::action::{BlackAction, LateAction, OutboundAction, PersonalActions};
 use crate::policy::subject::Tag;
@@ -40,7 +41,7 @@ pub enum SettingError {
 }
 
 /// The keys, as [`OrganisationSettings::set`] takes them.
-pub const KEYS: [&str; 18] = [
+pub const KEYS: [&str; 19] = [
     "personal_actions",
     "tag",
     "folder",
@@ -59,6 +60,7 @@ pub const KEYS: [&str; 18] = [
     "create_users",
     "language",
     "dpo",
+    "activity_days",
 ];
 
 /// An organisation's settings; `None` follows the configuration.
@@ -119,6 +121,9 @@ pub struct OrganisationSettings {
     /// Who is the data protection officer, and how to reach them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dpo: Option<String>,
+    /// For how many days users may look back on what became of their messages, if they choose to: 1 to 90.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activity_days: Option<u8>,
 }
 
 impl OrganisationSettings {
@@ -152,6 +157,7 @@ impl OrganisationSettings {
             "create_users" => self.create_users = optional(value, switch).map_err(wrong)?,
             "language" => self.language = optional(value, language).map_err(wrong)?,
             "dpo" => self.dpo = optional(value, contact).map_err(wrong)?,
+            "activity_days" => self.activity_days = optional(value, activity_days).map_err(wrong)?,
             _ => return Err(SettingError::UnknownKey(key.to_owned())),
         }
         Ok(())
@@ -185,6 +191,7 @@ impl OrganisationSettings {
             self.create_users.map(|on| if on { "on" } else { "off" }.to_owned()),
             self.language.clone(),
             self.dpo.clone(),
+            self.activity_days.map(|days| days.to_string()),
         ];
         let mut values = values.into_iter();
         KEYS.map(|key| (key, values.next().flatten()))
@@ -269,6 +276,11 @@ fn contact(value: &str) -> Result<String, String> {
     Ok(value.to_owned())
 }
 
+fn activity_days(value: &str) -> Result<u8, String> {
+    let days = value.parse().ok().filter(|days| (1..=MAX_ACTIVITY_DAYS).contains(days));
+    days.ok_or_else(|| format!("it must be a number of days, 1 to {MAX_ACTIVITY_DAYS}"))
+}
+
 fn tag(value: &str) -> Result<String, String> {
     Tag::new(value).map(|tag| tag.as_str().to_owned()).map_err(|error| error.to_string())
 }
@@ -332,6 +344,7 @@ mod tests {
             ("create_users", "off"),
             ("language", "en"),
             ("dpo", "Mme Durand, dpo@acme.example, 01 23 45 67 89"),
+            ("activity_days", "14"),
         ];
         for (key, value) in values {
             settings.set(key, value).expect(key);
@@ -376,6 +389,9 @@ mod tests {
             ("spam_headers", ","),
             ("spam_prefixes", "a\tb"),
             ("globs", "yes"),
+            ("activity_days", "0"),
+            ("activity_days", "91"),
+            ("activity_days", "a month"),
             ("black_action", "explode"),
             ("late_action", "reject"),
             ("personal_actions", "tag,burn"),

@@ -216,6 +216,7 @@ fn settings_are_set_shown_and_go_back_to_the_default() {
         ("create_users", "off"),
         ("language", "en"),
         ("dpo", "dpo@acme.example"),
+        ("activity_days", "60"),
     ];
     assert_eq!(values.map(|(key, _)| key), KEYS);
     let all: Vec<String> = values.iter().map(|(key, value)| format!("{key}={value}")).collect();

@@ -62,7 +62,7 @@ impl Running {
     /// Every visitor counts as one from the network that they say: throttles must not see them as one.
     fn configuration(&self) -> String {
         format!(
-            "[store]\nurl = \"sqlite:{}\"\n[authentication]\nmode = \"off\"\n[[milter.listener]]\naddress = \"unix:{}\"\n\
+            "[store]\nurl = \"sqlite:{}\"\n[authentication]\nmode = \"off\"\n[networks]\nours = []\n[[milter.listener]]\naddress = \"unix:{}\"\n\
              [console]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"http://localhost:{port}\"\n\
              trusted_proxies = [\"127.0.0.0/8\"]\nsmtp = \"127.0.0.1:{}\"\nsender = \"cim@{DOMAIN}\"\n",
             self.path("store/perso-milter.db").display(),
@@ -96,6 +96,7 @@ impl Running {
             "url": format!("http://localhost:{}", self.port),
             "domain": DOMAIN,
             "mail": self.path("mail"),
+            "milter": self.path("milter.sock"),
             "program": env!("CARGO_BIN_EXE_perso-milter"),
             "config": self.path("perso-milter.toml"),
             "i18n": root.join("src/console/i18n"),

@@ -32,10 +32,12 @@ mod sendmail;
 mod site;
 mod smtp;
 
+mod activity;
 mod authentication;
 mod behind_sendmail;
 mod black;
 mod changes;
+mod console;
 mod faults;
 mod fixtures;
 mod folder;

@@ -55,7 +55,9 @@ pub fn any_person() -> impl Strategy<Value = Person> {
         prop::bool::weighted(0.1),
     );
     (options, vec(any_entry(&ListKind::ALL), 0..4)).prop_map(|((personal, black, functional, paused), entries)| {
-        Person { options: UserOptions { personal_actions: personal, black_action: black, functional, paused }, entries }
+        let options =
+            UserOptions { personal_actions: personal, black_action: black, functional, paused, activity: false };
+        Person { options, entries }
     })
 }
 

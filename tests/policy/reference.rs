@@ -114,6 +114,7 @@ pub fn any_options() -> impl Strategy<Value = UserOptions> {
             black_action,
             functional,
             paused,
+            activity: false,
         },
     )
 }

@@ -26,18 +26,18 @@ use super::world::{Entry, Mta, World, envelope, message, perso, policy};
 
 /// One copy, as it leaves the MTA.
 #[derive(Debug, Clone, PartialEq)]
-struct Copy {
-    to: String,
-    message: Message,
-    held: bool,
+pub struct Copy {
+    pub to: String,
+    pub message: Message,
+    pub held: bool,
 }
 
 /// How a message fared on its whole way.
-struct Journey {
+pub struct Journey {
     /// The reply to the end of the message.
-    last: Option<Reply<'static>>,
-    was_split: bool,
-    copies: Vec<Copy>,
+    pub last: Option<Reply<'static>>,
+    pub was_split: bool,
+    pub copies: Vec<Copy>,
 }
 
 impl Journey {
@@ -63,7 +63,7 @@ fn bare(recipient: &Recipient) -> String {
 }
 
 /// Sends a message as Postfix with the lines of `postfix-config` does.
-fn through(world: &Arc<World>, role: Role, letter: &Envelope, message: &Message, aliases: Aliases<'_>) -> Journey {
+pub fn through(world: &Arc<World>, role: Role, letter: &Envelope, message: &Message, aliases: Aliases<'_>) -> Journey {
     through_from(Mta::new(world.clone(), role, Offer::POSTFIX), world, letter, message, aliases)
 }
 

@@ -13,12 +13,13 @@ use perso_milter::milter::frame::FrameDecoder;
 use perso_milter::milter::negotiate::{Agreement, Answer, Offer};
 use perso_milter::milter::reply::Reply;
 use perso_milter::milter::session::{Notice, RecipientReplies, Session, Terms};
-use perso_milter::milter::settings::{Decided, Directory, Role, Settings};
+use perso_milter::milter::settings::{Decided, Directory, Happened, Role, Settings};
 use perso_milter::milter::wire::{Actions, FRAME_MAX, Protocol, command};
 use perso_milter::policy::address::{Address, Domain};
 use perso_milter::policy::decide::Verdict;
 use perso_milter::policy::list::{EntryValue, FingerprintKey, Globs, ListKind, UserLists, UserOptions};
 use perso_milter::policy::organisation::{OrgLists, OrgPolicy};
+use perso_milter::policy::plan::Effect;
 use perso_milter::split::SplitKey;
 
 /// A list and an entry as a person writes it.
@@ -65,11 +66,27 @@ pub struct World {
     users: HashMap<String, (UserLists, Option<Arc<Globs>>)>,
     shared: HashSet<String>,
     verdicts: Mutex<HashMap<Vec<u8>, Verdict>>,
+    told: Mutex<Vec<Told>>,
+}
+
+/// What a user who wants to see it later is told of a message.
+#[derive(Debug, Clone)]
+pub struct Told {
+    pub user: u64,
+    pub senders: [Option<String>; 2],
+    pub verdict: Verdict,
+    pub effect: Effect,
 }
 
 impl World {
     pub fn new(settings: Settings) -> Self {
-        Self { settings: Arc::new(settings), users: HashMap::new(), shared: HashSet::new(), verdicts: Mutex::default() }
+        Self {
+            settings: Arc::new(settings),
+            users: HashMap::new(),
+            shared: HashSet::new(),
+            verdicts: Mutex::default(),
+            told: Mutex::default(),
+        }
     }
 
     /// One organisation, authentication off, mail from everywhere inbound.
@@ -103,6 +120,11 @@ impl World {
     pub fn verdict_of(&self, path: &[u8]) -> Option<Verdict> {
         self.verdicts.lock().unwrap().get(path).copied()
     }
+
+    /// What users were told since the last call.
+    pub fn told(&self) -> Vec<Told> {
+        std::mem::take(&mut self.told.lock().unwrap())
+    }
 }
 
 impl Directory for World {
@@ -125,6 +147,12 @@ impl Directory for World {
     fn decided(&self, message: &Decided<'_>) {
         let verdicts = message.recipients.iter().map(|recipient| (recipient.path.to_vec(), recipient.verdict));
         self.verdicts.lock().unwrap().extend(verdicts);
+    }
+
+    fn happened(&self, message: &Happened<'_>) {
+        let Happened { user, verdict, .. } = *message;
+        let senders = [message.envelope, message.header].map(|sender| sender.map(|a| a.as_str().to_owned()));
+        self.told.lock().unwrap().push(Told { user, senders, verdict, effect: message.effect.clone() });
     }
 }
 

@@ -32,7 +32,7 @@ conformance! { sqlite:
     the_lock_needs_a_secret_that_opens_it
     a_lock_that_is_taken_off_opens_for_every_session
     nobody_changes_another_users_secrets
-    a_grant_does_not_open_a_lock
+    the_lock_lets_nobody_else_in
     who_lost_every_secret_starts_anew
     lost_entries_are_found_again_or_taken_off
     the_journal_names_what_happened_to_an_account
@@ -467,12 +467,22 @@ fn nobody_changes_another_users_secrets(store: &dyn Store, _: &TestClock) {
     assert_eq!(store.secrets(anne).expect("listed").len(), 1);
 }
 
-fn a_grant_does_not_open_a_lock(store: &dyn Store, _: &TestClock) {
-    let (user, _) = locked(store);
-    store.issue_grant(user, "support", ListKind::Personal, MAX_GRANT).expect("issued");
-    let read = read(store, user, &Permission::Grant { grantee: "support".to_owned() });
-    assert!(matches!(read, Err(StoreError::UserLocked)));
-    assert_eq!(store.grants(user).expect("listed")[0].last_used, None);
+fn the_lock_lets_nobody_else_in(store: &dyn Store, clock: &TestClock) {
+    let user = anne(store);
+    add(store, user, ListKind::Personal, &["maman@famille.example"]);
+    let grant = || store.issue_grant(user, "support", ListKind::Personal, MAX_GRANT);
+    let support = Permission::Grant { grantee: "support".to_owned() };
+    grant().expect("issued");
+    assert_eq!(read(store, user, &support).expect("read").len(), 1);
+    let key = set_password(store, user);
+    store.set_lock(user, &Permission::Own(user), LockState::On).expect("locked");
+    assert!(matches!(read(store, user, &support), Err(StoreError::NotPermitted)));
+    assert_eq!(store.grants(user).expect("listed")[0].revoked, Some(clock.now()), "the user sees it");
+    assert!(matches!(grant(), Err(StoreError::GrantUnderLock)));
+    store.set_lock(user, &Permission::Unlocked(user, key), LockState::Off).expect("off");
+    assert!(matches!(read(store, user, &support), Err(StoreError::NotPermitted)), "what was revoked stays so");
+    grant().expect("issued");
+    assert_eq!(read(store, user, &support).expect("read").len(), 1);
 }
 
 fn who_lost_every_secret_starts_anew(store: &dyn Store, _: &TestClock) {

@@ -204,12 +204,8 @@ impl<'a> ReplyCode<'a> {
 }
 
 fn is_clean(value: &[u8]) -> bool {
-    let folded = |(at, byte): (usize, &u8)| match byte {
-        0 | b'\r' => false,
-        b'\n' => matches!(value.get(at + 1), Some(b' ' | b'\t')),
-        _ => true,
-    };
-    value.iter().enumerate().all(folded)
+    let is_fold = |at: usize| value[at] == b'\n' && matches!(value.get(at + 1), Some(b' ' | b'\t'));
+    memchr::memchr3_iter(0, b'\r', b'\n', value).all(is_fold)
 }
 
 /// `class.subject.detail`, one digit and twice one to three (RFC 3463, section 2).

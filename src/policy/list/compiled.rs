@@ -26,6 +26,8 @@ pub struct UserOptions {
     pub functional: bool,
     /// The user, or the operator by disabling the account, has paused their lists: mail passes as if they had none.
     pub paused: bool,
+    /// The user wants to see later what became of their messages: each is noted, sealed to them. Theirs alone to choose.
+    pub activity: bool,
 }
 
 const PERSONAL_PRESENT: u32 = 1 << 0;
@@ -36,8 +38,12 @@ const FUNCTIONAL: u32 = 1 << 7;
 const PAUSED: u32 = 1 << 8;
 const GLOBS: u32 = 1 << 9;
 const WHITE_SCOPES_SHIFT: u32 = 10;
+const ACTIVITY: u32 = 1 << 15;
 
 impl UserOptions {
+    /// The bits that the options take.
+    const ALL: u32 = 0x1ff | ACTIVITY;
+
     /// The options as 32 bits, for the compact form and the store.
     pub fn to_bits(self) -> u32 {
         let personal =
@@ -45,7 +51,8 @@ impl UserOptions {
         let black = self.black_action.map_or(0, |action| BLACK_PRESENT | u32::from(action.code()) << BLACK_SHIFT);
         let functional = if self.functional { FUNCTIONAL } else { 0 };
         let paused = if self.paused { PAUSED } else { 0 };
-        personal | black | functional | paused
+        let activity = if self.activity { ACTIVITY } else { 0 };
+        personal | black | functional | paused | activity
     }
 
     /// Reads [`Self::to_bits`] back; bits that mean nothing here are ignored.
@@ -56,6 +63,7 @@ impl UserOptions {
             black_action: (bits & BLACK_PRESENT != 0).then(|| BlackAction::from_code((bits >> BLACK_SHIFT) as u8)),
             functional: bits & FUNCTIONAL != 0,
             paused: bits & PAUSED != 0,
+            activity: bits & ACTIVITY != 0,
         }
     }
 }
@@ -133,6 +141,11 @@ impl UserLists {
         self.0[3] as u32 & GLOBS != 0
     }
 
+    /// Whether the user wants to see later what became of their messages ([`UserOptions::activity`]).
+    pub fn keeps_activity(&self) -> bool {
+        self.0[3] as u32 & ACTIVITY != 0
+    }
+
     /// Whether an entry of this scope stands on the white list.
     pub fn has_white(&self, scope: Scope) -> bool {
         self.0[3] as u32 >> (WHITE_SCOPES_SHIFT + u32::from(scope.code())) & 1 == 1
@@ -147,18 +160,40 @@ impl UserLists {
     pub fn contains(&self, list: ListKind, short: u64) -> bool {
         self.run(list).binary_search(&short).is_ok()
     }
+
+    /// The same lists under other choices of the user.
+    #[must_use]
+    pub fn with_options(&self, options: UserOptions) -> Self {
+        let all = UserOptions::ALL;
+        let mut words = self.0.to_vec();
+        words[3] = words[3] & !u64::from(all) | u64::from(options.to_bits());
+        Self(words.into())
+    }
+
+    /// The same lists without these fingerprints, shortened, on one of them: for what would have happened otherwise.
+    #[must_use]
+    pub fn without(&self, list: ListKind, shorts: &[u64]) -> Self {
+        let mut words = self.0[..HEADER_WORDS].to_vec();
+        let mut counts = 0;
+        for kind in ListKind::ALL {
+            let before = words.len();
+            words.extend(self.run(kind).iter().filter(|short| kind != list || !shorts.contains(short)));
+            counts |= ((words.len() - before) as u64) << (COUNT_BITS * kind as u32);
+        }
+        words[4] = counts;
+        Self(words.into())
+    }
 }
 
 impl UserLists {
     /// The fingerprints of one list, sorted.
     fn run(&self, list: ListKind) -> &[u64] {
-        let [white, black, personal] = ListKind::ALL.map(|list| self.len(list));
-        let (start, length) = match list {
-            ListKind::White => (0, white),
-            ListKind::Black => (white, black),
-            ListKind::Personal => (white + black, personal),
+        let start = match list {
+            ListKind::White => 0,
+            ListKind::Black => self.len(ListKind::White),
+            ListKind::Personal => self.len(ListKind::White) + self.len(ListKind::Black),
         };
-        &self.0[HEADER_WORDS + start..][..length]
+        &self.0[HEADER_WORDS + start..][..self.len(list)]
     }
 }
 
@@ -180,6 +215,7 @@ mod tests {
             black_action: Some(BlackAction::Junk),
             functional: false,
             paused: true,
+            activity: true,
         };
         let entry = |list, n: u32| (list, Scope::Address, key.fingerprint(Scope::Address, &format!("a{n}@d.example")));
         let entries = (0..300).map(|n| entry(ListKind::ALL[n as usize % 3], n));
@@ -192,5 +228,23 @@ mod tests {
         }
         assert_eq!((lists.user(), lists.organisation(), lists.options()), (42, 9, options));
         assert!(lists.has_white(Scope::Address) && !lists.has_white(Scope::Domain) && !lists.is_empty());
+        assert!(lists.keeps_activity());
+        let others = UserOptions { functional: true, ..UserOptions::default() };
+        let changed = lists.with_options(others);
+        assert_eq!((changed.options(), changed.has_white(Scope::Address)), (others, true));
+    }
+
+    #[test]
+    fn lists_without_an_entry_keep_all_others() {
+        let key = FingerprintKey::from_bytes([1; 16]);
+        let of = |n: u32| key.fingerprint(Scope::Address, &format!("a{n}@d.example"));
+        let entries = (0..9).map(|n| (ListKind::ALL[n as usize % 3], Scope::Address, of(n)));
+        let lists = UserLists::build(42, 9, &key, UserOptions::default(), entries);
+        let less = lists.without(ListKind::Black, &[of(4).short(), of(3).short()]);
+        for n in 0..9 {
+            let list = ListKind::ALL[n as usize % 3];
+            assert_eq!(less.contains(list, of(n).short()), n != 4, "{n}");
+        }
+        assert_eq!((less.user(), less.organisation(), less.key()), (42, 9, key));
     }
 }

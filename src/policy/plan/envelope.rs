@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::{Circumstances, Delivery, Detail, Direction, Modification, Recipient};
+use smallvec::SmallVec;
+
+use super::{Circumstances, Deliveries, Delivery, Detail, Direction, Modification, Recipient, USUAL_RECIPIENTS};
 use crate::policy::address::bare_path;
 use crate::policy::decide::Outcome;
 use crate::policy::organisation::Proof;
@@ -67,22 +69,25 @@ fn path_with(circumstances: &Circumstances, path: &[u8], folder: Option<&str>) -
 pub(super) struct EnvelopeEdits {
     pub(super) additions: Vec<Modification>,
     pub(super) deletions: Vec<Modification>,
-    pub(super) deliveries: Vec<Delivery>,
+    pub(super) deliveries: Deliveries,
 }
 
 pub(super) fn envelope_edits(
     circumstances: &Circumstances,
     recipients: &[Recipient<'_>],
-    mut deliveries: Vec<Delivery>,
+    mut deliveries: Deliveries,
 ) -> EnvelopeEdits {
     let folded = |path: &[u8]| bare_path(path).to_ascii_lowercase();
     // What is given up by a delivery is known before anything is added, whatever the order of the recipients.
-    let targets: Vec<Option<Vec<u8>>> = recipients
+    let targets: SmallVec<[Option<Vec<u8>>; USUAL_RECIPIENTS]> = recipients
         .iter()
         .zip(&mut deliveries)
         .map(|(recipient, delivery)| target(circumstances, recipient, delivery))
         .collect();
     let gives_up = |delivery: &Delivery, target: &Option<Vec<u8>>| target.is_some() || *delivery == Delivery::Discarded;
+    if !deliveries.iter().zip(&targets).any(|(delivery, target)| gives_up(delivery, target)) {
+        return EnvelopeEdits { additions: Vec::new(), deletions: Vec::new(), deliveries };
+    }
     let given_up: HashSet<Vec<u8>> = recipients
         .iter()
         .zip(deliveries.iter().zip(&targets))

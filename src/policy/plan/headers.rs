@@ -94,10 +94,10 @@ pub(super) fn header_edits<'a>(
     recipients: &[Recipient<'_>],
     deliveries: &[Delivery],
 ) -> Agreement<'a> {
-    let wishes: Vec<Wish<'_>> = recipients.iter().zip(deliveries).filter_map(|(r, d)| Wish::of(r, d)).collect();
-    let Some((first, others)) = wishes.split_first() else { return Agreement::Same(HeaderEdits::default()) };
+    let mut wishes = recipients.iter().zip(deliveries).filter_map(|(r, d)| Wish::of(r, d));
+    let Some(first) = wishes.next() else { return Agreement::Same(HeaderEdits::default()) };
     let edits = first.edits_of(circumstances, headers);
-    let agree = others.iter().all(|wish| wish == first || wish.edits_of(circumstances, headers) == edits);
+    let agree = wishes.all(|wish| wish == first || wish.edits_of(circumstances, headers) == edits);
     if agree { Agreement::Same(edits) } else { Agreement::Different }
 }
 

@@ -169,7 +169,7 @@ fn changes(conn: &Connection, shared: &Shared, after: Position, limit: usize) ->
 }
 
 /// One user with their addresses; `None`, with a log line, where the row is not ours.
-fn load_user(
+pub fn load_user(
     conn: &Connection,
     shared: &Shared,
     user: UserId,

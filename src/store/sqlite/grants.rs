@@ -24,6 +24,9 @@ pub fn check(grantee: &str, time: Duration) -> Result<()> {
 
 pub fn issue(change: &mut Change<'_>, user: UserId, grantee: &str, list: ListKind, time: Duration) -> Db<GrantId> {
     let organisation = users::show(change.conn, user)?.organisation;
+    if accounts::lock_state(change.conn, user)? == LockState::On {
+        return Err(StoreError::GrantUnderLock.into());
+    }
     let time = SignedDuration::try_from(time).map_err(StoreError::internal)?;
     let expires = change.now.checked_add(time).map_err(StoreError::internal)?;
     change.run(sql::ADD_GRANT, (user.to_sql(), grantee, list as u8, change.at(), expires.as_second()))?;

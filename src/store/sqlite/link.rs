@@ -1,8 +1,8 @@
 //! A connection to the store's file: how it is opened, checked, and opened anew when the file was replaced.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -173,12 +173,17 @@ pub fn prepare(path: &Path, wait: Duration, clock: &Clock) -> Result<Keys> {
 }
 
 fn create_file(path: &Path) -> Result<()> {
+    let mode = owner::Sharing::of(path).database_mode();
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => owner::inherit(path).map_err(|error| StoreError::unavailable(path, &error)),
+        // SQLite gives its other files the permissions of this one; what the process masks off must not be missing.
+        Ok(file) => file
+            .set_permissions(Permissions::from_mode(mode))
+            .and_then(|()| owner::inherit(path))
+            .map_err(|error| StoreError::unavailable(path, &error)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let meta = fs::metadata(path).map_err(|error| StoreError::unavailable(path, &error))?;
-            if meta.mode() & 0o077 != 0 {
-                tracing::warn!(path = %path.display(), "others may read the store; run chmod 600 on it");
+            if owner::Sharing::is_too_open(meta.mode(), mode) {
+                tracing::warn!(path = %path.display(), "others may read the store; run chmod {mode:o} on it");
             }
             Ok(())
         }

@@ -7,6 +7,7 @@
 //! | `checkpoint` | the write-ahead log comes into the file |
 //! | `reader` | connections for reading |
 //! | `accounts` | the calls of [`AccountStore`] |
+//! | `activity` | the calls of [`ActivityStore`] |
 //! | `organisations`, `probes`, `users`, `shared_addresses`, `grants`, `audit`, `totals` | the calls of [`Store`], by
 //! subject |
 //! | `entries`, `entry_import`, `notes`, `undo` | changes of users' lists |
@@ -16,6 +17,7 @@
 //! | `sql` | every statement |
 
 mod accounts;
+mod activity;
 mod announcements;
 mod audit;
 mod change;

@@ -134,6 +134,7 @@ statements! {
     // Grants
     ADD_GRANT = "INSERT INTO grants (user, grantee, list, scope, issued, expires) VALUES (?1, ?2, ?3, 'read', ?4, ?5)";
     REVOKE_GRANT = "UPDATE grants SET revoked = ?3 WHERE id = ?1 AND user = ?2 AND revoked IS NULL";
+    REVOKE_GRANTS = "UPDATE grants SET revoked = ?2 WHERE user = ?1 AND revoked IS NULL AND expires > ?2";
     GRANT_EXISTS = "SELECT EXISTS (SELECT 1 FROM grants WHERE id = ?1 AND user = ?2)";
     GRANTS = "SELECT id, grantee, list, issued, expires, revoked, last_used FROM grants WHERE user = ?1 ORDER BY id DESC";
     LIVE_GRANT = "SELECT EXISTS (SELECT 1 FROM grants WHERE user = ?1 AND grantee = ?2 AND list = ?3
@@ -266,6 +267,32 @@ statements! {
         AND block < (SELECT max(block) FROM journal_blocks WHERE organisation = ?1) ORDER BY block DESC LIMIT 1";
     CUT_BLOCKS = "DELETE FROM journal_blocks WHERE organisation = ?1 AND block <= ?2";
     CUT_ROWS = "DELETE FROM journal WHERE organisation = ?1 AND id <= ?2";
+
+    // Activity
+    PUBLIC_KEY = "SELECT organisation, public_key FROM users WHERE id = ?1";
+    OPTIONS = "SELECT options FROM users WHERE id = ?1";
+    ADD_CHAIN = "INSERT OR IGNORE INTO activity_chains (user, chain, ephemeral) VALUES (?1, ?2, ?3)";
+    ADD_ACTIVITY = "INSERT INTO activity (user, day, chain, position, sealed) VALUES (?1, ?2, ?3, ?4, ?5)";
+    CUT_ACTIVITY = "DELETE FROM activity WHERE user = ?1 AND id <=
+        (SELECT id FROM activity WHERE user = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+    REMOVE_EMPTY_CHAINS = "DELETE FROM activity_chains WHERE user = ?1
+        AND chain NOT IN (SELECT chain FROM activity WHERE user = ?1)";
+    REMOVE_ALL_EMPTY_CHAINS = "DELETE FROM activity_chains WHERE NOT EXISTS
+        (SELECT 1 FROM activity a WHERE a.user = activity_chains.user AND a.chain = activity_chains.chain)";
+    ACTIVITY = "SELECT a.id, a.chain, a.position, a.sealed, c.ephemeral FROM activity a
+        LEFT JOIN activity_chains c ON c.user = a.user AND c.chain = a.chain
+        WHERE a.user = ?1 AND a.day >= ?2 ORDER BY a.id";
+    REMOVE_ACTIVITY = "DELETE FROM activity WHERE user = ?1";
+    REMOVE_CHAINS = "DELETE FROM activity_chains WHERE user = ?1";
+    PRUNE_ACTIVITY = "DELETE FROM activity WHERE day < ?2 AND user IN (SELECT id FROM users WHERE organisation = ?1)";
+    ADD_GAP = "INSERT OR IGNORE INTO activity_gaps (user, day) VALUES (?1, ?2)";
+    GAPS = "SELECT day FROM activity_gaps WHERE user = ?1 AND day >= ?2 ORDER BY day DESC";
+    REMOVE_GAPS = "DELETE FROM activity_gaps WHERE user = ?1";
+    PRUNE_GAPS = "DELETE FROM activity_gaps WHERE day < ?2 AND user IN (SELECT id FROM users WHERE organisation = ?1)";
+    ADD_DIGEST = "INSERT OR REPLACE INTO digests (user, sent) VALUES (?1, ?2)";
+    REMOVE_DIGEST = "DELETE FROM digests WHERE user = ?1";
+    DIGEST = "SELECT EXISTS (SELECT 1 FROM digests WHERE user = ?1)";
+    DIGESTS_DUE = "SELECT user FROM digests WHERE sent < ?1 ORDER BY sent LIMIT ?2";
 
     // Totals
     ADD_TOTAL = "INSERT INTO totals (organisation, day, kind, count) VALUES (?1, ?2, ?3, ?4)

@@ -246,6 +246,9 @@ pub fn set_options(change: &mut Change<'_>, actor: &Actor, id: UserId, options: 
         let why = "what a mailbox is stays as it was declared; remove the user and add it anew";
         return Err(StoreError::Invalid(why.to_owned()).into());
     }
+    if options.activity != user.options.activity && *actor != Actor::User {
+        return Err(StoreError::NotPermitted.into());
+    }
     change.run(sql::SET_OPTIONS, (id.to_sql(), options.to_bits()))?;
     repack(change, &user, options, user.status)?;
     change.log(actor, user.organisation, "options", Some(id), Payload::None)?;

@@ -8,7 +8,7 @@ use crate::policy::list::{Fingerprint, FingerprintKey, ListKind};
 use crate::store::seal::{KEY, PrivateKeySealer, open_private_key};
 use crate::store::sqlite::change::{Change, Payload, Told};
 use crate::store::sqlite::link::Db;
-use crate::store::sqlite::{Shared, sql};
+use crate::store::sqlite::{Shared, activity, sql};
 use crate::store::{Actor, LockState, OrganisationId, Permission, StoreError, UserId, UserKey};
 
 /// A user's private key, organisation and fingerprint key.
@@ -128,6 +128,7 @@ pub fn set(change: &mut Change<'_>, user: UserId, permission: &Permission, wante
             }
             change.run(sql::SET_PRIVATE_KEY, (id, "lock", key.lock(organisation, user, &private)?))?;
             change.run(sql::SET_LOCK_KEY, (id, None::<Vec<u8>>))?;
+            change.run(sql::REVOKE_GRANTS, (id, change.at()))?;
             // What the seal key opened a moment ago shall not stay in the log.
             change.erased();
             "lock-on"
@@ -156,7 +157,7 @@ pub fn reset(change: &mut Change<'_>, actor: &Actor, user: UserId, private: &[u8
     change.run(sql::FORGET_VALUES, [id])?;
     change.run(sql::FORGET_NOTES, [id])?;
     change.run(sql::FORGET_PAYLOADS, [id])?;
-    change.erased();
+    activity::erase(change, user)?;
     sessions::log(change, actor, user, "secrets-reset")?;
     change.tell(Told::User(user))
 }

@@ -31,10 +31,17 @@ export async function accessibility(page) {
   );
 }
 
-/// Whether somebody has to scroll sideways.
+/// Whether somebody has to scroll sideways, and because of what.
 export async function overflow(page) {
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  return wide > 0 ? [`sticks out by ${wide} px`] : [];
+  const wide = await page.evaluate(() => {
+    const edge = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth <= edge) {
+      return null;
+    }
+    const beyond = [...document.body.querySelectorAll("*")].filter((e) => e.getBoundingClientRect().right > edge + 0.5);
+    return beyond.map((e) => e.outerHTML.slice(0, 80)).slice(-1)[0] ?? "something";
+  });
+  return wide === null ? [] : [`sticks out of the window: ${wide}`];
 }
 
 /// Goes through the page with Tab, from its top until focus leaves it: each stop is seen and marked, none is missed, and

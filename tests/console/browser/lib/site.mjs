@@ -12,7 +12,7 @@ const MAIL_WITHIN_MS = 20_000;
 export class Site {
   /// SITE.json: `url`, where the console answers; `domain`, whose addresses may sign in; `mail`, a folder with one file
   /// for each mail that the console sent, `TO-NUMBER.json` with `subject`, `text` and `html`; `program` and `config`, for
-  /// the command line; `i18n`, the folder of the messages; `output`, for screenshots.
+  /// the command line; `milter`, the socket of the relay; `i18n`, the folder of the messages; `output`, for screenshots.
   static async read(file) {
     return Object.assign(new Site(), JSON.parse(await readFile(file, "utf8")));
   }

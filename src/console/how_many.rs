@@ -1,0 +1,124 @@
+//! "Combien ?": how many of one's own messages an entry would have matched, before it is added. A form that adds entries asks
+//! here by another button of its own, or calls [`how_many()`] and includes `how_many.html` with the answer, named `how_many`.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::failure::Failure;
+use super::language::own_path;
+use super::page::{Page, Place, render};
+use super::session::SignedIn;
+use super::state::Console;
+use super::visitor::Visitor;
+use crate::activity::{Candidate, Looked, look};
+use crate::directory::policy;
+use crate::policy::list::{EntryValue, FingerprintKey, ListKind};
+use crate::store::StoreError;
+
+/// The answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HowMany {
+    /// The user does not have it noted what becomes of their messages: there is nothing to count.
+    NotKept,
+    /// It is noted, and no message has come since.
+    NoData,
+    /// The personal lock is closed to this session.
+    Locked,
+    /// That many.
+    Counted(Looked),
+}
+
+impl HowMany {
+    /// In words, whole sentences.
+    pub fn words(&self, page: &&Page) -> String {
+        match self {
+            Self::NotKept => page.t("how-many-not-kept"),
+            Self::NoData => page.t("how-many-no-data"),
+            Self::Locked => page.t("how-many-locked"),
+            Self::Counted(looked) => {
+                let values = [
+                    ("matched", (looked.matched as u64).into()),
+                    ("messages", (looked.messages as u64).into()),
+                    ("since", page.day(&looked.since).into()),
+                ];
+                let counted = page.text("how-many-counted", &values);
+                if looked.is_incomplete { format!("{counted} {}", page.t("how-many-incomplete")) } else { counted }
+            }
+        }
+    }
+}
+
+/// Counts for an entry that the user might add to a list.
+///
+/// # Errors
+/// As of the store.
+pub async fn how_many(
+    console: &Arc<Console>,
+    signed_in: &SignedIn,
+    list: ListKind,
+    value: EntryValue,
+) -> Result<HowMany, Failure> {
+    if !signed_in.user.options.activity {
+        return Ok(HowMany::NotKept);
+    }
+    let (user, permission) = (signed_in.id(), signed_in.permission());
+    let organisation = Arc::clone(&signed_in.organisation);
+    let count = move |console: &Console| {
+        let history = match console.store.activity(user, &permission) {
+            Err(StoreError::UserLocked) => return Ok(HowMany::Locked),
+            history => history?,
+        };
+        let defaults = &console.options.defaults;
+        let policy = policy(defaults, &organisation, &FingerprintKey::from_bytes([0; 16]));
+        let candidate = Candidate { list, value: &value };
+        let now = (console.clock)();
+        let looked = look(&policy, &defaults.authentication.forwarders, &history, candidate, now);
+        Ok(looked.map_or(HowMany::NoData, HowMany::Counted))
+    };
+    console.blocking(count).await
+}
+
+#[derive(Template)]
+#[template(path = "how_many_page.html", config = ".askama.toml")]
+struct HowManyPage<'a> {
+    page: &'a Page,
+    how_many: Option<HowMany>,
+    list: ListKind,
+    value: &'a str,
+    back: &'a str,
+}
+
+/// What a form that adds an entry sends.
+#[derive(Deserialize)]
+pub struct Asked {
+    liste: String,
+    valeur: String,
+    #[serde(default)]
+    retour: String,
+}
+
+/// `POST /historique/combien`: the answer, and the button that adds the entry.
+pub async fn show(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    signed_in: SignedIn,
+    Form(asked): Form<Asked>,
+) -> Result<Response, Failure> {
+    let list: ListKind = asked.liste.parse().map_err(|_| Failure::Malformed)?;
+    let mut page = Page::signed_in(&visitor, &signed_in, Place::Lists, "how-many-title");
+    let how_many = match asked.valeur.parse() {
+        Ok(value) => Some(how_many(&console, &signed_in, list, value).await?),
+        Err(_) => {
+            let text = page.t("how-many-unreadable");
+            page = page.with_error("valeur", text);
+            None
+        }
+    };
+    let back = own_path(&asked.retour);
+    Ok(render(&page, &HowManyPage { page: &page, how_many, list, value: &asked.valeur, back }))
+}

@@ -1,0 +1,221 @@
+//! The pages of managers and operators. They have their own door, and their session is no user's.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `sign_in`, `enrol` | two factors: asked for, and set the first time |
+//! | `overview` | a manager's first page: totals per day |
+//! | `own_lists`, `domains` | the organisation's own lists, and its business domains |
+//! | `marking`, `rules` | how personal mail is marked; sessions, networks, contact |
+//! | `users`, `import` | users' accounts |
+//! | `granted` | lists that users let somebody read |
+//! | `operator` | the operator's pages |
+
+pub mod domains;
+pub mod enrol;
+pub mod granted;
+pub mod import;
+pub mod marking;
+pub mod operator;
+pub mod overview;
+pub mod own_lists;
+pub mod rules;
+pub mod sign_in;
+pub mod users;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::routing::{get, post};
+
+use super::access::{self, Area};
+use super::failure::Failure;
+use super::page::{Account, Page};
+use super::session;
+use super::state::Console;
+use super::visitor::Visitor;
+use crate::conflict::SetError;
+use crate::store::{Actor, Holder, Organisation, Role, SettingError, Staff, StaffStatus, StoreError};
+
+/// Every page and action of managers and operators.
+pub fn routes() -> Router<Arc<Console>> {
+    Router::new()
+        .route("/gestion/connexion", get(sign_in::show).post(sign_in::confirm))
+        .route("/gestion/inscription", get(enrol::show).post(enrol::enter))
+        .route("/gestion/inscription/confirmer", post(enrol::confirm))
+        .route("/gestion/acces", get(granted::list))
+        .route("/gestion/acces/{user}/{list}", get(granted::show))
+        // Managers
+        .route("/gestion", get(overview::show))
+        .route("/gestion/listes", get(own_lists::show).post(own_lists::add))
+        .route("/gestion/listes/retirer", post(own_lists::remove))
+        .route("/gestion/domaines", get(domains::show).post(domains::add))
+        .route("/gestion/domaines/retirer", post(domains::remove))
+        .route("/gestion/marquage", get(marking::show).post(marking::set))
+        .route("/gestion/regles", get(rules::show).post(rules::set))
+        .route("/gestion/utilisateurs", get(users::list).post(users::add))
+        .route("/gestion/utilisateurs/importer", get(import::show).post(import::preview))
+        .route("/gestion/utilisateurs/importer/confirmer", post(import::confirm))
+        .route("/gestion/utilisateurs/{user}", get(users::show))
+        .route("/gestion/utilisateurs/{user}/desactiver", post(users::disable))
+        .route("/gestion/utilisateurs/{user}/activer", post(users::enable))
+        .route("/gestion/utilisateurs/{user}/sessions/terminer", post(users::end_sessions))
+        // Operators
+        .merge(operator::routes())
+}
+
+/// A manager or an operator who is signed in, as of this request.
+pub struct Member {
+    /// Who.
+    pub staff: Staff,
+    /// The organisation of a manager.
+    pub organisation: Option<Arc<Organisation>>,
+    /// Seconds until the session ends, unless it is used.
+    seconds: u64,
+    /// Minutes without activity after which it ends.
+    minutes: u64,
+}
+
+/// A page that is linked to from every page of staff: its path, and the key of its name.
+pub type Link = (&'static str, &'static str);
+
+const MANAGER_LINKS: [Link; 7] = [
+    ("/gestion", "staff-overview-title"),
+    ("/gestion/utilisateurs", "staff-users-title"),
+    ("/gestion/listes", "staff-lists-title"),
+    ("/gestion/domaines", "staff-domains-title"),
+    ("/gestion/marquage", "staff-marking-title"),
+    ("/gestion/regles", "staff-rules-title"),
+    ("/gestion/acces", "staff-granted-title"),
+];
+
+const OPERATOR_LINKS: [Link; 4] = [
+    ("/exploitation", "staff-health-title"),
+    ("/exploitation/organisations", "staff-organisations-title"),
+    ("/exploitation/equipe", "staff-team-title"),
+    ("/gestion/acces", "staff-granted-title"),
+];
+
+impl Member {
+    /// As changes are journalled.
+    pub fn actor(&self) -> Actor {
+        self.staff.actor()
+    }
+
+    /// The pages that every page links to.
+    pub fn links(&self) -> &'static [Link] {
+        match self.staff.role {
+            Role::Manager(_) => &MANAGER_LINKS,
+            Role::Operator => &OPERATOR_LINKS,
+        }
+    }
+
+    /// The first page after signing in.
+    pub fn home(&self) -> &'static str {
+        self.links()[0].0
+    }
+
+    /// A page for this member.
+    pub fn page(&self, visitor: &Visitor, title_key: &str) -> Page {
+        let mut page = Page::new(visitor, title_key);
+        let organisation = match &self.organisation {
+            Some(organisation) => organisation.name.clone(),
+            None => page.t("staff-operator"),
+        };
+        let address = self.staff.address.as_str().to_owned();
+        let told = Vec::new();
+        page.account = Some(Account { address, organisation, seconds: self.seconds, minutes: self.minutes, told });
+        page
+    }
+
+    /// That the member's role has a part of the console.
+    fn must_have(&self, area: Area) -> Result<(), Failure> {
+        // Not "forbidden": there is no such page for whoever asks.
+        if access::may(self.staff.role, area) { Ok(()) } else { Err(Failure::NotFound) }
+    }
+}
+
+impl FromRequestParts<Arc<Console>> for Member {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Failure> {
+        let asked = parts.uri.path_and_query().filter(|_| parts.method.is_safe());
+        let back = asked.map_or("/gestion", |path| path.as_str()).to_owned();
+        let nobody = Failure::SignIn { back };
+        let current = session::current(parts, console).await?.ok_or_else(|| nobody.clone())?;
+        let (seconds, minutes) = (current.seconds(), current.kept.minutes());
+        let Holder::Staff(id) = current.holder else { return Err(nobody) };
+        let found = console.blocking(move |console| {
+            let staff = match console.store.staff(id) {
+                Err(StoreError::UnknownStaff(_)) => return Ok(None),
+                staff => staff?,
+            };
+            let organisation = staff.role.organisation();
+            let organisation = organisation.map(|id| console.store.organisation_numbered(id)).transpose()?;
+            Ok(Some((staff, organisation)))
+        });
+        let found = found.await?.filter(|(staff, _)| staff.status == StaffStatus::Active);
+        let (staff, organisation) = found.ok_or(nobody)?;
+        let address = parts.extensions.get::<Visitor>().map(|visitor| visitor.address).ok_or(Failure::Internal)?;
+        let path = parts.uri.path();
+        if organisation.as_ref().is_some_and(|own| !access::admits(&own.settings, address, path)) {
+            return Err(Failure::Network);
+        }
+        Ok(Self { staff, organisation: organisation.map(Arc::new), seconds, minutes })
+    }
+}
+
+/// A manager, with the organisation that is theirs.
+pub struct Manager {
+    /// Who.
+    pub member: Member,
+    /// Of which organisation.
+    pub organisation: Arc<Organisation>,
+}
+
+impl FromRequestParts<Arc<Console>> for Manager {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Failure> {
+        let member = Member::from_request_parts(parts, console).await?;
+        member.must_have(Area::Organisation)?;
+        let organisation = member.organisation.clone().ok_or(Failure::NotFound)?;
+        Ok(Self { member, organisation })
+    }
+}
+
+/// An operator.
+pub struct Operator(pub Member);
+
+impl FromRequestParts<Arc<Console>> for Operator {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Failure> {
+        let member = Member::from_request_parts(parts, console).await?;
+        member.must_have(Area::Installation)?;
+        Ok(Self(member))
+    }
+}
+
+/// What is wrong with settings that were typed: the field and the words.
+fn setting_error(page: &Page, error: &SetError) -> Option<(&'static str, String)> {
+    match error {
+        SetError::Conflict(conflict) => {
+            let field = conflict.keys.first().copied().unwrap_or("tag");
+            Some((field, page.t(&format!("staff-conflict-{}", conflict.kind.as_str()))))
+        }
+        SetError::Store(StoreError::Setting(SettingError::Value { key, .. })) => {
+            Some((key, page.t(&format!("staff-wrong-{}", key.replace('_', "-")))))
+        }
+        SetError::Store(_) => None,
+    }
+}
+
+/// A failure that is no matter of what was typed.
+fn set_failure(error: SetError) -> Failure {
+    match error {
+        SetError::Store(error) => error.into(),
+        SetError::Conflict(_) => Failure::Internal,
+    }
+}

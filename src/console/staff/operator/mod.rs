@@ -1,0 +1,27 @@
+//! The operator's pages: health, organisations, staff.
+
+pub mod health;
+pub mod organisations;
+pub mod team;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::console::state::Console;
+
+/// Every page and action of operators.
+pub fn routes() -> Router<Arc<Console>> {
+    Router::new()
+        .route("/exploitation", get(health::show))
+        .route("/exploitation/organisations", get(organisations::list).post(organisations::add))
+        .route("/exploitation/organisations/{id}", get(organisations::show).post(organisations::set))
+        .route("/exploitation/organisations/{id}/domaines", post(organisations::add_domain))
+        .route("/exploitation/organisations/{id}/domaines/retirer", post(organisations::remove_domain))
+        .route("/exploitation/equipe", get(team::list).post(team::add))
+        .route("/exploitation/equipe/{id}/desactiver", post(team::disable))
+        .route("/exploitation/equipe/{id}/activer", post(team::enable))
+        .route("/exploitation/equipe/{id}/reinitialiser", post(team::reset))
+        .route("/exploitation/equipe/{id}/retirer", post(team::remove))
+}

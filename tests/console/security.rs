@@ -1,0 +1,371 @@
+//! Secrets of one's own, the personal lock, sessions, and proving once more who one is.
+
+use std::time::Duration;
+
+use perso_milter::policy::list::ListKind;
+use perso_milter::store::{Actor, LockState, Permission, Readable, StoreError, UserId};
+use regex::Regex;
+
+use crate::harness::{Answer, Browser, Site};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const PASSWORD: &str = "cheval agrafe pile";
+
+/// Gives whoever is signed in a password.
+fn choose_password(browser: &mut Browser, password: &str) {
+    let answer = browser.post("/securite/mot-de-passe", &[("mot_de_passe", password)]);
+    assert_eq!((answer.status, answer.location()), (303, "/securite"), "{answer:?}");
+}
+
+fn sign_in(browser: &mut Browser, address: &str, password: &str) -> Answer {
+    browser.post("/connexion/mot-de-passe", &[("adresse", address), ("mot_de_passe", password)])
+}
+
+/// A fresh browser in which anne has signed in by her password.
+fn with_password(site: &Site, password: &str) -> Browser {
+    let mut browser = site.browser();
+    let answer = sign_in(&mut browser, "anne@acme.example", password);
+    assert_eq!((answer.status, answer.location()), (303, "/"), "{answer:?}");
+    browser
+}
+
+fn is_signed_in(browser: &mut Browser) -> bool {
+    browser.get("/securite").status == 200
+}
+
+/// Puts maman@famille.example on anne's list, gives her a password and the lock.
+fn locked(site: &Site) -> Browser {
+    let entry = (ListKind::Personal, "maman@famille.example".parse().expect("an entry"));
+    site.store.add_entries(&Actor::User, site.anne, &[entry]).expect("added");
+    let mut browser = site.signed_in("anne@acme.example");
+    choose_password(&mut browser, PASSWORD);
+    let answer = browser.post("/securite/verrou", &[("verrou", "mis")]);
+    assert!(browser.follow(answer).words().contains("Votre verrou personnel est mis."));
+    browser
+}
+
+fn recovery_code(page: &Answer) -> String {
+    let code = Regex::new(r"([0-9A-Z]{4}(-[0-9A-Z]{4}){6})").expect("valid");
+    code.captures(&page.body).unwrap_or_else(|| panic!("no code: {page:?}"))[1].to_owned()
+}
+
+#[test]
+fn a_password_signs_in() {
+    let site = Site::new();
+    choose_password(&mut site.signed_in("anne@acme.example"), PASSWORD);
+    let mut browser = with_password(&site, PASSWORD);
+    let page = browser.get("/securite");
+    assert!(page.words().contains("anne@acme.example") && page.words().contains("par mot de passe"), "{page:?}");
+    let other = sign_in(&mut site.browser(), "bob@acme.example", PASSWORD);
+    assert_eq!(other.status, 422, "it is anne's: {other:?}");
+}
+
+#[test]
+fn a_wrong_password_and_an_unknown_account_read_alike() {
+    let site = Site::new();
+    choose_password(&mut site.signed_in("anne@acme.example"), PASSWORD);
+    let refused = ["anne@acme.example", "bob@acme.example", "nobody@acme.example", "x@elsewhere.example", "no address"]
+        .map(|address| {
+            let answer = sign_in(&mut site.browser(), address, "un autre mot de passe");
+            assert_eq!(answer.status, 422, "{answer:?}");
+            answer.body.replace(address, "ADDRESS")
+        });
+    assert!(refused.iter().all(|body| *body == refused[0]), "{refused:#?}");
+}
+
+#[test]
+fn tries_are_counted_by_browser_and_the_account_stays_open() {
+    let site = Site::new();
+    choose_password(&mut site.signed_in("anne@acme.example"), PASSWORD);
+    for address in ["anne@acme.example", "nobody@acme.example"] {
+        let mut guesser = site.browser();
+        let statuses: Vec<_> = (0..11).map(|_| sign_in(&mut guesser, address, "un mauvais essai").status).collect();
+        assert_eq!(statuses, [vec![422; 10], vec![429]].concat(), "{address}");
+        let refused = sign_in(&mut guesser, address, PASSWORD);
+        assert_eq!((refused.status, refused.header("retry-after")), (429, "60"), "{refused:?}");
+        assert!(refused.words().contains("Réessayez dans une minute"), "{refused:?}");
+        assert_eq!(guesser.get("/connexion").status, 200, "other ways are open");
+    }
+    with_password(&site, PASSWORD);
+    site.clock.advance(MINUTE);
+    with_password(&site, PASSWORD);
+}
+
+#[test]
+fn who_keeps_no_cookie_is_counted_by_network() {
+    let site = Site::new();
+    let statuses: Vec<_> = (0..122)
+        .map(|_| site.browser().post("/connexion/secours", &[("adresse", "anne@acme.example"), ("code", "X")]).status)
+        .collect();
+    assert!(statuses[..120].iter().all(|status| *status == 422), "{statuses:?}");
+    assert_eq!(statuses[120..], [429, 429]);
+}
+
+#[test]
+fn passwords_that_are_easily_guessed_are_refused_with_the_reason() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    for (password, reason) in [
+        ("bref", "Il faut au moins 12 caractères"),
+        ("azertyuiopqs", "se devine trop facilement"),
+        ("anne-acme-2026", "ressemble à votre adresse"),
+    ] {
+        let answer = browser.post("/securite/mot-de-passe", &[("mot_de_passe", password)]);
+        assert_eq!(answer.status, 422);
+        assert!(answer.words().contains(reason) && !answer.body.contains(password), "{answer:?}");
+    }
+    let generated = browser.post("/securite/mot-de-passe/generer", &[]).page();
+    let code = Regex::new(r#"id="genere">([0-9a-z-]+)<"#).expect("valid");
+    let password = code.captures(&generated).expect("one is proposed")[1].to_owned();
+    choose_password(&mut browser, &password);
+    with_password(&site, &password);
+}
+
+#[test]
+fn another_password_ends_the_other_sessions() {
+    let site = Site::new();
+    let (mut here, mut there) = (site.signed_in("anne@acme.example"), site.signed_in("anne@acme.example"));
+    let mut bob = site.signed_in("bob@acme.example");
+    choose_password(&mut here, PASSWORD);
+    assert!(is_signed_in(&mut here) && is_signed_in(&mut bob));
+    assert!(!is_signed_in(&mut there));
+}
+
+#[test]
+fn what_cannot_be_taken_back_asks_who_one_is_again() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    choose_password(&mut browser, PASSWORD);
+    site.clock.advance(6 * MINUTE);
+    let secret = site.store.secrets(site.anne).expect("listed")[0].id;
+    for (path, form) in [
+        ("/securite/mot-de-passe", &[("mot_de_passe", "un autre mot de passe")][..]),
+        ("/securite/verrou", &[("verrou", "mis")]),
+        ("/securite/code-de-secours", &[]),
+        (&format!("/securite/secret/{secret}/retirer"), &[]),
+    ] {
+        let answer = browser.post(path, form);
+        assert!(answer.status == 303 && answer.location().starts_with("/confirmer?retour=%2Fsecurite"), "{answer:?}");
+    }
+    assert_eq!(site.store.secrets(site.anne).expect("listed").len(), 1, "nothing happened");
+
+    let wrong = browser.post("/confirmer/mot-de-passe", &[("mot_de_passe", "faux"), ("retour", "/securite/verrou")]);
+    assert!(wrong.status == 422 && wrong.words().contains("Ce n’est pas votre mot de passe"), "{wrong:?}");
+    let before = browser.cookies["__Host-cim-session"].clone();
+    let good = browser.post("/confirmer/mot-de-passe", &[("mot_de_passe", PASSWORD), ("retour", "/securite/verrou")]);
+    assert_eq!((good.status, good.location()), (303, "/securite/verrou"), "{good:?}");
+    assert_ne!(browser.cookies["__Host-cim-session"], before, "the session has another id");
+    choose_password(&mut browser, "un autre mot de passe");
+}
+
+#[test]
+fn one_confirms_by_a_mailed_code_of_ones_own() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    site.clock.advance(6 * MINUTE);
+    let sent = site.mailbox.count();
+    let answer = browser.post("/confirmer/message", &[("retour", "/securite/mot-de-passe")]);
+    let page = browser.follow(answer);
+    assert!(page.body.contains("action=\"/confirmer/code\""), "{page:?}");
+    let letter = site.mailbox.letter(sent);
+    assert!(letter.envelope.iter().any(|line| line == "RCPT TO:<anne@acme.example>"), "{letter:?}");
+    let wrong = browser.post("/confirmer/code", &[("code", "12"), ("retour", "/securite/mot-de-passe")]);
+    assert_eq!(wrong.status, 422, "{wrong:?}");
+    let good = browser.post("/confirmer/code", &[("code", &letter.code()), ("retour", "/securite/mot-de-passe")]);
+    assert_eq!((good.status, good.location()), (303, "/securite/mot-de-passe"), "{good:?}");
+    choose_password(&mut browser, PASSWORD);
+}
+
+#[test]
+fn nobody_confirms_with_anothers_code_or_goes_elsewhere_afterwards() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    let bobs = {
+        // The same browser asks for bob's code as well.
+        let mut asking = site.browser();
+        asking.cookies = browser.cookies.clone();
+        asking.cookies.remove("__Host-cim-session");
+        site.asks_for_code(&mut asking, "bob@acme.example")
+    };
+    site.clock.advance(6 * MINUTE);
+    let answer = browser.post("/confirmer/code", &[("code", &bobs), ("retour", "/securite/mot-de-passe")]);
+    assert!(answer.location().starts_with("/confirmer?"), "{answer:?}");
+    let refused = browser.post("/securite/mot-de-passe", &[("mot_de_passe", PASSWORD)]);
+    assert!(refused.location().starts_with("/confirmer?"), "{refused:?}");
+
+    choose_password(&mut site.signed_in("bob@acme.example"), PASSWORD);
+    let mut bob = site.browser();
+    let form = [("adresse", "bob@acme.example"), ("mot_de_passe", PASSWORD), ("retour", "https://evil.example/")];
+    assert_eq!(bob.post("/connexion/mot-de-passe", &form).location(), "/");
+    let form = [("mot_de_passe", PASSWORD), ("retour", "//evil.example/")];
+    assert_eq!(bob.post("/confirmer/mot-de-passe", &form).location(), "/");
+}
+
+fn readable(site: &Site, user: UserId, permission: &Permission) -> Result<usize, StoreError> {
+    let entries = site.store.read_entries(user, None, permission)?;
+    Ok(entries.iter().filter(|entry| matches!(entry.value, Readable::Value(_))).count())
+}
+
+#[test]
+fn under_the_lock_a_mailed_session_changes_nothing_until_a_secret_opens_it() {
+    let site = Site::new();
+    locked(&site);
+    assert!(matches!(readable(&site, site.anne, &Permission::Own(site.anne)), Err(StoreError::UserLocked)));
+    let mut mailed = site.signed_in("anne@acme.example");
+    let page = mailed.get("/securite");
+    assert!(page.words().contains("elle peut ajouter à vos listes, pas les lire"), "{page:?}");
+    let refused = mailed.post("/securite/verrou", &[("verrou", "retire")]);
+    assert_eq!(refused.location(), "/confirmer?retour=%2Fsecurite%2Fverrou", "{refused:?}");
+    for (path, form) in [
+        ("/securite/mot-de-passe", &[("mot_de_passe", "un autre mot de passe")][..]),
+        ("/securite/code-de-secours", &[]),
+    ] {
+        let refused = mailed.post(path, form);
+        assert!(refused.status == 403 && refused.words().contains("Verrou personnel fermé"), "{refused:?}");
+        assert!(refused.body.contains("href=\"/confirmer?retour=%2F\""), "the way on is shown: {refused:?}");
+    }
+    assert_eq!(site.store.lock_state(site.anne).expect("asked"), LockState::On);
+    mailed.post("/confirmer/mot-de-passe", &[("mot_de_passe", PASSWORD), ("retour", "/securite")]);
+    let off = mailed.post("/securite/verrou", &[("verrou", "retire")]);
+    assert!(mailed.follow(off).words().contains("Votre verrou personnel est retiré."));
+    assert_eq!(readable(&site, site.anne, &Permission::Own(site.anne)).expect("read"), 1);
+}
+
+#[test]
+fn the_lock_asks_for_a_secret_first_and_keeps_the_last_one() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    let page = browser.get("/securite/verrou");
+    assert!(page.words().contains("Il faut d’abord un mot de passe"), "{page:?}");
+    let answer = browser.post("/securite/verrou", &[("verrou", "mis")]);
+    assert!(answer.location().starts_with("/confirmer?"), "{answer:?}");
+    assert_eq!(site.store.lock_state(site.anne).expect("asked"), LockState::Off);
+
+    let mut browser = locked(&site);
+    let secret = site.store.secrets(site.anne).expect("listed")[0].id;
+    let answer = browser.post(&format!("/securite/secret/{secret}/retirer"), &[]);
+    assert!(browser.follow(answer).words().contains("serait fermé pour toujours"));
+    assert_eq!(site.store.secrets(site.anne).expect("listed").len(), 1);
+    let page = browser.get("/securite");
+    assert!(page.words().contains("ne tient qu’à un seul moyen"), "{page:?}");
+}
+
+#[test]
+fn nobody_removes_anothers_secret_or_ends_anothers_session() {
+    let site = Site::new();
+    let mut anne = site.signed_in("anne@acme.example");
+    choose_password(&mut anne, PASSWORD);
+    let mut bob = site.signed_in("bob@acme.example");
+    let secret = site.store.secrets(site.anne).expect("listed")[0].id;
+    assert_eq!(bob.post(&format!("/securite/secret/{secret}/retirer"), &[]).status, 404);
+    let session = site.store.sessions_of(perso_milter::store::Holder::User(site.anne)).expect("listed")[0].id;
+    bob.post(&format!("/securite/sessions/{session}/terminer"), &[]);
+    assert!(is_signed_in(&mut anne));
+    assert_eq!(site.store.secrets(site.anne).expect("listed").len(), 1);
+}
+
+#[test]
+fn a_recovery_code_is_printed_once_used_once_and_replaced() {
+    let site = Site::new();
+    let mut browser = locked(&site);
+    let made = browser.post("/securite/code-de-secours", &[]);
+    let code = recovery_code(&made);
+    assert!(!browser.get("/securite/code-de-secours").body.contains(&code), "shown once");
+    assert!(made.words().contains("anne@acme.example"));
+
+    let mut other = site.browser();
+    let typed = code.to_lowercase().replace('-', " ");
+    let form = [("adresse", "anne@acme.example"), ("code", typed.as_str())];
+    let answer = other.post("/connexion/secours", &form);
+    assert_eq!(answer.location(), "/", "{answer:?}");
+    for path in ["/", "/securite", "/securite/mot-de-passe"] {
+        assert_eq!(other.get(path).location(), "/securite/code-de-secours", "another one first: {path}");
+    }
+    assert!(other.get("/securite/code-de-secours").words().contains("Vous venez d’utiliser votre code"));
+    let next = recovery_code(&other.post("/securite/code-de-secours", &[]));
+    assert_ne!(next, code);
+    assert!(is_signed_in(&mut other));
+    let off = other.post("/securite/verrou", &[("verrou", "retire")]);
+    assert!(other.follow(off).words().contains("Votre verrou personnel est retiré."), "the code opens the lock");
+
+    let again = site.browser().post("/connexion/secours", &form);
+    assert!(again.status == 422 && again.words().contains("un code déjà utilisé ne sert plus"), "{again:?}");
+    let unknown = site.browser().post("/connexion/secours", &[("adresse", "nobody@acme.example"), form[1]]);
+    let without = |answer: &Answer, address: &str| answer.body.replace(address, "ADDRESS");
+    assert_eq!(without(&again, "anne@acme.example"), without(&unknown, "nobody@acme.example"));
+}
+
+#[test]
+fn who_lost_every_secret_starts_anew_after_saying_so() {
+    let site = Site::new();
+    let mut kept = locked(&site);
+    let mut mailed = site.signed_in("anne@acme.example");
+    let refused = mailed.post("/securite/verrou/perdu", &[]);
+    assert!(refused.status == 422 && refused.words().contains("Cochez la case"), "{refused:?}");
+    assert_eq!(site.store.lock_state(site.anne).expect("asked"), LockState::On);
+    let done = mailed.post("/securite/verrou/perdu", &[("compris", "oui")]);
+    assert!(mailed.follow(done).words().contains("le verrou est retiré"));
+    assert_eq!(readable(&site, site.anne, &Permission::Own(site.anne)).expect("read"), 0);
+    assert_eq!(site.store.read_entries(site.anne, None, &Permission::Own(site.anne)).expect("read").len(), 1);
+    assert!(!is_signed_in(&mut kept), "other sessions end");
+    assert_eq!(sign_in(&mut site.browser(), "anne@acme.example", PASSWORD).status, 422);
+    choose_password(&mut mailed, PASSWORD);
+    assert_eq!(mailed.get("/securite/verrou/perdu").status, 404, "nothing is lost now");
+}
+
+#[test]
+fn sessions_are_listed_and_ended() {
+    let site = Site::new();
+    let (mut here, mut there) = (site.signed_in("anne@acme.example"), site.signed_in("anne@acme.example"));
+    let page = here.get("/securite");
+    let buttons = Regex::new(r#"action="(/securite/sessions/\d+/terminer)""#).expect("valid");
+    let actions: Vec<_> = buttons.captures_iter(&page.body).map(|found| found[1].to_owned()).collect();
+    assert_eq!(actions.len(), 1, "the session at hand has none: {page:?}");
+    assert!(page.words().contains("127.0.0.0/24"), "{page:?}");
+    here.post(&actions[0], &[]);
+    assert!(is_signed_in(&mut here) && !is_signed_in(&mut there));
+
+    let (mut second, mut third) = (site.signed_in("anne@acme.example"), site.signed_in("anne@acme.example"));
+    here.post("/securite/sessions/terminer", &[]);
+    assert!(is_signed_in(&mut here) && !is_signed_in(&mut second) && !is_signed_in(&mut third));
+    let mut fourth = site.signed_in("anne@acme.example");
+    let out = here.post("/securite/sessions/toutes", &[]);
+    assert_eq!(out.location(), "/connexion", "{out:?}");
+    assert!(!is_signed_in(&mut here) && !is_signed_in(&mut fourth));
+}
+
+#[test]
+fn the_previous_sign_in_is_shown() {
+    let site = Site::new();
+    let mut first = site.signed_in("anne@acme.example");
+    let page = first.get("/");
+    assert!(page.words().contains("posez votre verrou personnel"), "the first time the lock is offered: {page:?}");
+    assert!(!first.get("/securite").words().contains("Connexion précédente"));
+    choose_password(&mut first, PASSWORD);
+    site.clock.advance(MINUTE);
+    let mut second = with_password(&site, PASSWORD);
+    assert!(second.get("/").words().contains("Connexion précédente"));
+    let page = second.get("/securite");
+    assert!(page.words().contains("par message, depuis 127.0.0.0/24"), "{page:?}");
+}
+
+#[test]
+fn a_disabled_account_opens_with_no_secret() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    choose_password(&mut browser, PASSWORD);
+    site.store.set_user_status(&Actor::System, site.anne, perso_milter::store::UserStatus::Disabled).expect("disabled");
+    assert_eq!(sign_in(&mut site.browser(), "anne@acme.example", PASSWORD).status, 422);
+    assert!(!is_signed_in(&mut browser));
+}
+
+#[test]
+fn no_page_shows_a_secret() {
+    let site = Site::new();
+    let mut browser = locked(&site);
+    let code = recovery_code(&browser.post("/securite/code-de-secours", &[]));
+    for path in ["/securite", "/securite/verrou", "/securite/mot-de-passe", "/securite/code-de-secours", "/confirmer"] {
+        let page = browser.get(path).page();
+        assert!(!page.contains(PASSWORD) && !page.contains(&code), "{path}");
+    }
+}

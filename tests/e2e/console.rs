@@ -1,0 +1,126 @@
+//! The console behind a real Postfix and Dovecot: its mails are read where people read them.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use mail_parser::MessageParser;
+use perso_milter::store::{SqliteOptions, SqliteStore, Store};
+use regex::Regex;
+
+use crate::mailbox::Mail;
+use crate::milter::Settings;
+use crate::relay::{Relay, letter};
+use crate::scratch::{Port, poll, wait_until};
+
+/// How long a change may take to govern the next message. The product promises 100 ms; a busy machine gets more, and the
+/// test tells what it saw.
+const PROMISE: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// As much of a browser as one person needs: cookies, and forms sent from the console's own pages.
+struct Browser {
+    agent: ureq::Agent,
+    origin: String,
+    cookies: BTreeMap<String, String>,
+}
+
+impl Browser {
+    fn new(origin: String) -> Self {
+        let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0);
+        Self { agent: config.max_redirects_will_error(false).build().into(), origin, cookies: BTreeMap::new() }
+    }
+
+    fn cookie(&self) -> String {
+        self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+    }
+
+    fn get(&mut self, path: &str) -> (u16, String) {
+        let request = self.agent.get(format!("{}{path}", self.origin)).header("accept-language", "fr");
+        let answer = request.header("cookie", self.cookie()).call().expect("an answer");
+        self.taken(answer)
+    }
+
+    fn post(&mut self, path: &str, form: &[(&str, &str)]) -> (u16, String) {
+        let request = self.agent.post(format!("{}{path}", self.origin)).header("accept-language", "fr");
+        let request = request.header("cookie", self.cookie()).header("origin", &self.origin);
+        let answer = request.send_form(form.iter().copied()).expect("an answer");
+        self.taken(answer)
+    }
+
+    fn taken(&mut self, mut answer: ureq::http::Response<ureq::Body>) -> (u16, String) {
+        for cookie in answer.headers().get_all("set-cookie") {
+            let pair = cookie.to_str().expect("ASCII").split(';').next().unwrap_or_default();
+            let (name, value) = pair.split_once('=').expect("a cookie");
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+        (answer.status().as_u16(), answer.body_mut().read_to_string().expect("UTF-8"))
+    }
+}
+
+/// A relay with a console whose mails go through the relay itself, and where the console is found.
+fn relay_with_console() -> (Relay, String) {
+    let port = Port::reserve();
+    let relay = Relay::with(Settings::new()).user("bob");
+    let settings = Settings::new()
+        .set("console.listen", format!("127.0.0.1:{}", port.number()))
+        .set("console.smtp", format!("127.0.0.1:{}", relay.lane.smtp()))
+        .set("console.sender", relay.address("bob").replace("bob@", "cim@"));
+    relay.daemon.configure(settings);
+    let relay = relay.start();
+    (relay, format!("http://{}", port.address()))
+}
+
+/// The code of the newest message that the console sent.
+fn mailed_code(mails: &[Mail]) -> Option<String> {
+    let mail = mails.iter().rev().find(|mail| mail.message.values("Auto-Submitted").len() == 1)?;
+    let parsed = MessageParser::default().parse(mail.message.bytes())?;
+    let digits = Regex::new(r"\b(\d{3} \d{3})\b").expect("valid");
+    let [text, page] = [parsed.body_text(0)?, parsed.body_html(0)?]
+        .map(|body| digits.find(&body).map(|code| code.as_str().to_owned()));
+    assert_eq!(text, page, "the same code in both forms");
+    assert!(parsed.subject().is_some_and(|subject| subject.contains(text.as_deref().unwrap_or("?"))));
+    text
+}
+
+fn signed_in(relay: &Relay, origin: &str) -> Browser {
+    let mut browser = Browser::new(origin.to_owned());
+    wait_until("the console", || (browser.get("/connexion").0 == 200).then_some(()));
+    assert_eq!(browser.post("/connexion", &[("adresse", &relay.address("bob"))]).0, 303);
+    let code = wait_until("the code in the mailbox", || mailed_code(&relay.mailbox("bob")));
+    assert_eq!(browser.post("/connexion/code", &[("code", &code)]).0, 303);
+    browser
+}
+
+#[test]
+fn the_code_is_read_in_the_mailbox_and_what_is_added_governs_the_next_message() {
+    let (relay, origin) = relay_with_console();
+    let mut browser = signed_in(&relay, &origin);
+    let (status, page) = browser.get("/");
+    assert!(status == 200 && page.contains(&relay.address("bob")), "{status} {page}");
+
+    let mother = "maman@famille.example";
+    let mut session = relay.smtp();
+    let subject = |session: &mut crate::smtp::Smtp| {
+        let sent = relay.send_in(session, mother, &["bob"], &letter(mother, "Dimanche"));
+        let (_, delivered) = relay.copy(&sent, "bob");
+        String::from_utf8_lossy(delivered.subject().unwrap_or_default()).trim().to_owned()
+    };
+    assert_eq!(subject(&mut session), "Dimanche");
+    let (status, page) = browser.post("/listes/personnels/ajouter", &[("address", mother)]);
+    assert_eq!(status, 303, "{page}");
+    let changed = Instant::now();
+    let delay = poll(PROMISE, || {
+        let delay = changed.elapsed();
+        (subject(&mut session) == "[PERSO] Dimanche").then_some(delay)
+    });
+    println!("a change in the console governed a message {:?} after its page", delay.expect("in time"));
+
+    // What lies in the file is for nobody else to read.
+    let store = SqliteStore::open(&relay.daemon.database(), SqliteOptions::default()).expect("opened");
+    drop(store.organisations().expect("read"));
+    for file in ["", "-wal"] {
+        let path = format!("{}{file}", relay.daemon.database().display());
+        let bytes = std::fs::read(path).unwrap_or_default();
+        assert!(!crate::message::contains(&bytes, mother.as_bytes()), "{file}");
+    }
+    assert!(!relay.daemon.log().contains(mother));
+}
