@@ -58,7 +58,7 @@ fn pieces(line: &str) -> Vec<&str> {
     let (mut pieces, mut start) = (Vec::new(), 0);
     let (mut quoted, mut bracketed) = (false, false);
     // A quote that nobody closes is none.
-    let closed = line.matches('"').count() % 2 == 0;
+    let closed = line.matches('"').count().is_multiple_of(2);
     for (at, c) in line.char_indices() {
         match c {
             '"' if closed && !bracketed => quoted = !quoted,
