@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::failure::Failure;
+use super::how_many::HowMany;
 use super::lists::{self, Named};
 use super::page::{Page, Place, render};
 use super::session::SignedIn;
@@ -27,6 +28,8 @@ struct Home<'a> {
     /// Whether the personal lock keeps this session from reading.
     locked: bool,
     paused: bool,
+    /// How many messages what stands in the field would have matched, where that was asked.
+    how_many: Option<HowMany>,
     /// Entries that others added.
     waiting: Vec<Waiting>,
 }
@@ -55,7 +58,7 @@ pub async fn show(
     signed_in: SignedIn,
 ) -> Result<Response, Failure> {
     let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "home-title");
-    answer(&console, &signed_in, page, ListKind::Personal, String::new()).await
+    answer(&console, &signed_in, page, ListKind::Personal, String::new(), None).await
 }
 
 /// The page once more, with what is wrong with its field.
@@ -71,7 +74,23 @@ pub async fn again(
     text: String,
 ) -> Result<Response, Failure> {
     let page = Page::signed_in(visitor, signed_in, Place::Lists, "home-title").with_error("adresse", text);
-    answer(console, signed_in, page, list, field).await
+    answer(console, signed_in, page, list, field, None).await
+}
+
+/// The page once more, with how many messages the entry in its field would have matched.
+///
+/// # Errors
+/// As of the store.
+pub async fn counted(
+    console: &Arc<Console>,
+    visitor: &Visitor,
+    signed_in: &SignedIn,
+    list: ListKind,
+    field: String,
+    how_many: HowMany,
+) -> Result<Response, Failure> {
+    let page = Page::signed_in(visitor, signed_in, Place::Lists, "home-title");
+    answer(console, signed_in, page, list, field, Some(how_many)).await
 }
 
 async fn answer(
@@ -80,6 +99,7 @@ async fn answer(
     page: Page,
     list: ListKind,
     field: String,
+    how_many: Option<HowMany>,
 ) -> Result<Response, Failure> {
     let entries = lists::read(console, signed_in, None).await?;
     let user = &signed_in.user;
@@ -111,6 +131,7 @@ async fn answer(
         first,
         locked: entries.is_none(),
         paused: user.options.paused,
+        how_many,
         waiting: waiting.take(MAX_WAITING).collect(),
     };
     Ok(render(&page, &home))

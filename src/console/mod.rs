@@ -70,6 +70,7 @@ fn routes() -> Router<Arc<Console>> {
         // Lists; a name of the second part is no list's
         .route("/listes/{liste}", get(lists::list::show))
         .route("/listes/ajouter", post(lists::add::add))
+        .route("/listes/combien", post(lists::add::count))
         .route("/listes/ajouter-plusieurs", post(lists::several::add))
         .route("/listes/coller", get(lists::several::show_paste).post(lists::several::read_paste))
         .route("/listes/importer", get(lists::several::show_import).post(lists::several::read_import))

@@ -92,6 +92,18 @@ fn a_refused_entry_says_why_and_what_to_do_instead() {
 }
 
 #[test]
+fn how_many_is_asked_before_adding_and_adds_nothing() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    let answer = browser.post("/listes/combien", &[("adresse", "Maman <maman@famille.example>")]);
+    assert!(answer.status == 200 && answer.words().contains("activez d’abord votre historique"), "{answer:?}");
+    assert!(answer.body.contains("value=\"Maman &#60;maman@famille.example&#62;\""), "the field is kept: {answer:?}");
+    assert!(shown(&site).is_empty());
+    let refused = browser.post("/listes/combien", &[("adresse", "ma mère")]);
+    assert!(refused.status == 422 && refused.words().contains("ni adresse ni domaine"), "{refused:?}");
+}
+
+#[test]
 fn a_better_entry_is_offered_and_the_user_decides() {
     let site = Site::new();
     let mut browser = site.signed_in("anne@acme.example");

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::{Rules, of_slug, several};
 use crate::console::failure::Failure;
 use crate::console::home;
+use crate::console::how_many::how_many;
 use crate::console::intake::{Candidate, Intake, Reason, Suggestion, Why, check, read_text, suggest};
 use crate::console::page::{Notice, Page, Place, redirect_with, render};
 use crate::console::session::SignedIn;
@@ -119,6 +120,34 @@ pub async fn add(
         }
         Err(error) => again(super::refused(&page, &error).ok_or_else(|| Failure::from(error))?).await,
     }
+}
+
+/// What "Combien ?" asks.
+#[derive(Deserialize)]
+pub struct Counted {
+    adresse: String,
+    #[serde(default)]
+    liste: Option<String>,
+}
+
+/// `POST /listes/combien`: how many messages the entry would have matched; nothing is added.
+pub async fn count(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    signed_in: SignedIn,
+    Form(counted): Form<Counted>,
+) -> Result<Response, Failure> {
+    let list = counted.liste.as_deref().map_or(Ok(ListKind::Personal), of_slug)?;
+    let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "home-title");
+    let field: String = counted.adresse.chars().take(MAX_FIELD).collect();
+    let intake = read_text(&counted.adresse);
+    let Some(candidate) = intake.good.into_iter().next() else {
+        let reason = intake.bad.first().map(|bad| bad.reason);
+        let text = reason.map_or_else(|| page.t("lists-bad-empty"), |reason| super::reason(&page, reason));
+        return home::again(&console, &visitor, &signed_in, list, field, text).await;
+    };
+    let answer = how_many(&console, &signed_in, list, candidate.value).await?;
+    home::counted(&console, &visitor, &signed_in, list, field, answer).await
 }
 
 /// The one candidate of a field; several of them as they are; none.

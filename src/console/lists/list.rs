@@ -5,15 +5,17 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
+use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::activity;
 use crate::console::failure::Failure;
 use crate::console::page::{Page, Place, render};
 use crate::console::session::SignedIn;
 use crate::console::state::Console;
 use crate::console::visitor::Visitor;
-use crate::policy::list::ListKind;
-use crate::store::{Entry, Readable, UserKind};
+use crate::policy::list::{EntryValue, ListKind};
+use crate::store::{Entry, Readable, StoreError, UserKind};
 
 /// Entries on a page.
 pub const ON_PAGE: usize = 100;
@@ -91,6 +93,8 @@ struct Row {
     created: String,
     iso: String,
     confirmed: bool,
+    /// Day of the last message that it matched, where that is known.
+    last: Option<String>,
 }
 
 #[derive(Template)]
@@ -144,6 +148,8 @@ pub async fn show(
     asked.tri.apply(&mut shown);
     let last = shown.len().div_ceil(ON_PAGE).max(1);
     let number = asked.page.and_then(|page| page.parse().ok()).unwrap_or(1).clamp(1, last);
+    let on_page: Vec<&Shown<'_>> = shown.iter().skip((number - 1) * ON_PAGE).take(ON_PAGE).collect();
+    let last_matches = last_matches(&console, &signed_in, list, &on_page).await?;
     let link = |sort: Sort, number: usize| link(&search, sort, number);
     let column = |up: Sort, down: Sort| match asked.tri {
         sort if sort == up => Column { sorted: Some("ascending"), link: link(down, 1) },
@@ -158,7 +164,7 @@ pub async fn show(
         empty: page.t(&format!("lists-{name}-empty")),
         value: column(Sort::Value, Sort::ValueDown),
         date: column(Sort::Date, Sort::DateDown),
-        rows: shown.iter().skip((number - 1) * ON_PAGE).take(ON_PAGE).map(|shown| row(&page, shown)).collect(),
+        rows: on_page.iter().zip(last_matches).map(|(shown, last)| row(&page, shown, last)).collect(),
         all: entries.len() as u64,
         found: shown.len() as u64,
         first: (number - 1) * ON_PAGE + 1,
@@ -183,20 +189,50 @@ fn matching<'a>(page: &Page, entries: &'a [Entry], search: &str) -> Vec<Shown<'a
     all.filter(fits).collect()
 }
 
-fn row(page: &Page, shown: &Shown<'_>) -> Row {
+/// When the entries of a page last matched a message of the user's history; nothing where none is kept.
+async fn last_matches(
+    console: &Arc<Console>,
+    signed_in: &SignedIn,
+    list: ListKind,
+    on_page: &[&Shown<'_>],
+) -> Result<Vec<Option<Timestamp>>, Failure> {
+    if !signed_in.user.options.activity || on_page.is_empty() {
+        return Ok(vec![None; on_page.len()]);
+    }
+    let values: Vec<Option<EntryValue>> = on_page.iter().map(|shown| readable(&shown.entry.value).cloned()).collect();
+    let (user, permission) = (signed_in.id(), signed_in.permission());
+    let work = move |console: &Console| {
+        let history = match console.store.activity(user, &permission) {
+            Err(StoreError::UserLocked) => return Ok(vec![None; values.len()]),
+            history => history?,
+        };
+        let known: Vec<_> = values.iter().flatten().map(|value| (list, value)).collect();
+        let forwarders = &console.options.defaults.authentication.forwarders;
+        let mut last = activity::last_matches(forwarders, &history, &known).into_iter();
+        Ok(values.iter().map(|value| value.as_ref().and_then(|_| last.next().flatten())).collect())
+    };
+    console.blocking(work).await
+}
+
+fn readable(value: &Readable) -> Option<&EntryValue> {
+    match value {
+        Readable::Value(value) => Some(value),
+        Readable::Lost | Readable::Altered => None,
+    }
+}
+
+fn row(page: &Page, shown: &Shown<'_>, last: Option<Timestamp>) -> Row {
     let entry = shown.entry;
     Row {
         id: entry.id.to_string(),
         value: shown.value.clone(),
-        scope: match &entry.value {
-            Readable::Value(value) => super::scope(page, value),
-            Readable::Lost | Readable::Altered => String::new(),
-        },
+        scope: readable(&entry.value).map(|value| super::scope(page, value)).unwrap_or_default(),
         note: entry.note.as_ref().map(|note| note.as_str().to_owned()),
         origin: super::origin(page, entry.origin),
         created: page.day(&entry.created),
         iso: entry.created.to_string(),
         confirmed: entry.confirmed,
+        last: last.map(|at| page.day(&at)),
     }
 }
 
