@@ -137,7 +137,15 @@ mod tests {
     }
 
     /// Keys that the code builds from parts: those that begin so are in use.
-    const BUILT: &[&str] = &["failure-", "lists-accepted-", "lists-blocked-", "lists-personal-", "opened-by-"];
+    const BUILT: &[&str] = &[
+        "failure-",
+        "lists-accepted-",
+        "lists-blocked-",
+        "lists-personal-",
+        "opened-by-",
+        "staff-conflict-",
+        "staff-wrong-",
+    ];
 
     #[test]
     fn every_key_is_in_both_languages_with_the_same_values_and_every_key_is_used() {

@@ -57,9 +57,9 @@ impl FrameDecoder {
         Self { max_frame, length: [0; LENGTH_BYTES], length_have: 0, partial: Vec::new(), failed: None }
     }
 
-    /// Whether the bytes fed so far end within a frame.
+    /// Whether the bytes fed so far end within a frame, or with what is none.
     pub fn has_partial(&self) -> bool {
-        self.length_have > 0
+        self.length_have > 0 || self.failed.is_some()
     }
 
     /// Bytes held on the heap.

@@ -67,6 +67,7 @@ const ROUTES: &[(&str, For)] = &[
     ("/listes/ajouter", User),
     ("/listes/ajouter-plusieurs", User),
     ("/listes/coller", User),
+    ("/listes/combien", User),
     ("/listes/confirmer", User),
     ("/listes/entree/{id}", User),
     ("/listes/entree/{id}/confirmer", User),

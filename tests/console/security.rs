@@ -370,29 +370,6 @@ fn no_page_shows_a_secret() {
     }
 }
 
-/// The least of several times: what else the machine does takes time away, and gives none.
-fn quickest(mut tries: impl FnMut()) -> Duration {
-    let time = |()| {
-        let begun = std::time::Instant::now();
-        tries();
-        begun.elapsed()
-    };
-    [(); 8].map(time).into_iter().min().expect("some")
-}
-
-#[test]
-fn an_unknown_account_costs_as_much_as_a_wrong_password() {
-    let site = Site::new();
-    choose_password(&mut site.signed_in("anne@acme.example"), PASSWORD);
-    let try_as =
-        |address: &str| quickest(|| assert_eq!(sign_in(&mut site.browser(), address, "un mauvais essai").status, 422));
-    let known = try_as("anne@acme.example");
-    for address in ["nobody@acme.example", "bob@acme.example", "no address"] {
-        let unknown = try_as(address);
-        assert!(unknown * 2 > known && known * 2 > unknown, "{address}: {unknown:?}, anne: {known:?}");
-    }
-}
-
 /// A console that browsers know by a name: it has passkeys.
 fn named() -> Site {
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");

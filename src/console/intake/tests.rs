@@ -179,7 +179,7 @@ fn files_of_programs_are_read() {
     );
     assert_eq!(fixture("contacts.vcf"), ["helene.martin@famille.example (Hélène Martin)", "zoe@famille.example (Zoé)"]);
     assert_eq!(fixture("export.json"), ["personal maman@famille.example (ma mère)", "black *.pub.example"]);
-    assert_eq!(fixture("pasted.txt").len(), 12);
+    assert_eq!(fixture("pasted.txt"), [""]);
 }
 
 #[test]

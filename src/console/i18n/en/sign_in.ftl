@@ -25,7 +25,6 @@ sign-in-link-lead = You are about to open the console of:
 sign-in-link-elsewhere = This link was asked for in another browser. Go back there and enter the six-digit code of the message.
 sign-in-link-void = This link is no longer good. Ask for another code.
 sign-in-no-account = This address may not use the console. Ask the manager of your organisation.
-sign-in-welcome = You are signed in.
 sign-in-welcome-first = You are signed in for the first time. A mail administrator could open a mailed link: to be the only one who reads your lists, set your personal lock under “Security”.
 sign-in-welcome-back = You are signed in. Previous sign-in: { $at }, from { $network }.
 sign-in-out = You are signed out.

@@ -25,7 +25,6 @@ sign-in-link-lead = Vous allez ouvrir la console de :
 sign-in-link-elsewhere = Ce lien a été demandé dans un autre navigateur. Retournez-y et entrez le code à six chiffres du message.
 sign-in-link-void = Ce lien n’est plus valable. Demandez un autre code.
 sign-in-no-account = Cette adresse n’a pas accès à la console. Adressez-vous au gestionnaire de votre organisation.
-sign-in-welcome = Vous êtes connecté.
 sign-in-welcome-first = Vous êtes connecté pour la première fois. Un administrateur de messagerie pourrait ouvrir un lien envoyé par message : pour être seul à lire vos listes, posez votre verrou personnel dans « Sécurité ».
 sign-in-welcome-back = Vous êtes connecté. Connexion précédente : { $at }, depuis { $network }.
 sign-in-out = Vous êtes déconnecté.
