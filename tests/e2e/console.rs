@@ -105,7 +105,7 @@ fn the_code_is_read_in_the_mailbox_and_what_is_added_governs_the_next_message() 
         String::from_utf8_lossy(delivered.subject().unwrap_or_default()).trim().to_owned()
     };
     assert_eq!(subject(&mut session), "Dimanche");
-    let (status, page) = browser.post("/listes/personnels/ajouter", &[("address", mother)]);
+    let (status, page) = browser.post("/listes/ajouter", &[("liste", "personnels"), ("adresse", mother)]);
     assert_eq!(status, 303, "{page}");
     let changed = Instant::now();
     let delay = poll(PROMISE, || {
