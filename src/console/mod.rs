@@ -20,7 +20,7 @@
 //! | `assets` | stylesheet, scripts, icons |
 //!
 //! and one file for each page. Pages are rendered here, whole, and work without scripts. Handlers call the store on
-//! threads that may block ([`state::Console::blocking`]).
+//! threads that may block (`Console::blocking`).
 
 mod access;
 mod announcements;

@@ -2,7 +2,7 @@
 //!
 //! `match.key` is what matching needs: relay, command line and console have it. `seal.key` opens sealed values: the
 //! console alone has it. Each is a regular file of mode 0600 and three lines; a store that a group shares
-//! ([`super::owner::Sharing`]) has a match key of mode 0640:
+//! (`owner::Sharing`) has a match key of mode 0640:
 //!
 //! ```text
 //! perso-milter match key, version 1; keep it secret and in your backups
