@@ -1,8 +1,8 @@
 //! perso-milter: each recipient's own lists, applied to the mail that crosses a relay.
 //!
 //! Postfix (or Sendmail) calls the daemon over a milter socket for every message. For each recipient the daemon looks up
-//! that person's three lists, decides, and answers with edits. The lists live in a store that the command line (and later
-//! a web console) changes; a change governs the next message.
+//! that person's three lists, decides, and answers with edits. The lists live in a store that the web console and the command
+//! line change; a change governs the next message.
 //!
 //! # The way of a message
 //!
@@ -99,6 +99,11 @@
 //!   refusal at RCPT at once, a copy that is yet to be split by its second pass. The row goes to a bounded queue ([`activity`]);
 //!   it is sealed with a key that is stepped on, so that a relay never reads back what it wrote.
 //! - **The log has a thread and a bounded queue** of its own: a line that finds no room is lost and counted.
+//! - **The console has a runtime of its own**, and its handlers call the store on threads that may block: nothing of it runs on
+//!   the threads that serve mail ([`console::server`]).
+//! - **A session's data opens with the cookie alone**: the store keeps a hash of the id, and the data sealed under a key derived
+//!   from it. So a user's key can lie there while nothing at rest opens it ([`store::SessionKey`]).
+//! - **A form must say from where it comes** (`Sec-Fetch-Site` or `Origin`); one that says nothing is refused.
 //! - **Settings are built whole and swapped** ([`directory`]); a message keeps those of its MAIL to its end.
 //!
 //! Comments that name MILTER.md cite the project's notes on how Postfix (3.7.11) and Sendmail (8.17.1, both seen live)
