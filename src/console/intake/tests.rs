@@ -179,7 +179,22 @@ fn files_of_programs_are_read() {
     );
     assert_eq!(fixture("contacts.vcf"), ["helene.martin@famille.example (Hélène Martin)", "zoe@famille.example (Zoé)"]);
     assert_eq!(fixture("export.json"), ["personal maman@famille.example (ma mère)", "black *.pub.example"]);
-    assert_eq!(fixture("pasted.txt"), [""]);
+    assert_eq!(
+        fixture("pasted.txt"),
+        [
+            "maman@famille.example (Maman)",
+            "anne@famille.example (Martin, Anne)",
+            "papa@famille.example",
+            "zoe@famille.example",
+            "famille.example",
+            "*.ecole.example",
+            "boutique.example",
+            "tata@famille.example",
+            "*",
+            "gmail.com",
+            "jean@famille.example (Jean Dupont)",
+        ]
+    );
 }
 
 #[test]
