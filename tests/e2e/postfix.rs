@@ -80,7 +80,26 @@ impl Postfix {
     /// Whether no message is in the queue, held ones apart. A file that was not finished when its writer ended is none:
     /// its sender was never told that it was taken.
     pub fn is_idle(&self) -> bool {
-        ["maildrop", "incoming", "active", "deferred"].iter().all(|queue| is_empty(&self.queue.join(queue)))
+        self.queue_files().is_empty()
+    }
+
+    /// What Postfix has said of each message that is in the queue, for a person to read.
+    pub fn queued_text(&self) -> String {
+        let lines = self.queue_files().into_iter().map(|file| {
+            let id = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let facts = fs::metadata(&file).map(|facts| (facts.mode(), facts.size(), facts.modified()));
+            format!("{}: {facts:?}\n{}", file.display(), self.log_of(&id).join("\n"))
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The files of the messages in the queue. Deferred ones are looked for twice, since they go back to the active ones.
+    fn queue_files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        for queue in ["deferred", "maildrop", "incoming", "active", "deferred"] {
+            finished(&self.queue.join(queue), &mut files);
+        }
+        files
     }
 
     /// Replaces main.cf lines by their name and has Postfix read its configuration again.
@@ -198,15 +217,16 @@ fn spawn(scratch: &Scratch, configuration: &Path) -> Server {
     scratch.spawn(Command::new(master).arg("-d").arg("-c").arg(configuration), &scratch.path().join("postfix.out"))
 }
 
-/// Whether a directory of the queue holds no message, at whatever depth. Files come and go meanwhile; a finished one is
-/// executable.
-fn is_empty(directory: &Path) -> bool {
-    let Ok(entries) = fs::read_dir(directory) else { return true };
-    entries.flatten().all(|entry| match entry.metadata() {
-        Ok(facts) if facts.is_dir() => is_empty(&entry.path()),
-        Ok(facts) => facts.mode() & 0o100 == 0,
-        Err(_) => false,
-    })
+/// Adds the files of messages in a directory of the queue, at whatever depth. Files come and go meanwhile; a finished
+/// one is executable.
+fn finished(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        match entry.metadata() {
+            Ok(facts) if facts.is_dir() => finished(&entry.path(), files),
+            Ok(facts) if facts.mode() & 0o100 == 0 => {}
+            Ok(_) | Err(_) => files.push(entry.path()),
+        }
+    }
 }
 
 fn main_cf(scratch: &Path, lmtp: u16) -> String {

@@ -103,7 +103,7 @@ impl Course {
         let mut arrived = 0;
         while !postfix.is_idle() {
             let more = poll(PATIENCE, || (postfix.is_idle() || self.sink.len() > arrived).then_some(()));
-            assert!(more.is_some(), "the queue does not empty\n{}", postfix.tail());
+            assert!(more.is_some(), "the queue does not empty\n{}\n{}", postfix.queued_text(), postfix.tail());
             arrived = self.sink.len();
         }
     }
