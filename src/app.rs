@@ -18,7 +18,7 @@ use crate::cache::{Cache, Follower};
 use crate::config::{Config, Loaded, Parsed, PublicUrl, Source};
 use crate::console::server::Bound;
 use crate::console::{MailOptions, Options, Relay};
-use crate::directory::{Defaults, RelayDirectory};
+use crate::directory::{Defaults, RelayDirectory, SharedDefaults};
 use crate::milter::connection::Sessions;
 use crate::milter::listen::{Group, Listener, ListenerOptions, bind};
 use crate::milter::server::{Limits, Report, Shutdown, serve};
@@ -37,6 +37,8 @@ pub struct Daemon {
     signals: Signals,
     shutdown: Shutdown,
     lost: LostLines,
+    /// What the console goes by.
+    defaults: SharedDefaults,
     console: Option<Bound>,
 }
 
@@ -56,20 +58,34 @@ impl Daemon {
         let listeners = bind_all(&config)?;
         let clock = system_clock();
         let store = open_store(&config, &clock, seal)?;
+        let defaults = SharedDefaults::new(Defaults::from(&config));
         // Without the seal key nobody's lists can be read: the relay alone has no console.
         let console = match seal {
-            SealAccess::IfReadable => bind_console(&config, &store, &clock)?,
+            SealAccess::IfReadable => bind_console(&config, &defaults, &store, &clock)?,
             SealAccess::Never => None,
         };
         let cache = Arc::new(Cache::new(store.address_hasher()));
-        let defaults = Defaults::from(&config);
-        let directory = Arc::new(RelayDirectory::new(cache.clone(), &store.keys().match_key, defaults, clock));
+        let match_key = &store.keys().match_key;
+        let directory = Arc::new(RelayDirectory::new(cache.clone(), match_key, Defaults::from(&config), clock));
         let follower = Follower::start(&*store, cache.clone(), directory.clone())?;
         warn_of_folders(&*store, &directory);
         info!(version = env!("CARGO_PKG_VERSION"), configuration = %source, "ready");
         let shutdown = Shutdown::new();
         let lost = LostLines::default();
-        Ok(Self { source, config, listeners, store, directory, cache, follower, signals, shutdown, lost, console })
+        Ok(Self {
+            source,
+            config,
+            listeners,
+            store,
+            directory,
+            cache,
+            follower,
+            signals,
+            shutdown,
+            lost,
+            defaults,
+            console,
+        })
     }
 
     /// Where the daemon listens, in the order of the configuration, with the ports that the system chose.
@@ -111,6 +127,7 @@ impl Daemon {
             config: self.config,
             store: self.store,
             directory: self.directory,
+            defaults: self.defaults,
             cache: self.cache,
             follower: self.follower,
             shutdown: self.shutdown.clone(),
@@ -156,7 +173,12 @@ fn bind_all(config: &Config) -> anyhow::Result<Vec<Listener>> {
 }
 
 /// Binds the console, where the configuration has one.
-fn bind_console(config: &Config, store: &Arc<dyn Store>, clock: &Clock) -> anyhow::Result<Option<Bound>> {
+fn bind_console(
+    config: &Config,
+    defaults: &SharedDefaults,
+    store: &Arc<dyn Store>,
+    clock: &Clock,
+) -> anyhow::Result<Option<Bound>> {
     let (Some(listen), Some(sender)) = (config.console.listen, &config.console.sender) else { return Ok(None) };
     let console = &config.console;
     let tls = console.tls_certificate.clone().zip(console.tls_key.clone());
@@ -172,7 +194,7 @@ fn bind_console(config: &Config, store: &Arc<dyn Store>, clock: &Clock) -> anyho
             port: console.smtp.port,
             sender: sender.address().clone(),
         },
-        defaults: Defaults::from(config),
+        defaults: defaults.clone(),
     };
     Bound::bind(options, store.clone(), clock.clone()).map(Some)
 }
@@ -288,13 +310,14 @@ fn run_console(loaded: Loaded) -> anyhow::Result<()> {
             "the console opens people's lists, and may not read seal.key beside the store; give that file to its account"
         );
     }
-    let Some(console) = bind_console(&config, &store, &clock)? else {
+    let defaults = SharedDefaults::new(Defaults::from(&config));
+    let Some(console) = bind_console(&config, &defaults, &store, &clock)? else {
         bail!("there is no console: set console.listen in {source}");
     };
     let serving = console.serve()?;
     info!(version = env!("CARGO_PKG_VERSION"), configuration = %source, "ready");
     notify(&[sd_notify::NotifyState::Ready]);
-    signals.wait_for_end();
+    signals.wait_for_end(|| background::reload(&source, &config, |read| defaults.set(read)));
     notify(&[sd_notify::NotifyState::Stopping]);
     serving.stop();
     info!("stopped");

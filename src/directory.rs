@@ -64,6 +64,27 @@ impl Defaults {
     }
 }
 
+/// What organisations that set nothing else go by, as last read from the configuration: the console's view of it.
+#[derive(Debug, Clone)]
+pub struct SharedDefaults(Arc<ArcSwap<Defaults>>);
+
+impl SharedDefaults {
+    /// These, until others are set.
+    pub fn new(defaults: Defaults) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(defaults)))
+    }
+
+    /// Those in force.
+    pub fn now(&self) -> Arc<Defaults> {
+        self.0.load_full()
+    }
+
+    /// Puts others in force, for whoever holds a clone too.
+    pub fn set(&self, defaults: Defaults) {
+        self.0.store(Arc::new(defaults));
+    }
+}
+
 /// The daemon's directory.
 pub struct RelayDirectory {
     cache: Arc<Cache>,

@@ -16,7 +16,7 @@ use super::{notify, warn_of_folders};
 use crate::activity::Keeper;
 use crate::cache::{Cache, Follower};
 use crate::config::{Config, Parsed, Source, load};
-use crate::directory::{Defaults, RelayDirectory};
+use crate::directory::{Defaults, RelayDirectory, SharedDefaults};
 use crate::milter::server::Shutdown;
 use crate::store::Store;
 
@@ -50,19 +50,54 @@ impl Signals {
         Ok(Self { runtime, hangup, terminate, interrupt })
     }
 
-    /// Blocks until the process is told to end. SIGHUP does nothing here: the console reads its configuration once.
-    pub fn wait_for_end(self) {
+    /// Blocks until the process is told to end; `reload` is called at SIGHUP.
+    pub fn wait_for_end(self, reload: impl Fn()) {
         let Self { runtime, mut hangup, mut terminate, mut interrupt } = self;
         runtime.block_on(async {
             loop {
                 tokio::select! {
                     _ = terminate.recv() => break,
                     _ = interrupt.recv() => break,
-                    _ = hangup.recv() => info!("the console reads its configuration at its start alone"),
+                    _ = hangup.recv() => reload(),
                 }
             }
         });
     }
+}
+
+/// Reads the configuration again and puts in force what can be while the process runs. One with an error is refused
+/// whole, and the one in force stays.
+pub fn reload(source: &Source, start: &Config, set: impl FnOnce(Defaults)) {
+    notify(&[sd_notify::NotifyState::Reloading]);
+    let named = match source {
+        Source::File(path) => Some(path.as_path()),
+        Source::Defaults => None,
+    };
+    match load(named) {
+        Ok(loaded) => {
+            let Parsed { config, warnings, .. } = loaded.parsed;
+            warnings.iter().for_each(|warning| warn!("{warning}"));
+            let is_as_at_start = start.milter == config.milter
+                && start.store == config.store
+                && start.console == config.console
+                && start.log == config.log;
+            if !is_as_at_start {
+                warn!(
+                    "[milter] apart from its limits on messages, [store], [console] and [log] take effect at the next \
+                     start"
+                );
+            }
+            set(Defaults::from(&config));
+            info!(configuration = %source, "configuration reloaded");
+        }
+        Err(error) => {
+            for problem in error.into_problems() {
+                error!("{problem}");
+            }
+            error!(configuration = %source, "configuration refused; the one in force stays");
+        }
+    }
+    notify(&[sd_notify::NotifyState::Ready]);
 }
 
 /// The part of the daemon that is not mail.
@@ -75,6 +110,8 @@ pub struct Background {
     pub store: Arc<dyn Store>,
     /// What sessions look up.
     pub directory: Arc<RelayDirectory>,
+    /// What the console goes by.
+    pub defaults: SharedDefaults,
     /// The lists.
     pub cache: Arc<Cache>,
     /// Keeps them.
@@ -131,35 +168,12 @@ impl Background {
         activity.end();
     }
 
-    /// A configuration with an error is refused whole, and the one in force stays.
-    fn reload(&mut self) {
-        notify(&[sd_notify::NotifyState::Reloading]);
-        let named = match &self.source {
-            Source::File(path) => Some(path.as_path()),
-            Source::Defaults => None,
-        };
-        match load(named) {
-            Ok(loaded) => {
-                let Parsed { config, warnings, .. } = loaded.parsed;
-                warnings.iter().for_each(|warning| warn!("{warning}"));
-                let (old, new) = (&self.config, &config);
-                if old.milter != new.milter || old.store != new.store || old.log != new.log {
-                    warn!(
-                        "[milter] apart from its limits on messages, [store] and [log] take effect at the next start"
-                    );
-                }
-                self.directory.reload(Defaults::from(&config));
-                warn_of_folders(&*self.store, &self.directory);
-                info!(configuration = %self.source, "configuration reloaded");
-            }
-            Err(error) => {
-                for problem in error.into_problems() {
-                    error!("{problem}");
-                }
-                error!(configuration = %self.source, "configuration refused; the one in force stays");
-            }
-        }
-        notify(&[sd_notify::NotifyState::Ready]);
+    fn reload(&self) {
+        reload(&self.source, &self.config, |defaults| {
+            self.defaults.set(defaults.clone());
+            self.directory.reload(defaults);
+            warn_of_folders(&*self.store, &self.directory);
+        });
     }
 
     /// What nobody was told of by the lines themselves.

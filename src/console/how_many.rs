@@ -73,7 +73,7 @@ pub async fn how_many(
             Err(StoreError::UserLocked) => return Ok(HowMany::Locked),
             history => history?,
         };
-        let defaults = &console.options.defaults;
+        let defaults = &*console.defaults();
         let policy = policy(defaults, &organisation, &FingerprintKey::from_bytes([0; 16]));
         let candidate = Candidate { list, value: &value };
         let now = (console.clock)();

@@ -53,7 +53,7 @@ const BLOCKINGS: [(&str, BlackAction); 3] =
 
 fn own_policy(console: &Console, signed_in: &SignedIn) -> OrgPolicy {
     // Its own lists match nobody here.
-    policy(&console.options.defaults, &signed_in.organisation, &FingerprintKey::from_bytes([0; 16]))
+    policy(&console.defaults(), &signed_in.organisation, &FingerprintKey::from_bytes([0; 16]))
 }
 
 /// `GET /reglages`

@@ -411,7 +411,7 @@ impl FromRequestParts<Arc<Console>> for SignedIn {
         if !address.is_some_and(|address| access::admits(&organisation.settings, address, parts.uri.path())) {
             return Err(Failure::Network);
         }
-        let told = announcements::told(&told, &organisation, &console.options.defaults);
+        let told = announcements::told(&told, &organisation, &console.defaults());
         let signed_in = Self { user, organisation: Arc::new(organisation), kept, told, session, now };
         parts.extensions.insert(signed_in.clone());
         Ok(signed_in)

@@ -10,7 +10,7 @@ use super::limits::Limits;
 use super::mail::Mailer;
 use super::passkeys::Passkeys;
 use crate::cache::{Cache, FollowerWatch};
-use crate::directory::{Defaults, RelayDirectory};
+use crate::directory::{Defaults, RelayDirectory, SharedDefaults};
 use crate::language::Language;
 use crate::network::Network;
 use crate::policy::address::Address;
@@ -34,7 +34,7 @@ pub struct Options {
     /// For the mails it sends.
     pub mail: MailOptions,
     /// What organisations that set nothing else go by.
-    pub defaults: Defaults,
+    pub defaults: SharedDefaults,
 }
 
 /// How the console sends mail.
@@ -81,6 +81,11 @@ pub struct Relay {
 }
 
 impl Console {
+    /// What organisations that set nothing else go by.
+    pub fn defaults(&self) -> Arc<Defaults> {
+        self.options.defaults.now()
+    }
+
     /// A console over a store; `bound` is where it listens.
     pub fn new(store: Arc<dyn Store>, options: Options, clock: Clock, bound: SocketAddr) -> Self {
         let authority = options.authority.clone().unwrap_or_else(|| bound.to_string());

@@ -70,7 +70,7 @@ fn answer(language: Language, view: &OwnView, activity: &Activity, is_past: bool
 fn view(console: &Console, signed_in: &SignedIn) -> Result<OwnView, crate::store::StoreError> {
     let loaded = console.store.compiled(signed_in.id())?;
     let now = (console.clock)();
-    Ok(OwnView::new(&console.options.defaults, &signed_in.organisation, &signed_in.user, &loaded, now))
+    Ok(OwnView::new(&console.defaults(), &signed_in.organisation, &signed_in.user, &loaded, now))
 }
 
 /// Which row of the history.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use perso_milter::config::Config;
 use perso_milter::console::server::{Bound, Serving};
 use perso_milter::console::{MailOptions, Options};
-use perso_milter::directory::Defaults;
+use perso_milter::directory::{Defaults, SharedDefaults};
 use perso_milter::language::Language;
 use perso_milter::policy::address::{Address, Domain};
 use perso_milter::store::{
@@ -97,7 +97,7 @@ impl Site {
                 port: mailbox.port(),
                 sender: address("cim@acme.example"),
             },
-            defaults: Defaults::from(&Config::default()),
+            defaults: SharedDefaults::new(Defaults::from(&Config::default())),
         };
         change(&mut options);
         let bound = Bound::bind(options, store.clone(), clock.clock()).expect("bound");

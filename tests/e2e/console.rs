@@ -10,7 +10,7 @@ use regex::Regex;
 use crate::mailbox::Mail;
 use crate::milter::Settings;
 use crate::relay::{Relay, letter};
-use crate::scratch::{Port, poll, wait_until};
+use crate::scratch::{Port, Signal, poll, wait_until};
 
 /// How long a change may take to govern the next message. The product promises 100 ms; a busy machine gets more, and the
 /// test tells what it saw.
@@ -60,13 +60,16 @@ impl Browser {
 fn relay_with_console() -> (Relay, String) {
     let port = Port::reserve();
     let relay = Relay::with(Settings::new()).user("bob");
-    let settings = Settings::new()
-        .set("console.listen", format!("127.0.0.1:{}", port.number()))
-        .set("console.smtp", format!("127.0.0.1:{}", relay.lane.smtp()))
-        .set("console.sender", relay.address("bob").replace("bob@", "cim@"));
-    relay.daemon.configure(settings);
+    relay.daemon.configure(with_console(&relay, port.number()));
     let relay = relay.start();
     (relay, format!("http://{}", port.address()))
+}
+
+fn with_console(relay: &Relay, port: u16) -> Settings {
+    Settings::new()
+        .set("console.listen", format!("127.0.0.1:{port}"))
+        .set("console.smtp", format!("127.0.0.1:{}", relay.lane.smtp()))
+        .set("console.sender", relay.address("bob").replace("bob@", "cim@"))
 }
 
 /// The code of the newest message that the console sent.
@@ -123,4 +126,15 @@ fn the_code_is_read_in_the_mailbox_and_what_is_added_governs_the_next_message() 
         assert!(!crate::message::contains(&bytes, mother.as_bytes()), "{file}");
     }
     assert!(!relay.daemon.log().contains(mother));
+}
+
+#[test]
+fn sighup_takes_what_the_console_says_of_the_configuration_too() {
+    let (relay, origin) = relay_with_console();
+    let mut browser = signed_in(&relay, &origin);
+    assert!(browser.get("/reglages").1.contains("[PERSO]"));
+    let port = origin.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    relay.daemon.configure(with_console(&relay, port).set("personal.tag", "[PRIVE]"));
+    relay.daemon.signal(Signal::Hangup);
+    wait_until("the page to say the changed tag", || browser.get("/reglages").1.contains("[PRIVE]").then_some(()));
 }

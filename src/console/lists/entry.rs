@@ -123,7 +123,7 @@ fn hindrances(console: &Console, signed_in: &SignedIn, page: &Page, found: &Foun
         ListKind::Black if is_on(ListKind::White) => keys.push("lists-hindrance-accepted"),
         _ => {}
     }
-    if list != ListKind::Black && console.options.defaults.authentication.mode != AuthenticationMode::Off {
+    if list != ListKind::Black && console.defaults().authentication.mode != AuthenticationMode::Off {
         keys.push("lists-hindrance-authentication");
     }
     if matches!(value, EntryValue::Glob(_)) {

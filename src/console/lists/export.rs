@@ -44,7 +44,7 @@ pub async fn send(
         _ => return Err(Failure::NotFound),
     };
     let entries = super::read(&console, &signed_in, None).await?.ok_or(Failure::Locked)?;
-    let defaults = &console.options.defaults;
+    let defaults = &*console.defaults();
     let settings = &signed_in.organisation.settings;
     let folder = |own: Option<String>, default: &str| own.unwrap_or_else(|| default.to_owned());
     let personal = folder(settings.folder.as_ref().map(ToString::to_string), &defaults.personal.folder);

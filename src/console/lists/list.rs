@@ -207,7 +207,7 @@ async fn last_matches(
             history => history?,
         };
         let known: Vec<_> = values.iter().flatten().map(|value| (list, value)).collect();
-        let forwarders = &console.options.defaults.authentication.forwarders;
+        let forwarders = &console.defaults().authentication.forwarders;
         let mut last = activity::last_matches(forwarders, &history, &known).into_iter();
         Ok(values.iter().map(|value| value.as_ref().and_then(|_| last.next().flatten())).collect())
     };

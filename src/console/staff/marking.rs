@@ -44,7 +44,7 @@ struct Typed {
 impl Typed {
     /// What is in force.
     fn of(console: &Console, organisation: &Organisation) -> Self {
-        let (own, default) = (&organisation.settings, &console.options.defaults.personal);
+        let (own, default) = (&organisation.settings, &console.defaults().personal);
         Self {
             tag: own.tag.clone().unwrap_or_else(|| default.tag.as_str().to_owned()),
             folder: own.folder.clone().unwrap_or_else(|| default.folder.clone()),
@@ -115,7 +115,7 @@ pub async fn set(
     }
     let (actor, organisation) = (manager.member.actor(), manager.organisation.clone());
     let set = console.blocking(move |console| {
-        Ok(conflict::set(&console.options.defaults, &*console.store, &actor, &organisation, &changes))
+        Ok(conflict::set(&console.defaults(), &*console.store, &actor, &organisation, &changes))
     });
     match set.await? {
         Ok(()) => Ok(redirect_with(PATH, Notice::good("staff-marking-set"))),

@@ -106,7 +106,7 @@ pub async fn set(
     }
     let (actor, organisation) = (manager.member.actor(), manager.organisation.clone());
     let set = console.blocking(move |console| {
-        Ok(conflict::set(&console.options.defaults, &*console.store, &actor, &organisation, &changes))
+        Ok(conflict::set(&console.defaults(), &*console.store, &actor, &organisation, &changes))
     });
     match set.await? {
         Ok(()) => Ok(redirect_with(PATH, Notice::good("staff-rules-set"))),
