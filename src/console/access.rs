@@ -21,8 +21,9 @@ pub enum Area {
 /// Whether a role has a part of the console. A manager's is that of the own organisation.
 pub fn may(role: Role, area: Area) -> bool {
     match (role, area) {
-        (Role::Manager(_), Area::Organisation) | (Role::Operator, Area::Installation) | (_, Area::Grants) => true,
-        (Role::Manager(_), Area::Installation) | (Role::Operator, Area::Organisation) => false,
+        (Role::Manager(_), Area::Organisation) | (Role::Operator, Area::Installation | Area::Grants) => true,
+        // A manager is the employer: nobody is to be asked by them to open a list.
+        (Role::Manager(_), Area::Installation | Area::Grants) | (Role::Operator, Area::Organisation) => false,
     }
 }
 
@@ -60,5 +61,6 @@ mod tests {
         let manager = Role::Manager(OrganisationId::new(1));
         assert!(may(manager, Area::Organisation) && !may(manager, Area::Installation));
         assert!(may(Role::Operator, Area::Installation) && !may(Role::Operator, Area::Organisation));
+        assert!(may(Role::Operator, Area::Grants) && !may(manager, Area::Grants));
     }
 }

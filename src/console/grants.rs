@@ -1,4 +1,4 @@
-//! `/acces`: a user lets one member of staff read one list for a while, sees whether it was looked at, and takes it back.
+//! `/acces`: a user lets an operator read one list for a while, sees whether it was looked at, and takes it back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::staff::granted::list_key;
 use super::state::Console;
 use super::visitor::Visitor;
 use crate::policy::list::ListKind;
-use crate::store::{Grant, LockState, Role, Staff, StaffStatus, Store, StoreError, User};
+use crate::store::{Grant, LockState, Role, Staff, StaffStatus, Store, StoreError};
 
 /// For how many hours a grant may be given.
 const HOURS: [u64; 3] = [1, 4, 24];
@@ -41,23 +41,15 @@ impl Grants<'_> {
         grant.revoked.is_none() && grant.expires > self.now
     }
 
-    fn role_key(&self, staff: &Staff) -> &'static str {
-        match staff.role {
-            Role::Operator => "grants-operator",
-            Role::Manager(_) => "grants-manager",
-        }
-    }
-
     fn list_key(&self, list: &ListKind) -> &'static str {
         list_key(list)
     }
 }
 
-/// Who may be let in by a user: operators, and managers of the own organisation.
-fn people(store: &dyn Store, user: &User) -> Result<Vec<Staff>, StoreError> {
-    let is_near = |staff: &Staff| staff.role.organisation().is_none_or(|own| own == user.organisation);
+/// Who may be let in: the operators. Managers are the employer, and are not.
+fn people(store: &dyn Store) -> Result<Vec<Staff>, StoreError> {
     let all = store.all_staff()?.into_iter();
-    Ok(all.filter(|staff| staff.status == StaffStatus::Active && is_near(staff)).collect())
+    Ok(all.filter(|staff| staff.status == StaffStatus::Active && staff.role == Role::Operator).collect())
 }
 
 /// `GET /acces`
@@ -67,10 +59,10 @@ pub async fn show(
     signed_in: SignedIn,
 ) -> Result<Response, Failure> {
     let page = Page::signed_in(&visitor, &signed_in, Place::Elsewhere, "grants-title");
-    let user = signed_in.user.clone();
+    let user = signed_in.id();
     let read = move |console: &Console| {
         let store = &*console.store;
-        Ok((people(store, &user)?, store.grants(user.id)?, store.lock_state(user.id)? == LockState::On))
+        Ok((people(store)?, store.grants(user)?, store.lock_state(user)? == LockState::On))
     };
     let (people, grants, locked) = console.blocking(read).await?;
     let now = (console.clock)();
@@ -94,17 +86,17 @@ pub async fn give(
     signed_in.require_fresh(PATH)?;
     let list: ListKind = typed.liste.parse().map_err(|_| Failure::Malformed)?;
     let hours = HOURS.into_iter().find(|hours| *hours == typed.heures).ok_or(Failure::Malformed)?;
-    let (user, permission, person) = (signed_in.user.clone(), signed_in.permission(), typed.personne);
+    let (user, permission, person) = (signed_in.id(), signed_in.permission(), typed.personne);
     let name = person.clone();
     let give = move |console: &Console| {
         let store = &*console.store;
         // Under a closed lock a session may not let anybody in; and a grant would open nothing.
-        store.check_permission(user.id, &permission)?;
-        let is_known = people(store, &user)?.iter().any(|staff| staff.address.as_str() == person);
-        if !is_known || store.lock_state(user.id)? == LockState::On {
+        store.check_permission(user, &permission)?;
+        let is_known = people(store)?.iter().any(|staff| staff.address.as_str() == person);
+        if !is_known || store.lock_state(user)? == LockState::On {
             return Ok(false);
         }
-        store.issue_grant(user.id, &person, list, Duration::from_secs(hours * 3600)).map(|_| true)
+        store.issue_grant(user, &person, list, Duration::from_secs(hours * 3600)).map(|_| true)
     };
     if !console.blocking(give).await? {
         return Err(Failure::Malformed);

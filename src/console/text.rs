@@ -144,6 +144,7 @@ mod tests {
         "lists-personal-",
         "opened-by-",
         "staff-conflict-",
+        "staff-setting-",
         "staff-wrong-",
     ];
 
@@ -188,6 +189,15 @@ mod tests {
                 let key = format!("failure-{}-{part}", failure.name());
                 assert!(messages(Language::French).contains_key(&key), "{key}");
             }
+        }
+    }
+
+    #[test]
+    fn every_setting_has_its_words() {
+        for key in crate::store::KEYS {
+            let key = format!("staff-setting-{}", key.replace('_', "-"));
+            assert!(messages(Language::French).contains_key(&key), "{key}");
+            assert!(messages(Language::French).contains_key(&format!("{key}-hint")), "{key}");
         }
     }
 

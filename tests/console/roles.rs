@@ -10,6 +10,7 @@ use perso_milter::store::*;
 use regex::Regex;
 
 use crate::harness::{Answer, Browser, Site, address};
+use crate::security::choose_password;
 use crate::staff::{BOSS, Person, ROOT};
 
 /// Whom a route is for.
@@ -27,8 +28,6 @@ enum For {
     Operator,
     /// A member of staff to whom a user gave access.
     Grantee,
-    /// Any member of staff.
-    Staff,
 }
 
 use For::*;
@@ -100,8 +99,8 @@ const ROUTES: &[(&str, For)] = &[
     ("/gestion/connexion", Everybody),
     ("/gestion/inscription", Everybody),
     ("/gestion/inscription/confirmer", Everybody),
-    ("/gestion/acces", Staff),
-    ("/gestion/acces/{user}/{list}", Grantee),
+    ("/exploitation/acces", Operator),
+    ("/exploitation/acces/{user}/{list}", Grantee),
     ("/gestion", Manager),
     ("/gestion/listes", Manager),
     ("/gestion/listes/retirer", Manager),
@@ -172,6 +171,11 @@ fn every_route_has_a_row() {
 struct World {
     site: Site,
     other: OrganisationId,
+    /// What is anne's, as paths name it: an entry, a change that she could undo, a secret, a session.
+    entry: String,
+    change: String,
+    secret: String,
+    session: String,
 }
 
 impl World {
@@ -182,7 +186,17 @@ impl World {
         // Of number 1: anne's, to somebody who is not here.
         let hour = std::time::Duration::from_secs(3600);
         site.store.issue_grant(site.anne, "nobody@relay.example", ListKind::White, hour).expect("given");
-        Self { site, other }
+        let value = "ami@club.example".parse().expect("an entry");
+        site.store.add_entries(&Actor::User, site.anne, &[(ListKind::Personal, value)]).expect("added");
+        let mut anne = site.signed_in("anne@acme.example");
+        choose_password(&mut anne, "four quiet grey herons");
+        let change = Regex::new("/listes/journal/([^/]+)/annuler").expect("valid");
+        let change = change.captures(&anne.get("/listes/journal").body).expect("a change to undo")[1].to_owned();
+        let entry = site.store.read_entries(site.anne, None, &Permission::Own(site.anne)).expect("read")[0].id;
+        let secret = site.store.secrets(site.anne).expect("listed")[0].id;
+        let session = site.store.sessions_of(Holder::User(site.anne)).expect("listed")[0].id;
+        let [entry, secret, session] = [entry.to_string(), secret.to_string(), session.to_string()];
+        Self { site, other, entry, change, secret, session }
     }
 
     /// A path of anne, of her organisation, and of a member of staff who is there for that.
@@ -192,7 +206,14 @@ impl World {
             Ok(staff) => staff.id,
             Err(_) => self.site.store.add_staff(&Actor::System, &keeper, Role::Operator).expect("added").0,
         };
-        let id = if route.contains("equipe") { keeper.to_string() } else { self.site.acme.to_string() };
+        let id = match route {
+            _ if route.contains("/entree/") => self.entry.clone(),
+            _ if route.contains("/journal/") => self.change.clone(),
+            _ if route.contains("/secret/") => self.secret.clone(),
+            _ if route.contains("/sessions/") => self.session.clone(),
+            _ if route.contains("/equipe/") => keeper.to_string(),
+            _ => self.site.acme.to_string(),
+        };
         let filled = route.replace("{user}", &self.site.anne.to_string()).replace("{id}", &id);
         filled
             .replace("{list}", "personal")
@@ -205,7 +226,10 @@ impl World {
 
     fn asks(&self, browser: &mut Browser, route: &str, method: &str) -> Answer {
         let path = self.path(route);
-        if method == "get" { browser.get(&path) } else { browser.post(&path, &[]) }
+        // What the forms of an entry need, so that it is the entry that is refused and not the form.
+        let form: &[(&str, &str)] =
+            if route.contains("/entree/") { &[("note", "x"), ("liste", "bloques")] } else { &[] };
+        if method == "get" { browser.get(&path) } else { browser.post(&path, form) }
     }
 }
 
@@ -284,12 +308,15 @@ fn a_user_has_the_own_pages_and_none_of_staffs() {
         copy(world, &signed_in)
     };
     check(&world, browser, |route, whose| match whose {
-        // A grant that another user gave is as if there were none.
-        User if route.starts_with("/acces/{grant}") => Treated::NoSuchPage,
+        // Whatever is another user's is as if it were not there; ending their session does nothing.
+        User if route.contains("/sessions/") => Treated::LetIn,
+        User if route.contains("{id}") || route.contains("{grant}") => Treated::NoSuchPage,
         Everybody | User => Treated::Own,
         Session => Treated::LetIn,
         _ => Treated::SentToTheDoorOfStaff,
     });
+    let sessions = world.site.store.sessions_of(Holder::User(world.site.anne)).expect("listed");
+    assert!(sessions.iter().any(|session| session.id.to_string() == world.session), "anne is still signed in");
 }
 
 /// The manager of the organisation, that of another, and the operator. None of them has a user's page.
@@ -308,7 +335,7 @@ fn each_member_of_staff_has_the_pages_of_the_role_alone() {
             |world| copy(world, &signed_in),
             |route, whose| match (whose, role) {
                 (Everybody, _) => Treated::Own,
-                (Session | Staff, _) | (Operator, Role::Operator) => Treated::LetIn,
+                (Session, _) | (Operator, Role::Operator) => Treated::LetIn,
                 (Manager, Role::Manager(own)) if own == world.site.acme || !route.contains("{user}") => Treated::LetIn,
                 (User, _) => Treated::SentToTheDoor,
                 // Another organisation's user, a list without a grant, another role's page: there is no such page.
@@ -324,7 +351,7 @@ fn a_grantee_has_that_one_list() {
     let mut root = Person::enrol(&world.site, ROOT, Role::Operator).signs_in(&world.site);
     let hour = std::time::Duration::from_secs(3600);
     world.site.store.issue_grant(world.site.anne, ROOT, ListKind::Personal, hour).expect("given");
-    let path = world.path("/gestion/acces/{user}/{list}");
+    let path = world.path("/exploitation/acces/{user}/{list}");
     assert_eq!(root.get(&path).status, 200);
     for other in
         [path.replace("personal", "white"), path.replace(&world.site.anne.to_string(), &world.site.bob.to_string())]

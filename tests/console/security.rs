@@ -12,7 +12,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "cheval agrafe pile";
 
 /// Gives whoever is signed in a password.
-fn choose_password(browser: &mut Browser, password: &str) {
+pub fn choose_password(browser: &mut Browser, password: &str) {
     let answer = browser.post("/securite/mot-de-passe", &[("mot_de_passe", password)]);
     assert_eq!((answer.status, answer.location()), (303, "/securite"), "{answer:?}");
 }

@@ -299,15 +299,15 @@ fn a_user_lets_somebody_in_sees_the_look_and_takes_it_back() {
     let mut anne = site.signed_in("anne@acme.example");
     let value = "maman@famille.example".parse().expect("an entry");
     site.store.add_entries(&Actor::User, site.anne, &[(ListKind::Personal, value)]).expect("added");
-    let list = format!("/gestion/acces/{}/personal", site.anne);
-    let nobody = "/gestion/acces/0123456789abcdef/personal";
-    root.get("/gestion/acces");
+    let list = format!("/exploitation/acces/{}/personal", site.anne);
+    let nobody = "/exploitation/acces/0123456789abcdef/personal";
+    root.get("/exploitation/acces");
     let (without, unknown) = (root.get(&list), root.get(nobody));
     assert_eq!((without.status, without.body.replace(&list, nobody)), (404, unknown.body), "as if there were no user");
 
     let given = anne.post("/acces", &[("personne", ROOT), ("liste", "personal"), ("heures", "1")]);
     assert_eq!((given.status, given.location()), (303, "/acces"), "{given:?}");
-    assert!(root.get("/gestion/acces").words().contains("anne@acme.example"));
+    assert!(root.get("/exploitation/acces").words().contains("anne@acme.example"));
     assert!(root.get(&list).page().contains("maman@famille.example"));
     assert_eq!(root.get(&list.replace("personal", "black")).status, 404, "one list");
     let grant = site.store.grants(site.anne).expect("read").remove(0);
@@ -327,7 +327,10 @@ fn giving_access_asks_first_who_one_is_and_knows_nobody_else() {
     let site = Site::new();
     operator(&site);
     let mut anne = site.signed_in("anne@acme.example");
-    for (person, hours) in [("stranger@relay.example", "1"), (ROOT, "48")] {
+    // The manager is the employer: nobody can be led to let them in.
+    Person::enrol(&site, BOSS, Role::Manager(site.acme));
+    assert!(!anne.get("/acces").words().contains(BOSS));
+    for (person, hours) in [("stranger@relay.example", "1"), (BOSS, "1"), (ROOT, "48")] {
         let form = [("personne", person), ("liste", "personal"), ("heures", hours)];
         assert_eq!(anne.post("/acces", &form).status, 400);
     }
@@ -336,4 +339,32 @@ fn giving_access_asks_first_who_one_is_and_knows_nobody_else() {
     let form = [("personne", ROOT), ("liste", "personal"), ("heures", "1")];
     assert_eq!(bob.post("/acces", &form).location(), "/confirmer?retour=%2Facces");
     assert!(site.store.grants(site.bob).expect("read").is_empty());
+}
+
+#[test]
+fn the_data_protection_officer_is_named_to_those_who_are_signed_in() {
+    let site = Site::new();
+    let settings = [("dpo".to_owned(), "Zoé Dupont, dpo@acme.example".to_owned())];
+    let mut anne = site.signed_in("anne@acme.example");
+    for path in ["/confidentialite", "/accessibilite"] {
+        assert!(anne.get(path).words().contains("n’a pas écrit ici"));
+        assert!(site.browser().get(path).words().contains("Connectez-vous pour lire"));
+    }
+    site.store.set_organisation(&Actor::System, site.acme, &settings).expect("set");
+    for path in ["/confidentialite", "/accessibilite"] {
+        assert!(anne.get(path).words().contains("Zoé Dupont, dpo@acme.example"));
+        assert!(!site.browser().get(path).words().contains("Zoé"), "to nobody else");
+    }
+}
+
+#[test]
+fn a_setting_has_a_name_in_words_and_a_refusal_says_what_may_be_written() {
+    let site = Site::new();
+    let mut root = operator(&site);
+    let path = format!("/exploitation/organisations/{}", site.acme);
+    let page = root.get(&path).words();
+    assert!(page.contains("Messages des expéditeurs bloqués") && page.contains("(black_action)"), "{page}");
+    let refused = root.post(&path, &[("black_action", "burn"), ("session_idle", "45")]);
+    is_refused(&refused, "black_action");
+    assert!(refused.words().contains("Cette valeur n’est pas possible. reject, discard, junk ou hold."), "{refused:?}");
 }

@@ -1,4 +1,4 @@
-//! `/gestion/acces`: lists that users let this member of staff read, for a while. Each look is journalled, and the user sees it.
+//! `/exploitation/acces`: lists that users let this member of staff read, for a while. Each look is journalled, and the user sees it.
 //! Without a grant that is live there is no page, whether or not there is such a user.
 
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub fn list_key(list: &ListKind) -> &'static str {
     }
 }
 
-/// `GET /gestion/acces`
+/// `GET /exploitation/acces`
 pub async fn list(State(console): State<Arc<Console>>, visitor: Visitor, member: Member) -> Result<Response, Failure> {
     member.must_have(Area::Grants)?;
     let name = member.staff.address.as_str().to_owned();
@@ -53,7 +53,7 @@ pub async fn list(State(console): State<Arc<Console>>, visitor: Visitor, member:
     Ok(render(&page, &Granted { page: &page, member: &member, grants }))
 }
 
-/// `GET /gestion/acces/{user}/{list}`
+/// `GET /exploitation/acces/{user}/{list}`
 pub async fn show(
     State(console): State<Arc<Console>>,
     visitor: Visitor,

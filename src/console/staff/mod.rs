@@ -36,7 +36,7 @@ use super::session;
 use super::state::Console;
 use super::visitor::Visitor;
 use crate::conflict::SetError;
-use crate::store::{Actor, Holder, Organisation, Role, SettingError, Staff, StaffStatus, StoreError};
+use crate::store::{Actor, Holder, KEYS, Organisation, Role, SettingError, Staff, StaffStatus, StoreError};
 
 /// Every page and action of managers and operators.
 pub fn routes() -> Router<Arc<Console>> {
@@ -44,8 +44,6 @@ pub fn routes() -> Router<Arc<Console>> {
         .route("/gestion/connexion", get(sign_in::show).post(sign_in::confirm))
         .route("/gestion/inscription", get(enrol::show).post(enrol::enter))
         .route("/gestion/inscription/confirmer", post(enrol::confirm))
-        .route("/gestion/acces", get(granted::list))
-        .route("/gestion/acces/{user}/{list}", get(granted::show))
         // Managers
         .route("/gestion", get(overview::show))
         .route("/gestion/listes", get(own_lists::show).post(own_lists::add))
@@ -62,6 +60,8 @@ pub fn routes() -> Router<Arc<Console>> {
         .route("/gestion/utilisateurs/{user}/activer", post(users::enable))
         .route("/gestion/utilisateurs/{user}/sessions/terminer", post(users::end_sessions))
         // Operators
+        .route("/exploitation/acces", get(granted::list))
+        .route("/exploitation/acces/{user}/{list}", get(granted::show))
         .merge(operator::routes())
 }
 
@@ -80,21 +80,20 @@ pub struct Member {
 /// A page that is linked to from every page of staff: its path, and the key of its name.
 pub type Link = (&'static str, &'static str);
 
-const MANAGER_LINKS: [Link; 7] = [
+const MANAGER_LINKS: [Link; 6] = [
     ("/gestion", "staff-overview-title"),
     ("/gestion/utilisateurs", "staff-users-title"),
     ("/gestion/listes", "staff-lists-title"),
     ("/gestion/domaines", "staff-domains-title"),
     ("/gestion/marquage", "staff-marking-title"),
     ("/gestion/regles", "staff-rules-title"),
-    ("/gestion/acces", "staff-granted-title"),
 ];
 
 const OPERATOR_LINKS: [Link; 4] = [
     ("/exploitation", "staff-health-title"),
     ("/exploitation/organisations", "staff-organisations-title"),
     ("/exploitation/equipe", "staff-team-title"),
-    ("/gestion/acces", "staff-granted-title"),
+    ("/exploitation/acces", "staff-granted-title"),
 ];
 
 impl Member {
@@ -198,15 +197,30 @@ impl FromRequestParts<Arc<Console>> for Operator {
     }
 }
 
+/// The key of a setting's name; what may be written there has the same with `-hint`.
+fn setting_words(key: &str) -> String {
+    format!("staff-setting-{}", key.replace('_', "-"))
+}
+
 /// What is wrong with settings that were typed: the field and the words.
 fn setting_error(page: &Page, error: &SetError) -> Option<(&'static str, String)> {
     match error {
         SetError::Conflict(conflict) => {
-            let field = conflict.keys.first().copied().unwrap_or("tag");
+            let field = conflict.keys.first().copied().and_then(|name| KEYS.into_iter().find(|key| *key == name));
+            let field = field.unwrap_or("tag");
             Some((field, page.t(&format!("staff-conflict-{}", conflict.kind.as_str()))))
         }
         SetError::Store(StoreError::Setting(SettingError::Value { key, .. })) => {
-            Some((key, page.t(&format!("staff-wrong-{}", key.replace('_', "-")))))
+            let words = match *key {
+                "tag" | "folder" | "console_networks" | "dpo" => {
+                    page.t(&format!("staff-wrong-{}", key.replace('_', "-")))
+                }
+                _ => {
+                    let hint = page.t(&format!("{}-hint", setting_words(key)));
+                    page.text("staff-wrong-value", &[("hint", hint.into())])
+                }
+            };
+            Some((key, words))
         }
         SetError::Store(_) => None,
     }

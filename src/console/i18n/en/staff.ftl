@@ -227,6 +227,7 @@ staff-team-was-enabled = { $address } can sign in again.
 staff-team-was-removed = { $address } is no longer a member.
 staff-overview-users =
     { $count ->
+        [0] Nobody has an account yet.
         [one] One user has an account.
        *[other] { $count } users have accounts.
     }
@@ -237,6 +238,7 @@ staff-lists-more =
     }
 staff-import-counts =
     { $good ->
+        [0] No line will be taken
         [one] One line will be taken
        *[other] { $good } lines will be taken
     }, { $bad ->
@@ -271,3 +273,42 @@ staff-health-messages-chart = Messages per minute, the last hour
 staff-health-last-minute = Last minute
 staff-health-most = Busiest minute
 staff-health-hour = In an hour
+staff-setting-personal-actions = Marking of personal messages
+staff-setting-personal-actions-hint = tag, folder and mark, separated by commas, or none.
+staff-setting-tag = Text before the subject
+staff-setting-tag-hint = One line of at most 64 bytes, for example [PERSO].
+staff-setting-folder = Folder of personal messages
+staff-setting-folder-hint = Plain letters, digits, - and _.
+staff-setting-sensitivity = Header Sensitivity beside the mark
+staff-setting-sensitivity-hint = true or false.
+staff-setting-outbound = Messages that users send to their own people
+staff-setting-outbound-hint = off, tag or mark.
+staff-setting-black-action = Messages of blocked senders
+staff-setting-black-action-hint = reject, discard, junk or hold.
+staff-setting-late-action = Instead, where other recipients would be affected
+staff-setting-late-action-hint = discard or junk.
+staff-setting-junk-folder = Junk folder
+staff-setting-junk-folder-hint = Plain letters, digits, - and _.
+staff-setting-reject-text = What a refused sender reads
+staff-setting-reject-text-hint = One line of plain characters, 200 at most.
+staff-setting-spam-headers = Headers of a spam filter, removed for accepted senders
+staff-setting-spam-headers-hint = Names of headers separated by commas.
+staff-setting-spam-prefixes = Beginnings of subjects of a spam filter, removed likewise
+staff-setting-spam-prefixes-hint = Texts separated by commas.
+staff-setting-globs = Patterns with * and ? in lists
+staff-setting-globs-hint = true or false. The server can read these patterns.
+staff-setting-markings = Markings that users may choose
+staff-setting-markings-hint = tag, folder and mark, separated by commas, or none.
+staff-setting-session-idle = Minutes without activity after which a session ends
+staff-setting-session-idle-hint = 30, 60 or 90.
+staff-setting-console-networks = Networks from which the console opens
+staff-setting-console-networks-hint = For example 192.0.2.0/24,2001:db8::/32. Empty: from everywhere.
+staff-setting-create-users = The first sign-in makes an account
+staff-setting-create-users-hint = on or off.
+staff-setting-language = Language of those who chose none
+staff-setting-language-hint = fr or en.
+staff-setting-dpo = Data protection officer
+staff-setting-dpo-hint = One line of at most 200 characters. Users read it.
+staff-setting-activity-days = Days of history, for those who ask for it
+staff-setting-activity-days-hint = 1 to 90.
+staff-wrong-value = This value is not possible. { $hint }

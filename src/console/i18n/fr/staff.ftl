@@ -227,6 +227,7 @@ staff-team-was-enabled = { $address } peut se connecter de nouveau.
 staff-team-was-removed = { $address } n’est plus membre.
 staff-overview-users =
     { $count ->
+        [0] Personne n’a encore de compte.
         [one] Un utilisateur a un compte.
        *[other] { $count } utilisateurs ont un compte.
     }
@@ -237,6 +238,7 @@ staff-lists-more =
     }
 staff-import-counts =
     { $good ->
+        [0] Aucune ligne ne sera prise
         [one] Une ligne sera prise
        *[other] { $good } lignes seront prises
     }, { $bad ->
@@ -271,3 +273,42 @@ staff-health-messages-chart = Messages par minute, la dernière heure
 staff-health-last-minute = Dernière minute
 staff-health-most = Minute la plus chargée
 staff-health-hour = En une heure
+staff-setting-personal-actions = Marquage des messages personnels
+staff-setting-personal-actions-hint = tag, folder et mark, séparés par des virgules, ou none.
+staff-setting-tag = Texte devant l’objet
+staff-setting-tag-hint = Une ligne de 64 octets au plus, par exemple [PERSO].
+staff-setting-folder = Dossier des messages personnels
+staff-setting-folder-hint = Lettres sans accent, chiffres, - et _.
+staff-setting-sensitivity = En-tête Sensitivity à côté de la marque
+staff-setting-sensitivity-hint = true ou false.
+staff-setting-outbound = Messages que les utilisateurs envoient à leurs proches
+staff-setting-outbound-hint = off, tag ou mark.
+staff-setting-black-action = Messages des expéditeurs bloqués
+staff-setting-black-action-hint = reject, discard, junk ou hold.
+staff-setting-late-action = À la place, quand d’autres destinataires seraient touchés
+staff-setting-late-action-hint = discard ou junk.
+staff-setting-junk-folder = Dossier des indésirables
+staff-setting-junk-folder-hint = Lettres sans accent, chiffres, - et _.
+staff-setting-reject-text = Ce que lit un expéditeur refusé
+staff-setting-reject-text-hint = Une ligne sans accent, 200 caractères au plus.
+staff-setting-spam-headers = En-têtes d’un filtre antispam, retirés aux expéditeurs acceptés
+staff-setting-spam-headers-hint = Noms d’en-têtes séparés par des virgules.
+staff-setting-spam-prefixes = Débuts d’objet d’un filtre antispam, retirés de même
+staff-setting-spam-prefixes-hint = Textes séparés par des virgules.
+staff-setting-globs = Motifs avec * et ? dans les listes
+staff-setting-globs-hint = true ou false. Le serveur peut lire ces motifs.
+staff-setting-markings = Marquages que les utilisateurs peuvent choisir
+staff-setting-markings-hint = tag, folder et mark, séparés par des virgules, ou none.
+staff-setting-session-idle = Minutes sans activité avant la fin d’une session
+staff-setting-session-idle-hint = 30, 60 ou 90.
+staff-setting-console-networks = Réseaux d’où la console s’ouvre
+staff-setting-console-networks-hint = Par exemple 192.0.2.0/24,2001:db8::/32. Vide : de partout.
+staff-setting-create-users = La première connexion ouvre un compte
+staff-setting-create-users-hint = on ou off.
+staff-setting-language = Langue de qui n’en a pas choisi
+staff-setting-language-hint = fr ou en.
+staff-setting-dpo = Délégué à la protection des données
+staff-setting-dpo-hint = Une ligne de 200 caractères au plus. Les utilisateurs la lisent.
+staff-setting-activity-days = Jours d’historique, pour qui le demande
+staff-setting-activity-days-hint = De 1 à 90.
+staff-wrong-value = Cette valeur n’est pas possible. { $hint }

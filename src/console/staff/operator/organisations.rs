@@ -8,14 +8,14 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::Deserialize;
 
-use crate::conflict::{self, SetError};
+use crate::conflict;
 use crate::console::failure::Failure;
 use crate::console::page::{Notice, Page, redirect_with, render};
-use crate::console::staff::{Member, Operator, set_failure};
+use crate::console::staff::{Member, Operator, set_failure, setting_error, setting_words};
 use crate::console::state::Console;
 use crate::console::visitor::Visitor;
 use crate::policy::address::Domain;
-use crate::store::{KEYS, MAX_NAME, Organisation, OrganisationId, SettingError, StoreError};
+use crate::store::{MAX_NAME, Organisation, OrganisationId, StoreError};
 
 const PATH: &str = "/exploitation/organisations";
 
@@ -36,6 +36,17 @@ struct OneOrganisation<'a> {
     organisation: &'a Organisation,
     settings: Vec<(&'static str, String)>,
     domain: &'a str,
+}
+
+impl OneOrganisation<'_> {
+    fn label(&self, key: &str) -> String {
+        self.page.t(&setting_words(key))
+    }
+
+    /// What may be written there, and what the setting is called on the command line.
+    fn hint(&self, key: &str) -> String {
+        format!("{} ({key})", self.page.t(&format!("{}-hint", setting_words(key))))
+    }
 }
 
 /// The form of a new organisation.
@@ -141,23 +152,15 @@ pub async fn set(
         return Ok(redirect_with(&format!("{PATH}/{id}"), Notice::good("staff-unchanged")));
     }
     let (actor, before) = (member.actor(), organisation.clone());
-    let set = console.blocking(move |console| {
-        Ok(conflict::set(&console.options.defaults, &*console.store, &actor, &before, &changes))
-    });
+    let set = console
+        .blocking(move |console| Ok(conflict::set(&console.defaults(), &*console.store, &actor, &before, &changes)));
     let error = match set.await? {
         Ok(()) => return Ok(redirect_with(&format!("{PATH}/{id}"), Notice::good("staff-organisation-set"))),
         Err(error) => error,
     };
-    let field = match &error {
-        SetError::Conflict(conflict) => conflict.keys.first().copied(),
-        SetError::Store(StoreError::Setting(SettingError::Value { key, .. })) => Some(*key),
-        SetError::Store(_) => None,
-    };
-    let field = field.and_then(|field| KEYS.into_iter().find(|key| *key == field));
-    let Some(field) = field else { return Err(set_failure(error)) };
-    // Said as on the command line, whose reader this is.
-    let page = member.page(&visitor, "staff-organisation-title").with_error(field, error.to_string());
-    Ok(one(&page, &member, &organisation, &typed, ""))
+    let page = member.page(&visitor, "staff-organisation-title");
+    let Some((field, text)) = setting_error(&page, &error) else { return Err(set_failure(error)) };
+    Ok(one(&page.with_error(field, text), &member, &organisation, &typed, ""))
 }
 
 /// The form of a domain.

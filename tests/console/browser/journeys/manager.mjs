@@ -23,7 +23,6 @@ export async function run(person) {
   for (const [name, path] of [
     ["marking", "/gestion/marquage"],
     ["rules", "/gestion/regles"],
-    ["granted", "/gestion/acces"],
   ]) {
     await person.visit(path);
     await person.look(name);
