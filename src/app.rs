@@ -222,6 +222,7 @@ impl From<&Config> for Defaults {
             white: config.white.policy(),
             authentication: config.authentication.policy(),
             delimiter: config.recipients.delimiter.map(|delimiter| delimiter.as_char()),
+            protected_senders: config.console.sender.iter().map(|sender| sender.address().clone()).collect(),
             ours: config.networks.ours.clone(),
             trusted_relays: config.networks.trusted_relays.clone(),
             submission_daemons: config.networks.submission_daemons.iter().map(|n| n.as_str().to_owned()).collect(),

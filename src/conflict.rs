@@ -4,8 +4,9 @@ use std::fmt;
 
 use crate::directory::{Defaults, policy};
 use crate::policy::action::{BlackAction, LateAction, PersonalActions};
+use crate::policy::decide::Outcome;
 use crate::policy::list::{FingerprintKey, UserOptions};
-use crate::policy::organisation::{FolderChoice, OrgPolicy};
+use crate::policy::organisation::{FolderChoice, OrgPolicy, Proof};
 use crate::store::{Actor, Organisation, Store, StoreError};
 
 /// Why settings were not set.
@@ -96,6 +97,35 @@ pub fn set(
     }
     store.set_organisation(actor, organisation.id, settings)?;
     Ok(())
+}
+
+/// That what a user chooses apart from the organisation can be had: whoever asks for a folder needs one that the mail store
+/// is known to file into, since mail for any other stays where it is addressed to.
+///
+/// # Errors
+/// What stands in its way.
+pub fn check_choice(defaults: &Defaults, organisation: &Organisation, chosen: Outcome) -> Result<(), Conflict> {
+    let keys: &[&str] = match chosen {
+        Outcome::Deliver { .. } => &["personal_actions"],
+        // Where reject can no longer be had, the organisation's late_action speaks.
+        Outcome::Blocked(BlackAction::Reject) => return Ok(()),
+        Outcome::Blocked(_) => &["black_action"],
+    };
+    let policy = policy_of(defaults, organisation);
+    let Some((folder, proof)) = policy.folder_for(chosen) else { return Ok(()) };
+    let (kind, what) = match (defaults.delimiter, proof) {
+        // Holding needs no folder until it cannot be had for one recipient alone.
+        (None, _) if chosen == Outcome::Blocked(BlackAction::Hold) => return Ok(()),
+        (None, _) => (
+            ConflictKind::Delimiter,
+            "folder and junk need a delimiter, and recipients.delimiter is empty; set it in the configuration as in the \
+             mail store"
+                .to_owned(),
+        ),
+        (_, Proof::Unproven) => (ConflictKind::Unproven, format!("{}: {}", keys[0], not_proven(organisation, folder))),
+        (_, Proof::Proven) => return Ok(()),
+    };
+    Err(Conflict { keys, kind, what })
 }
 
 /// An organisation's policy as the daemon goes by it, to look at: its own lists match nobody here.

@@ -20,6 +20,7 @@ use crate::policy::address::{Address, Domain};
 use crate::policy::authres::AuthenticationPolicy;
 use crate::policy::list::{EntryValue, FingerprintKey, Globs, ListKind, UserLists};
 use crate::policy::organisation::{BlackPolicy, OrgLists, OrgPolicy, PersonalPolicy, Proof, WhitePolicy};
+use crate::policy::refusal::EntryRules;
 use crate::policy::subject::Tag;
 use crate::split::SplitKey;
 use crate::store::{Clock, Level, MatchKey, Organisation, OrganisationId};
@@ -37,6 +38,8 @@ pub struct Defaults {
     pub authentication: AuthenticationPolicy,
     /// What stands between a mailbox and its folder in a recipient's address.
     pub delimiter: Option<char>,
+    /// Senders whom nobody may block: the console's, which mails the links to sign in.
+    pub protected_senders: Vec<Address>,
     /// Mail from here is outbound.
     pub ours: Vec<Network>,
     /// Never refused anything.
@@ -188,6 +191,16 @@ fn build(parts: &Parts, keys: &DirectoryKeys) -> Settings {
     parts.defaults.settings(MarkKey::new(&keys.mark), SplitKey::new(&keys.split)).with_organisations(policies)
 }
 
+/// What users of an organisation may put on their lists.
+pub fn entry_rules<'a>(defaults: &'a Defaults, organisation: &'a Organisation) -> EntryRules<'a> {
+    EntryRules {
+        own_domains: &organisation.domains,
+        protected_domains: &organisation.protected,
+        protected_senders: &defaults.protected_senders,
+        globs: organisation.settings.globs.unwrap_or(false),
+    }
+}
+
 /// An organisation's policy: its own settings over the configuration's, and whether its folders are proven.
 pub fn policy(defaults: &Defaults, organisation: &Organisation, key: &FingerprintKey) -> OrgPolicy {
     let own = &organisation.settings;
@@ -213,7 +226,7 @@ pub fn policy(defaults: &Defaults, organisation: &Organisation, key: &Fingerprin
     OrgPolicy {
         id,
         domains: organisation.domains.clone(),
-        protected_senders: Vec::new(),
+        protected_senders: defaults.protected_senders.clone(),
         personal: PersonalPolicy {
             actions: own.personal_actions.unwrap_or(personal.actions),
             choices: own.markings.unwrap_or(personal.choices),

@@ -11,9 +11,9 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::import::{Fields, Importer, Source, import};
-use super::org::entry_rules;
 use super::user::{find, parse};
 use super::{ConfigOption, actor, administrator, print_json};
+use crate::directory::{Defaults, entry_rules};
 use crate::policy::list::{EntryValue, ListKind};
 use crate::policy::refusal::check;
 use crate::spreadsheet::{with_formula, without_formula};
@@ -79,13 +79,13 @@ enum Command {
 /// # Errors
 /// What the store or the policy refuses.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let (_, store) = args.config.open_store()?;
-    let store = &*store;
+    let (config, store) = args.config.open_store()?;
+    let (defaults, store) = (Defaults::from(&config), &*store);
     match args.command {
         Command::Add { user, list, values } => {
             let user = find(store, &user)?;
-            let organisation = organisation_of(store, &user)?;
-            let rules = entry_rules(&organisation);
+            let organisation = store.organisation_numbered(user.organisation)?;
+            let rules = entry_rules(&defaults, &organisation);
             let checked = |text: &String| {
                 let value: EntryValue = text.parse().with_context(|| text.clone())?;
                 check(list, &value, &rules).with_context(|| text.clone())?;
@@ -108,7 +108,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Command::Import { file } => {
             let organisations = store.organisations()?;
-            return import(Source::open(&file)?, &EntryImport::new(store, &organisations));
+            return import(Source::open(&file)?, &EntryImport::new(store, &defaults, &organisations));
         }
         Command::Export { user } => {
             let user = find(store, &user)?;
@@ -116,11 +116,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn organisation_of(store: &dyn Store, user: &User) -> anyhow::Result<Organisation> {
-    let all = store.organisations()?;
-    all.into_iter().find(|organisation| organisation.id == user.organisation).context("the organisation is gone")
 }
 
 /// Reads under a grant to whoever types. Without one the answer is the same for every list.
@@ -181,16 +176,17 @@ fn export(user: &User, entries: &[Entry]) -> anyhow::Result<()> {
 /// `entry import`
 struct EntryImport<'a> {
     store: &'a dyn Store,
+    defaults: &'a Defaults,
     /// Whose rules hold for the users of a domain.
     organisations: HashMap<String, &'a Organisation>,
 }
 
 impl<'a> EntryImport<'a> {
-    fn new(store: &'a dyn Store, organisations: &'a [Organisation]) -> Self {
+    fn new(store: &'a dyn Store, defaults: &'a Defaults, organisations: &'a [Organisation]) -> Self {
         let domains = organisations.iter().flat_map(|organisation| {
             organisation.domains.iter().map(move |domain| (domain.as_str().to_owned(), organisation))
         });
-        Self { store, organisations: domains.collect() }
+        Self { store, defaults, organisations: domains.collect() }
     }
 }
 
@@ -206,7 +202,7 @@ impl Importer for EntryImport<'_> {
         let list: ListKind = fields.need("list")?.parse()?;
         let value: EntryValue = with_formula(fields.need("value")?).parse()?;
         if let Some(organisation) = self.organisations.get(user.domain()) {
-            check(list, &value, &entry_rules(organisation))?;
+            check(list, &value, &entry_rules(self.defaults, organisation))?;
         }
         Ok(ImportEntry { line, user, list, value })
     }

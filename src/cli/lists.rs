@@ -229,7 +229,7 @@ impl ListsFile {
         let rules = EntryRules {
             own_domains: &self.domains,
             protected_domains: &self.protected,
-            protected_senders: &[],
+            protected_senders: &self.defaults.protected_senders,
             globs: false,
         };
         let of_user = |user: &ListsUser| -> Vec<String> {
@@ -249,7 +249,7 @@ impl ListsFile {
         let policy = OrgPolicy {
             id: ORGANISATION,
             domains: self.domains.clone(),
-            protected_senders: Vec::new(),
+            protected_senders: defaults.protected_senders.clone(),
             personal: defaults.personal.clone(),
             black: defaults.black.clone(),
             white: defaults.white.clone(),

@@ -31,7 +31,7 @@ use log::{DaemonLog, log_to_stderr};
 
 use crate::app::{self, Part};
 use crate::config::{Config, LoadError, Loaded, load};
-use crate::conflict::{not_proven, policy_of, proof_remedy};
+use crate::conflict::{policy_of, proof_remedy};
 use crate::store::{Actor, SealAccess, Store, system_clock};
 
 /// A milter that marks or files each recipient's personal mail, by the lists that recipient keeps.

@@ -186,16 +186,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What may be entered on users' lists of an organisation.
-pub fn entry_rules(organisation: &Organisation) -> EntryRules<'_> {
-    EntryRules {
-        own_domains: &organisation.domains,
-        protected_domains: &organisation.protected,
-        protected_senders: &[],
-        globs: organisation.settings.globs.unwrap_or(false),
-    }
-}
-
 fn own_entries(
     store: &dyn Store,
     change: Change,

@@ -9,13 +9,13 @@ use serde_json::json;
 
 use super::import::users;
 use super::org::Change;
-use super::{ConfigOption, actor, confirmed, policy_of, print_json};
+use super::{ConfigOption, actor, confirmed, print_json};
 use crate::config::Config;
+use crate::conflict::check_choice;
 use crate::directory::Defaults;
-use crate::policy::action::{BlackAction, PersonalActions};
+use crate::policy::action::PersonalActions;
 use crate::policy::address::Address;
 use crate::policy::decide::Outcome;
-use crate::policy::organisation::Proof;
 use crate::store::{NewUser, Store, User, UserId, UserKind, UserStatus};
 
 /// `user …`
@@ -202,38 +202,21 @@ fn set(config: &Config, store: &dyn Store, address: &str, settings: &[String]) -
             "personal_actions" => {
                 options.personal_actions = chosen.then(|| actions(value)).transpose()?;
                 let personal = options.personal_actions.unwrap_or(PersonalActions::NONE);
-                asked_for.push((key, Outcome::Deliver { personal, clear_spam: false }));
+                asked_for.push(Outcome::Deliver { personal, clear_spam: false });
             }
             "black_action" => {
                 options.black_action = chosen.then(|| value.parse()).transpose().context("black_action")?;
-                // Where reject can no longer be had, the organisation's late_action speaks.
-                let chosen = options.black_action.filter(|action| *action != BlackAction::Reject);
-                asked_for.extend(chosen.map(|action| (key, Outcome::Blocked(action))));
+                asked_for.extend(options.black_action.map(Outcome::Blocked));
             }
             _ => bail!("{key}: a user has the settings personal_actions and black_action"),
         }
     }
-    let files = options.personal_actions.is_some_and(|actions| actions.contains(PersonalActions::FOLDER))
-        || options.black_action == Some(BlackAction::Junk);
-    if files {
-        super::needs_delimiter(config)?;
+    let organisation = store.organisation_numbered(user.organisation)?;
+    for outcome in asked_for {
+        check_choice(&Defaults::from(config), &organisation, outcome)?;
     }
-    are_proven(config, store, &user, &asked_for)?;
     store.set_user_options(&actor(), user.id, options)?;
     say!("user {} changed", user.address.as_str())?;
-    Ok(())
-}
-
-/// That each folder which a setting asks for is proven.
-fn are_proven(config: &Config, store: &dyn Store, user: &User, asked_for: &[(&str, Outcome)]) -> anyhow::Result<()> {
-    let all = store.organisations()?;
-    let organisation = all.iter().find(|one| one.id == user.organisation).context("the organisation is gone")?;
-    let policy = policy_of(&Defaults::from(config), organisation);
-    for (key, outcome) in asked_for {
-        if let Some((folder, Proof::Unproven)) = policy.folder_for(*outcome) {
-            bail!("{key}: {}", super::not_proven(organisation, folder));
-        }
-    }
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use super::state::Console;
 use super::visitor::Visitor;
 use crate::language::Language;
 use crate::policy::list::ListKind;
-use crate::policy::refusal::{EntryRules, check};
+use crate::policy::refusal::check;
 use crate::store::{Actor, History, Keeping, StoreError};
 
 /// Rows of one page.
@@ -223,14 +223,7 @@ pub async fn add(
 ) -> Result<Response, Failure> {
     let list: ListKind = chosen.liste.parse().map_err(|_| Failure::Malformed)?;
     let value = chosen.valeur.parse().map_err(|_| Failure::Malformed)?;
-    let organisation = &signed_in.organisation;
-    let rules = EntryRules {
-        own_domains: &organisation.domains,
-        protected_domains: &organisation.protected,
-        protected_senders: std::slice::from_ref(&console.options.mail.sender),
-        globs: false,
-    };
-    if check(list, &value, &rules).is_err() {
+    if check(list, &value, &super::lists::rules(&console, &signed_in)).is_err() {
         let refused = Notice::new(Tone::Bad, "history-refused").with("sender", value.written());
         return Ok(redirect_with(chosen.back(), refused));
     }

@@ -3,8 +3,9 @@
 //! A catch-all claim ("everything is personal") does not hold in law, and a colleague's or customer's mail is not
 //! personal by a private decision. What an organisation protects cannot be blocked either.
 
-use super::address::{Domain, is_within};
-use super::list::{EntryValue, ListKind};
+use super::address::{Address, Domain, is_within};
+use super::identity::Sender;
+use super::list::{EntryValue, Globs, ListKind};
 
 /// Domains where anybody may open a mailbox: an entry for the whole domain says nothing about who writes.
 const FREEMAIL: [&str; 58] = [
@@ -76,7 +77,7 @@ pub struct EntryRules<'a> {
     /// Domains of its business: never personal.
     pub protected_domains: &'a [Domain],
     /// Senders no user may block, beside those of its own domains.
-    pub protected_senders: &'a [super::address::Address],
+    pub protected_senders: &'a [Address],
     /// Whether glob patterns are allowed.
     pub globs: bool,
 }
@@ -133,15 +134,24 @@ pub fn check(list: ListKind, value: &EntryValue, rules: &EntryRules<'_>) -> Resu
         ListKind::Personal if any(rules.own_domains) => Err(Refusal::OwnDomain),
         ListKind::Personal if any(rules.protected_domains) => Err(Refusal::ProtectedDomain),
         ListKind::Personal | ListKind::White if whole_domain && is_freemail(domain) => Err(Refusal::Freemail),
-        ListKind::Black if any(rules.own_domains) || names_protected_sender(value, rules) => {
+        ListKind::Black if any(rules.own_domains) || covers_protected_sender(value, rules) => {
             Err(Refusal::ProtectedSender)
         }
         _ => Ok(()),
     }
 }
 
-fn names_protected_sender(value: &EntryValue, rules: &EntryRules<'_>) -> bool {
-    matches!(value, EntryValue::Address(address) if rules.protected_senders.contains(address))
+/// Whether the entry would match mail from such a sender, by whatever scope.
+fn covers_protected_sender(value: &EntryValue, rules: &EntryRules<'_>) -> bool {
+    let covers = |sender: &Address| match value {
+        // A pattern that cannot be compiled matches nobody.
+        EntryValue::Glob(pattern) => Globs::build([(ListKind::Black, &**pattern)])
+            .is_ok_and(|globs| globs.matches(ListKind::Black, sender.as_str())),
+        _ => Sender::header(sender.clone())
+            .candidates()
+            .any(|candidate| candidate.scope == value.scope() && candidate.text == value.text()),
+    };
+    rules.protected_senders.iter().any(covers)
 }
 
 fn reaches_below(value: &EntryValue) -> bool {
@@ -165,7 +175,6 @@ fn glob_domain(pattern: &str) -> Result<&str, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::address::Address;
     use super::*;
 
     #[test]
@@ -196,6 +205,12 @@ mod tests {
             (Personal, "famille.fr", false, Ok(())),
             (Black, "chef@example.org", false, Err(Refusal::ProtectedSender)),
             (Black, "console@service.example", false, Err(Refusal::ProtectedSender)),
+            (Black, "service.example", false, Err(Refusal::ProtectedSender)),
+            (Black, "*.service.example", false, Err(Refusal::ProtectedSender)),
+            (Black, "con*@service.example", true, Err(Refusal::ProtectedSender)),
+            (Black, "promo@service.example", false, Ok(())),
+            (Black, "*.mail.service.example", false, Ok(())),
+            (White, "service.example", false, Ok(())),
             (Black, "news-*@shop.example", false, Err(Refusal::GlobsOff)),
             (Black, "news-*@shop.example", true, Ok(())),
             (Personal, "x*@*.example.org", true, Err(Refusal::OwnDomain)),

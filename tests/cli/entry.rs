@@ -1,7 +1,7 @@
 //! `entry add` and `entry remove`: what is answered never tells what stood there before.
 
 use perso_milter::policy::list::ListKind;
-use perso_milter::store::{Permission, Readable, Store};
+use perso_milter::store::{Actor, Permission, Readable, Store};
 
 use crate::harness::{Answer, Place, id};
 
@@ -147,4 +147,26 @@ fn changes_are_journalled_in_the_name_of_who_typed() {
     let typed = format!("administrator {}", crate::harness::typist());
     assert_eq!(actors, [&*format!("import {}", crate::harness::typist()), &*typed, &*typed, &*typed]);
     assert_eq!(journal[1].edits.len(), 1);
+}
+
+/// Mail from the console holds the links to sign in.
+#[test]
+fn the_consoles_sender_is_blocked_by_nobody() {
+    let place = Place::acme();
+    place.configure("[console]\nsender = \"cim@service.example\"\n");
+    for value in ["cim@service.example", "service.example", "*.service.example"] {
+        let refused = place.run(&["entry", "add", ANNE, "black", value]).failed();
+        assert!(refused.contains("the organisation's own senders cannot be blocked"), "{refused}");
+        let line = format!("user,list,value\n{ANNE},black,{value}\n");
+        let imported = place.run_on(&["entry", "import", "-"], line.as_bytes());
+        assert!(imported.stdout.contains("0 lines accepted, 1 refused"), "{imported:?}");
+    }
+    // An entry of before the address was the console's has no effect any more.
+    let store = place.store();
+    let before = [(ListKind::Black, "service.example".parse().expect("valid"))];
+    store.add_entries(&Actor::System, id(&store, ANNE), &before).expect("added");
+    let message = place.write("message.eml", b"From: cim@service.example\r\nSubject: x\r\n\r\n");
+    let message = message.to_str().expect("UTF-8");
+    let why = place.run(&["explain", "--from", "cim@service.example", "--rcpt", ANNE, message]).done();
+    assert!(why.contains("delivered"), "{why}");
 }

@@ -75,6 +75,15 @@ impl Site {
         Self::with(|_| {})
     }
 
+    /// With what organisations go by changed.
+    pub fn with_defaults(change: impl FnOnce(&mut Defaults)) -> Self {
+        Self::with(|options| {
+            let mut defaults = Defaults::clone(&options.defaults.now());
+            change(&mut defaults);
+            options.defaults.set(defaults);
+        })
+    }
+
     /// With options changed.
     pub fn with(change: impl FnOnce(&mut Options)) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
@@ -85,6 +94,9 @@ impl Site {
         let domain = Domain::parse("acme.example").expect("a domain");
         let acme = store.add_organisation(&Actor::System, "acme", &[domain]).expect("added");
         let mailbox = Mailbox::open();
+        let sender = "cim@acme.example";
+        let mut config = Config::default();
+        config.console.sender = Some(sender.parse().expect("an address"));
         let mut options = Options {
             listen: "127.0.0.1:0".parse().expect("an address"),
             scheme: "http",
@@ -92,12 +104,8 @@ impl Site {
             tls: None,
             trusted_proxies: Vec::new(),
             language: Language::French,
-            mail: MailOptions {
-                host: "127.0.0.1".to_owned(),
-                port: mailbox.port(),
-                sender: address("cim@acme.example"),
-            },
-            defaults: SharedDefaults::new(Defaults::from(&Config::default())),
+            mail: MailOptions { host: "127.0.0.1".to_owned(), port: mailbox.port(), sender: address(sender) },
+            defaults: SharedDefaults::new(Defaults::from(&config)),
         };
         change(&mut options);
         let bound = Bound::bind(options, store.clone(), clock.clock()).expect("bound");

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use perso_milter::directory::Defaults;
 use perso_milter::policy::action::{BlackAction, PersonalActions};
 use perso_milter::policy::authres::{Authentication, AuthenticationMode, Method};
 use perso_milter::policy::decide::{Identity, Known, Level, Match, Outcome, Reason, Verdict};
@@ -262,11 +261,9 @@ fn a_row_tells_why_and_what_would_have_happened_otherwise() {
 }
 
 fn with_proof_required() -> Site {
-    Site::with(|options| {
-        let mut defaults = Defaults::clone(&options.defaults.now());
+    Site::with_defaults(|defaults| {
         defaults.authentication.mode = AuthenticationMode::Required;
         defaults.authentication.authserv_ids = vec!["mx.acme.example".to_owned()];
-        options.defaults.set(defaults);
     })
 }
 

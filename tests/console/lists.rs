@@ -91,6 +91,20 @@ fn a_refused_entry_says_why_and_what_to_do_instead() {
     assert_eq!(add(&mut browser, "autres", "a@b.example").status, 404);
 }
 
+/// The console's address may stand in any domain: who blocked it would get no link to sign in any more.
+#[test]
+fn the_consoles_own_sender_cannot_be_blocked_whatever_its_domain() {
+    let site = Site::with_defaults(|defaults| defaults.protected_senders = vec![address("cim@service.example")]);
+    site.store.set_organisation(&Actor::System, site.acme, &[("globs".to_owned(), "true".to_owned())]).expect("set");
+    let mut browser = site.signed_in("anne@acme.example");
+    for text in ["cim@service.example", "service.example", "*.service.example", "ci*@service.example"] {
+        let answer = add(&mut browser, "bloques", text);
+        assert!(answer.status == 422 && answer.words().contains("ne peut pas être bloqué"), "{text}: {answer:?}");
+    }
+    assert_eq!(add(&mut browser, "bloques", "promo@service.example").status, 303);
+    assert_eq!(add(&mut browser, "acceptes", "service.example").status, 303);
+}
+
 #[test]
 fn how_many_is_asked_before_adding_and_adds_nothing() {
     let site = Site::new();

@@ -1,9 +1,56 @@
 //! How a person's own mail is treated.
 
 use perso_milter::policy::action::{BlackAction, PersonalActions};
-use perso_milter::store::Actor;
+use perso_milter::store::{Actor, AddressedFolder};
 
 use crate::harness::Site;
+
+/// Has it seen that the mail store files into a folder.
+fn prove(site: &Site, folder: &str) {
+    let folder = AddressedFolder { delimiter: '+', name: folder.parse().expect("a name") };
+    let (code, _) = site.store.begin_probe(&Actor::System, site.acme, &folder).expect("begun");
+    site.store.confirm_probe(&Actor::System, &code).expect("confirmed");
+}
+
+#[test]
+fn a_folder_is_offered_and_taken_only_where_mail_is_known_to_be_filed_there() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    let words = browser.get("/reglages").words();
+    assert!(!words.contains("rangés dans les indésirables") && !words.contains("dossier à part"), "{words}");
+    let form = [("marquage", "moi"), ("mark", "on"), ("bloques", "junk")];
+    let refused = browser.post("/reglages", &form);
+    assert_eq!(refused.status, 422);
+    assert!(refused.words().contains("ne range pas encore dans ce dossier"), "{refused:?}");
+    let options = || site.store.user(site.anne).expect("there").options;
+    assert_eq!((options().personal_actions, options().black_action), (None, None), "nothing was saved");
+
+    prove(&site, "Junk");
+    prove(&site, "Perso");
+    let words = browser.get("/reglages").words();
+    assert!(words.contains("rangés dans les indésirables") && words.contains("dossier à part"), "{words}");
+    let form = [("marquage", "moi"), ("folder", "on"), ("bloques", "junk")];
+    assert_eq!(browser.post("/reglages", &form).status, 303);
+    assert_eq!(options().personal_actions, Some(PersonalActions::FOLDER));
+    assert_eq!(options().black_action, Some(BlackAction::Junk));
+}
+
+#[test]
+fn what_was_chosen_stays_chosen_beside_an_error() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    let refused = browser.post("/reglages", &[("marquage", "moi"), ("bloques", "discard")]);
+    assert_eq!(refused.status, 422);
+    assert!(refused.body.contains("value=\"discard\" checked"), "{refused:?}");
+    assert!(!browser.get("/reglages").words().contains("retenus par le serveur"), "holding is not for them to choose");
+    let mut options = site.store.user(site.anne).expect("there").options;
+    options.black_action = Some(BlackAction::Hold);
+    site.store.set_user_options(&Actor::System, site.anne, options).expect("set");
+    prove(&site, "Junk");
+    let page = browser.get("/reglages");
+    assert!(page.body.contains("value=\"hold\" checked"), "{page:?}");
+    assert_eq!(browser.post("/reglages", &[("marquage", "organisation"), ("bloques", "hold")]).status, 303);
+}
 
 #[test]
 fn a_person_chooses_within_what_the_organisation_allows() {

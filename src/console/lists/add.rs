@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::{Rules, of_slug, several};
+use super::{of_slug, several};
 use crate::console::failure::Failure;
 use crate::console::home;
 use crate::console::how_many::how_many;
@@ -19,6 +19,7 @@ use crate::console::session::SignedIn;
 use crate::console::state::Console;
 use crate::console::visitor::Visitor;
 use crate::policy::list::{EntryValue, ListKind};
+use crate::policy::refusal::EntryRules;
 use crate::store::{Actor, Edit, Entry, Note, Readable, StoreError};
 
 /// Longest text of the field that is shown again, in characters; who pastes more has the page for it.
@@ -80,8 +81,8 @@ pub async fn add(
 ) -> Result<Response, Failure> {
     let list = of_slug(&typed.liste)?;
     let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "home-title");
-    let rules = Rules::of(&console, &signed_in);
-    let intake = check(read_text(&typed.adresse), list, &rules.entry_rules());
+    let rules = super::rules(&console, &signed_in);
+    let intake = check(read_text(&typed.adresse), list, &rules);
     let again = |text: String| {
         let field = typed.adresse.chars().take(MAX_FIELD).collect();
         home::again(&console, &visitor, &signed_in, list, field, text)
@@ -91,7 +92,7 @@ pub async fn add(
         Err(Some(intake)) => return several::preview(&console, &visitor, &signed_in, list, intake).await,
         Err(None) if typed.adresse.trim().is_empty() => return again(page.t("lists-bad-empty")).await,
         Err(None) => {
-            let bad = check(read_text(&typed.adresse), list, &rules.entry_rules()).bad;
+            let bad = check(read_text(&typed.adresse), list, &rules).bad;
             let reason = bad.first().map_or(Reason::NoAddress, |bad| bad.reason);
             return again(super::reason(&page, reason)).await;
         }
@@ -159,7 +160,7 @@ fn one(mut intake: Intake) -> Result<Candidate, Option<Intake>> {
     }
 }
 
-fn offer(value: &EntryValue, list: ListKind, entries: &[Entry], rules: &Rules) -> Option<Offer> {
+fn offer(value: &EntryValue, list: ListKind, entries: &[Entry], rules: &EntryRules<'_>) -> Option<Offer> {
     let others: Vec<_> = standing(value, list, entries).collect();
     if !others.is_empty() {
         return Some(Offer::Move(others));
@@ -174,7 +175,7 @@ fn offer(value: &EntryValue, list: ListKind, entries: &[Entry], rules: &Rules) -
     let same: Vec<_> = there.iter().copied().filter(|other| of_domain(&other)).collect();
     let whole = there.iter().copied().filter(|other| !matches!(other, EntryValue::Address(_)));
     let all = same.into_iter().chain(whole).chain([value]);
-    let suggestions = suggest(all, list, &rules.entry_rules());
+    let suggestions = suggest(all, list, rules);
     suggestions.into_iter().find(|s| s.value.text() == address.domain()).map(Offer::Domain)
 }
 

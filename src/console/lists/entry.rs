@@ -8,8 +8,8 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::Named;
 use super::add::{carry_out, undoable};
-use super::{Named, Rules};
 use crate::console::failure::Failure;
 use crate::console::page::{Notice, Page, Place, redirect_with, render};
 use crate::console::session::SignedIn;
@@ -107,8 +107,8 @@ fn hindrances(console: &Console, signed_in: &SignedIn, page: &Page, found: &Foun
     if signed_in.user.options.paused {
         keys.push("lists-hindrance-paused");
     }
-    let rules = Rules::of(console, signed_in);
-    if check(list, value, &rules.entry_rules()).is_err() {
+    let rules = super::rules(console, signed_in);
+    if check(list, value, &rules).is_err() {
         keys.push("lists-hindrance-refused");
     }
     let against = if list == ListKind::White { ListKind::Black } else { ListKind::White };
@@ -228,8 +228,8 @@ pub async fn move_to(
     let to = super::of_slug(&moved.liste)?;
     let found = find(&console, &signed_in, &id).await?;
     let value = found.value().cloned().ok_or(Failure::NotFound)?;
-    let rules = Rules::of(&console, &signed_in);
-    if let Err(refusal) = check(to, &value, &rules.entry_rules()) {
+    let rules = super::rules(&console, &signed_in);
+    if let Err(refusal) = check(to, &value, &rules) {
         let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-entry-title");
         let text = super::reason(&page, crate::console::intake::Reason::Refused(refusal));
         return Ok(answer(&console, &signed_in, page.with_error("deplacer", text), found, None));

@@ -23,10 +23,10 @@ use super::intake::Reason;
 use super::page::Page;
 use super::session::SignedIn;
 use super::state::Console;
-use crate::policy::address::Address;
+use crate::directory::entry_rules;
 use crate::policy::list::{EntryValue, ListKind, Scope};
 use crate::policy::refusal::{EntryRules, Refusal};
-use crate::store::{Entry, Organisation, Origin, Readable, StoreError, User, UserKind};
+use crate::store::{Entry, Origin, Readable, StoreError, User, UserKind};
 
 /// The lists in the order of the pages.
 pub const SHOWN: [ListKind; 3] = [ListKind::Personal, ListKind::Black, ListKind::White];
@@ -80,27 +80,9 @@ pub fn named(page: &Page, user: &User) -> Vec<Named> {
     SHOWN.into_iter().filter(has).map(words).collect()
 }
 
-/// What the organisation says about entries, with the console's own address beyond anybody's blocking.
-pub struct Rules {
-    organisation: Arc<Organisation>,
-    protected: [Address; 1],
-}
-
-impl Rules {
-    /// Those of whoever is signed in.
-    pub fn of(console: &Console, signed_in: &SignedIn) -> Self {
-        Self { organisation: signed_in.organisation.clone(), protected: [console.options.mail.sender.clone()] }
-    }
-
-    /// As the policy takes them.
-    pub fn entry_rules(&self) -> EntryRules<'_> {
-        EntryRules {
-            own_domains: &self.organisation.domains,
-            protected_domains: &self.organisation.protected,
-            protected_senders: &self.protected,
-            globs: self.organisation.settings.globs.unwrap_or(false),
-        }
-    }
+/// What whoever is signed in may put on their lists.
+pub fn rules<'a>(console: &'a Console, signed_in: &'a SignedIn) -> EntryRules<'a> {
+    entry_rules(&console.defaults(), &signed_in.organisation)
 }
 
 /// The user's entries, of one list or all; `None` where the personal lock keeps this session from reading.

@@ -11,7 +11,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::add::{carry_out, undoable};
-use super::{Named, Rules, of_slug};
+use super::{Named, of_slug};
 use crate::console::failure::Failure;
 use crate::console::intake::{self, Candidate, FileError, Intake, Why};
 use crate::console::page::{Notice, Page, Place, redirect_with, render};
@@ -19,6 +19,7 @@ use crate::console::session::SignedIn;
 use crate::console::state::Console;
 use crate::console::visitor::Visitor;
 use crate::policy::list::ListKind;
+use crate::policy::refusal::EntryRules;
 use crate::store::{Actor, Edit, MAX_EDITS, Note};
 
 /// Rows of the preview that are shown; the others are counted.
@@ -134,8 +135,8 @@ pub async fn read_paste(
         let text = page.t("lists-bad-empty");
         return Ok(paste(&page.with_error("texte", text), &signed_in, list, pasted.texte));
     }
-    let rules = Rules::of(&console, &signed_in);
-    let intake = intake::check(intake, list, &rules.entry_rules());
+    let rules = super::rules(&console, &signed_in);
+    let intake = intake::check(intake, list, &rules);
     Ok(previewed(&console, &visitor, &signed_in, list, intake, Source::Texte))
 }
 
@@ -166,10 +167,10 @@ pub async fn read_import(
             _ => {}
         }
     }
-    let rules = Rules::of(&console, &signed_in);
+    let rules = super::rules(&console, &signed_in);
     match intake::read_file(&file.unwrap_or_default()) {
         Ok(read) => {
-            let intake = intake::check(read, list, &rules.entry_rules());
+            let intake = intake::check(read, list, &rules);
             Ok(previewed(&console, &visitor, &signed_in, list, intake, Source::Fichier))
         }
         Err(error) => {
@@ -208,9 +209,9 @@ fn previewed(
 ) -> Response {
     let page = Page::signed_in(visitor, signed_in, Place::Lists, "lists-preview-title");
     let title = |list| page.t(&format!("lists-{}-title", super::name(list)));
-    let rules = Rules::of(console, signed_in);
+    let rules = super::rules(console, signed_in);
     let meant = intake.good.iter().filter(|one| one.list.is_none_or(|own| own == list)).map(|one| &one.value);
-    let suggestions = intake::suggest(meant, list, &rules.entry_rules()).into_iter().take(SHOWN).map(|suggestion| {
+    let suggestions = intake::suggest(meant, list, &rules).into_iter().take(SHOWN).map(|suggestion| {
         let domain = suggestion.value.written();
         let text = match suggestion.why {
             Why::Many(count) => {
@@ -251,11 +252,11 @@ fn line_of(one: &Candidate, list: ListKind) -> String {
 }
 
 /// Reads such a line; what is none, or is refused by now, is left out.
-fn read_line(line: &str, rules: &Rules) -> Option<(ListKind, Candidate)> {
+fn read_line(line: &str, rules: &EntryRules<'_>) -> Option<(ListKind, Candidate)> {
     let mut parts = line.splitn(3, '\t');
     let list: ListKind = parts.next()?.parse().ok()?;
     let value = parts.next()?.parse().ok()?;
-    crate::policy::refusal::check(list, &value, &rules.entry_rules()).ok()?;
+    crate::policy::refusal::check(list, &value, rules).ok()?;
     let note = parts.next().and_then(|note| Note::parse(note).ok().flatten());
     Some((list, Candidate { line: 0, list: Some(list), value, note }))
 }
@@ -276,7 +277,7 @@ pub async fn add(
     Form(chosen): Form<Chosen>,
 ) -> Result<Response, Failure> {
     let list = of_slug(&chosen.liste)?;
-    let rules = Rules::of(&console, &signed_in);
+    let rules = super::rules(&console, &signed_in);
     let read: Vec<_> = chosen.lignes.lines().filter_map(|line| read_line(line, &rules)).collect();
     let mut counts: BTreeMap<ListKind, usize> = BTreeMap::new();
     let mut edits = Vec::new();
