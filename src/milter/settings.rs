@@ -181,7 +181,7 @@ impl Settings {
     pub fn actions(&self, lists: &UserLists) -> Option<(PersonalActions, BlackAction)> {
         let policy = self.organisations.get(&lists.organisation())?;
         let options = lists.options();
-        let personal = options.personal_actions.unwrap_or(policy.personal.actions);
+        let personal = policy.personal.actions_for(options.personal_actions);
         Some((personal, options.black_action.unwrap_or(policy.black.action)))
     }
 }
