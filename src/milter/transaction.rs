@@ -64,6 +64,7 @@ struct Accepted {
 /// A recipient refused at RCPT.
 struct Refused {
     path: Box<[u8]>,
+    user: u64,
     organisation: u32,
     verdict: Verdict,
 }
@@ -189,7 +190,8 @@ impl Transaction {
             && let Some(verdict) = decide_at_rcpt(&user.policy, user.lists(), sender)
         {
             self.tell_refused(directory, user, verdict);
-            self.refused.push(Refused { path: path.into(), organisation: user.policy.id, verdict });
+            let (id, organisation) = (user.lists.user(), user.policy.id);
+            self.refused.push(Refused { path: path.into(), user: id, organisation, verdict });
             return RecipientAnswer::Reject(user.policy.black.reject_text.clone());
         }
         let claim = user.as_ref().and_then(|user| self.claim_of_another(directory, user, &arguments));

@@ -1,4 +1,7 @@
-//! What users are told who want to see later what became of their messages. For all others it costs a look at a bit.
+//! What users are told who want to see later what became of their messages: once of each message, however many of their
+//! addresses it names and however often. For all others it costs a look at a bit.
+
+use smallvec::SmallVec;
 
 use super::{Accepted, Transaction};
 use crate::milter::addressee::User;
@@ -6,7 +9,7 @@ use crate::milter::settings::{Directory, Happened};
 use crate::policy::address::Address;
 use crate::policy::decide::{Known, Reason, Verdict};
 use crate::policy::identity::Sender;
-use crate::policy::plan::{Delivery, Direction, Effect};
+use crate::policy::plan::{Delivery, Direction, Effect, USUAL_RECIPIENTS};
 
 impl Transaction {
     /// Of a message whose recipients were decided. A copy that is yet to be split is told of by its second pass.
@@ -21,17 +24,23 @@ impl Transaction {
             return;
         }
         let header = self.facts.header_sender();
+        let mut told: SmallVec<[u64; USUAL_RECIPIENTS]> = self.refused.iter().map(|refused| refused.user).collect();
         for ((recipient, verdict), effect) in self.recipients.iter().zip(verdicts).zip(effects) {
             let is_decided = effect.delivery != Delivery::Split;
-            if let Some(user) = recipient.user.as_ref().filter(|user| is_decided && user.lists.keeps_activity()) {
+            let Some(user) = recipient.user.as_ref().filter(|user| is_decided && user.lists.keeps_activity()) else {
+                continue;
+            };
+            if !told.contains(&user.lists.user()) {
+                told.push(user.lists.user());
                 self.tell(directory, user, direction, header.as_ref(), *verdict, effect);
             }
         }
     }
 
-    /// Of a recipient who is refused at RCPT, before any header is known.
+    /// Of a recipient who is refused at RCPT, before any header is known, and before they are noted as refused.
     pub(super) fn tell_refused(&self, directory: &impl Directory, user: &User, verdict: Verdict) {
-        if user.lists.keeps_activity() {
+        let is_told = || self.refused.iter().any(|refused| refused.user == user.lists.user());
+        if user.lists.keeps_activity() && !is_told() {
             let effect = Effect::of(Delivery::Rejected);
             self.tell(directory, user, self.circumstances.direction, None, verdict, &effect);
         }
