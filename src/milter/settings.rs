@@ -216,9 +216,9 @@ pub trait Directory {
     /// A message was decided and answered. For totals and explanations; what is told here must reach no log.
     fn decided(&self, message: &Decided<'_>);
 
-    /// A message for a user who wants to see that later ([`UserLists::keeps_activity`]) came to its end: once for each such
-    /// recipient, in the pass that decides about the copy. It is for that user alone.
-    fn happened(&self, _: &Happened<'_>) {}
+    /// A message for users who want to see that later ([`UserLists::keeps_activity`]) came to its end: what became of it for
+    /// each of them, in the pass that decides about the copy. It is for that user alone.
+    fn happened(&self, _: &[Happened<'_>]) {}
 }
 
 /// What became of one message for a user who wants to see it later.
