@@ -282,8 +282,9 @@ impl Directory for RelayDirectory {
         self.totals.count(day(now), message);
     }
 
-    fn happened(&self, message: &Happened<'_>) {
-        self.activity.offer((self.clock)(), message);
+    fn happened(&self, to_each: &[Happened<'_>]) {
+        let now = (self.clock)();
+        to_each.iter().for_each(|message| self.activity.offer(now, message));
     }
 }
 

@@ -170,8 +170,8 @@ impl<D: Directory> Directory for Capture<'_, D> {
         self.inner.globs(lists)
     }
 
-    fn happened(&self, message: &Happened<'_>) {
-        self.inner.happened(message);
+    fn happened(&self, to_each: &[Happened<'_>]) {
+        self.inner.happened(to_each);
     }
 
     fn decided(&self, message: &Decided<'_>) {

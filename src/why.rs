@@ -192,7 +192,7 @@ impl Directory for OwnView {
 
     fn decided(&self, _: &Decided<'_>) {}
 
-    fn happened(&self, message: &Happened<'_>) {
-        *self.happened.borrow_mut() = Some(activity_of(self.now, message));
+    fn happened(&self, to_each: &[Happened<'_>]) {
+        *self.happened.borrow_mut() = to_each.last().map(|message| activity_of(self.now, message));
     }
 }

@@ -181,7 +181,7 @@ impl Settings {
     pub fn actions(&self, lists: &UserLists) -> Option<(PersonalActions, BlackAction)> {
         let policy = self.organisations.get(&lists.organisation())?;
         let options = lists.options();
-        let personal = options.personal_actions.unwrap_or(policy.personal.actions);
+        let personal = policy.personal.actions_for(options.personal_actions);
         Some((personal, options.black_action.unwrap_or(policy.black.action)))
     }
 }
@@ -216,9 +216,9 @@ pub trait Directory {
     /// A message was decided and answered. For totals and explanations; what is told here must reach no log.
     fn decided(&self, message: &Decided<'_>);
 
-    /// A message for a user who wants to see that later ([`UserLists::keeps_activity`]) came to its end: once for each such
-    /// recipient, in the pass that decides about the copy. It is for that user alone.
-    fn happened(&self, _: &Happened<'_>) {}
+    /// A message for users who want to see that later ([`UserLists::keeps_activity`]) came to its end: what became of it for
+    /// each of them, in the pass that decides about the copy. It is for that user alone.
+    fn happened(&self, _: &[Happened<'_>]) {}
 }
 
 /// What became of one message for a user who wants to see it later.

@@ -1,8 +1,8 @@
 //! One message, from MAIL to end of message: what is known of it, and the answer.
 
 mod happened;
+mod senders;
 
-use std::cell::LazyCell;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -13,10 +13,7 @@ use super::settings::{Decided, DecidedRecipient, Directory, Pass, Settings};
 use crate::mark;
 use crate::policy::action::{OutboundAction, PersonalActions, SplitMode};
 use crate::policy::address::Address;
-use crate::policy::authres::Authentication;
-use crate::policy::decide::{
-    Identity, Known, Message, Proof, Reason, Verdict, decide, decide_at_rcpt, decide_outbound,
-};
+use crate::policy::decide::{Reason, Verdict, decide, decide_at_rcpt, decide_outbound};
 use crate::policy::identity::Sender;
 use crate::policy::organisation::OrgPolicy;
 use crate::policy::original::original_recipient;
@@ -26,6 +23,7 @@ use crate::policy::plan::{
 };
 use crate::policy::subject::LeadingSpace;
 use crate::split::{self, MAX_WORDS, Marker, Word};
+use senders::Senders;
 
 /// Most bytes of one recipient with its ESMTP arguments. SMTP carries less in one command (RFC 5321, 4.5.3.1; Postfix:
 /// `line_length_limit = 2048`), but a frame of the milter protocol holds far more.
@@ -64,6 +62,7 @@ struct Accepted {
 /// A recipient refused at RCPT.
 struct Refused {
     path: Box<[u8]>,
+    user: u64,
     organisation: u32,
     verdict: Verdict,
 }
@@ -189,7 +188,8 @@ impl Transaction {
             && let Some(verdict) = decide_at_rcpt(&user.policy, user.lists(), sender)
         {
             self.tell_refused(directory, user, verdict);
-            self.refused.push(Refused { path: path.into(), organisation: user.policy.id, verdict });
+            let (id, organisation) = (user.lists.user(), user.policy.id);
+            self.refused.push(Refused { path: path.into(), user: id, organisation, verdict });
             return RecipientAnswer::Reject(user.policy.black.reject_text.clone());
         }
         let claim = user.as_ref().and_then(|user| self.claim_of_another(directory, user, &arguments));
@@ -279,8 +279,9 @@ impl Transaction {
             },
             ..self.for_shared_addresses()
         };
-        let sending = self.sending_user(directory, circumstances.direction, marker.as_ref());
-        let mut verdicts = self.verdicts(marker.as_ref());
+        let senders = Senders::of(self);
+        let sending = self.sending_user(directory, circumstances.direction, &senders, marker.as_ref());
+        let mut verdicts = self.verdicts(&senders, marker.as_ref());
         for (recipient, verdict) in self.recipients.iter().zip(&mut verdicts) {
             let address = sending.and_then(|_| Address::from_path(&recipient.path));
             let entry = sending.zip(address).and_then(|(s, to)| decide_outbound(&s.policy, s.lists(), &to));
@@ -307,7 +308,8 @@ impl Transaction {
             recipients: self.decided(&verdicts),
             plan: &plan,
         });
-        self.tell_histories(directory, circumstances.direction, &verdicts, &plan.effects);
+        let fates = verdicts.iter().copied().zip(&plan.effects);
+        self.tell_histories(directory, circumstances.direction, &senders, fates);
         match plan.reject {
             Some(text) => MessageAnswer::Reject(text),
             None => MessageAnswer::Accept(self.with_own_headers(plan, sending)),
@@ -325,9 +327,15 @@ impl Transaction {
 
     /// The user whose personal list is asked about the recipients: who sends, as login, envelope and From agree. The second
     /// pass does not see the login, and believes the first.
-    fn sending_user(&self, directory: &impl Directory, direction: Direction, marker: Option<&Marker>) -> Option<&User> {
+    fn sending_user(
+        &self,
+        directory: &impl Directory,
+        direction: Direction,
+        senders: &Senders<'_>,
+        marker: Option<&Marker>,
+    ) -> Option<&User> {
         let sender = self.sending.as_ref().filter(|_| direction == Direction::Outbound)?;
-        let author = user(directory, &self.settings, self.facts.header_sender()?)?;
+        let author = user(directory, &self.settings, senders.header()?.address().clone())?;
         let told = || self.settings.split_key.sender(sender.lists.user());
         let is_told = self.pass == Pass::First || marker.is_some_and(|marker| marker.sender == Some(told()));
         (is_told && author.lists.user() == sender.lists.user()).then_some(sender)
@@ -362,15 +370,8 @@ impl Transaction {
         }
     }
 
-    fn verdicts(&self, marker: Option<&Marker>) -> SmallVec<[Verdict; USUAL_RECIPIENTS]> {
-        let policy = &self.settings.authentication;
-        let header = self.facts.header_sender().map(Sender::header);
-        let proof = LazyProof(LazyCell::new(|| {
-            let (envelope, header) = (self.sender.as_ref().map(Sender::address), header.as_ref().map(Sender::address));
-            let (envelope, header) = self.facts.evidence().judge(policy, envelope, header);
-            Known { envelope, header }
-        }));
-        let message = Message { envelope: self.sender.as_ref(), header: header.as_ref(), proof: &proof };
+    fn verdicts(&self, senders: &Senders<'_>, marker: Option<&Marker>) -> SmallVec<[Verdict; USUAL_RECIPIENTS]> {
+        let message = senders.message();
         let verdict = |recipient: &Accepted| match &recipient.user {
             Some(user) if self.is_own_copy(user, recipient.belied, marker) => {
                 decide(&user.policy, user.lists(), &message)
@@ -440,14 +441,5 @@ impl Transaction {
             headers.push(self.own_header(mark::SENSITIVITY.0, mark::SENSITIVITY.1));
         }
         headers
-    }
-}
-
-/// Proof that is worked out once somebody asks.
-struct LazyProof<F: FnOnce() -> Known>(LazyCell<Known, F>);
-
-impl<F: FnOnce() -> Known> Proof for LazyProof<F> {
-    fn of(&self, identity: Identity) -> Authentication {
-        self.0.of(identity)
     }
 }

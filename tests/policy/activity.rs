@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use perso_milter::milter::client::Recipient;
 use perso_milter::milter::client::message::Message;
-use perso_milter::milter::settings::Role;
+use perso_milter::milter::settings::{Directory, Role};
 use perso_milter::policy::action::{BlackAction, OutboundAction, PersonalActions, SplitMode};
+use perso_milter::policy::address::Address;
 use perso_milter::policy::authres::{AuthenticationMode, AuthenticationPolicy};
 use perso_milter::policy::decide::{Addressed, Outcome, Verdict};
 use perso_milter::policy::list::{ListKind, UserOptions};
@@ -102,6 +103,19 @@ fn both_senders_are_told_and_a_refusal_at_rcpt_knows_of_one() {
         (bob.verdict.outcome, &bob.effect.delivery),
         (Outcome::Blocked(BlackAction::Reject), &Delivery::Rejected)
     );
+}
+
+/// Whoever repeats an address, or writes to all addresses of one person, takes one row of their history.
+#[test]
+fn a_user_is_told_once_of_a_message_however_often_it_names_them() {
+    let world = World::of(policy(1)).with("alice@org.example", KEEPS, &[(ListKind::Black, "a@d.example".to_owned())]);
+    let alice = world.lists(&Address::parse("alice@org.example").expect("an address")).expect("a user");
+    let world = Arc::new(world.with_user("a.martin@org.example", alice));
+    let aliases = ["<alice@org.example>", "<a.martin@org.example>", "<alice@org.example>"];
+    for (sender, delivery) in [("a@d.example", Delivery::Rejected), ("b@d.example", Delivery::AsAddressed)] {
+        through(&world, Role::Edge, &envelope(&format!("<{sender}>"), &aliases), &letter(sender), &[]);
+        assert_eq!(told_once(&world.told(), 1).effect.delivery, delivery, "{sender}");
+    }
 }
 
 #[test]

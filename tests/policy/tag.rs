@@ -174,3 +174,33 @@ fn a_tagged_and_marked_message_verifies() {
     let marked = Marked { user: 1, from: b"a@d.example", to: b"alice", subject: b"Hello world", ..Marked::default() };
     assert!(MarkKey::new(&[0; 32]).verify(std::str::from_utf8(mark).unwrap(), &marked));
 }
+
+/// What a user chose before the organisation allowed the mark alone gives way to it, and then all that is signed is read.
+#[test]
+fn a_mark_in_place_of_a_choice_that_is_no_longer_allowed_verifies() {
+    use perso_milter::mark::{MarkKey, Marked};
+    let mut policy = policy(1);
+    policy.personal.actions = PersonalActions::MARK;
+    policy.personal.choices = PersonalActions::MARK;
+    let chosen = UserOptions { personal_actions: Some(PersonalActions::FOLDER), ..UserOptions::default() };
+    let world = World::of(policy).with("alice@org.example", chosen, &perso(&["a@d.example"]));
+    let original = message(&[
+        ("From", b" a@d.example"),
+        ("To", b" alice"),
+        ("Date", b" today"),
+        ("Message-ID", b" <1@d.example>"),
+        ("Subject", b" Hello"),
+    ]);
+    let to_alice = envelope("<a@d.example>", &["<alice@org.example>"]);
+    let (sent, _) = send(world, Role::Edge, Offer::POSTFIX, &to_alice, &original);
+    let mark = sent.message().values("X-Perso").next().expect("a mark");
+    let marked = Marked {
+        user: 1,
+        from: b"a@d.example",
+        to: b"alice",
+        date: b"today",
+        message_id: b"<1@d.example>",
+        subject: b"Hello",
+    };
+    assert!(MarkKey::new(&[0; 32]).verify(std::str::from_utf8(mark).unwrap(), &marked));
+}

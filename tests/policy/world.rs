@@ -149,10 +149,13 @@ impl Directory for World {
         self.verdicts.lock().unwrap().extend(verdicts);
     }
 
-    fn happened(&self, message: &Happened<'_>) {
-        let Happened { user, verdict, .. } = *message;
-        let senders = [message.envelope, message.header].map(|sender| sender.map(|a| a.as_str().to_owned()));
-        self.told.lock().unwrap().push(Told { user, senders, verdict, effect: message.effect.clone() });
+    fn happened(&self, to_each: &[Happened<'_>]) {
+        let told = to_each.iter().map(|message| {
+            let Happened { user, verdict, .. } = *message;
+            let senders = [message.envelope, message.header].map(|sender| sender.map(|a| a.as_str().to_owned()));
+            Told { user, senders, verdict, effect: message.effect.clone() }
+        });
+        self.told.lock().unwrap().extend(told);
     }
 }
 
