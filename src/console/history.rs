@@ -223,7 +223,7 @@ pub async fn add(
 ) -> Result<Response, Failure> {
     let list: ListKind = chosen.liste.parse().map_err(|_| Failure::Malformed)?;
     let value = chosen.valeur.parse().map_err(|_| Failure::Malformed)?;
-    if check(list, &value, &super::lists::rules(&console, &signed_in)).is_err() {
+    if check(list, &value, &super::lists::rules(&console.defaults(), &signed_in)).is_err() {
         let refused = Notice::new(Tone::Bad, "history-refused").with("sender", value.written());
         return Ok(redirect_with(chosen.back(), refused));
     }

@@ -81,7 +81,8 @@ pub async fn add(
 ) -> Result<Response, Failure> {
     let list = of_slug(&typed.liste)?;
     let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "home-title");
-    let rules = super::rules(&console, &signed_in);
+    let defaults = console.defaults();
+    let rules = super::rules(&defaults, &signed_in);
     let intake = check(read_text(&typed.adresse), list, &rules);
     let again = |text: String| {
         let field = typed.adresse.chars().take(MAX_FIELD).collect();

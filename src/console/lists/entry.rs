@@ -107,7 +107,8 @@ fn hindrances(console: &Console, signed_in: &SignedIn, page: &Page, found: &Foun
     if signed_in.user.options.paused {
         keys.push("lists-hindrance-paused");
     }
-    let rules = super::rules(console, signed_in);
+    let defaults = console.defaults();
+    let rules = super::rules(&defaults, signed_in);
     if check(list, value, &rules).is_err() {
         keys.push("lists-hindrance-refused");
     }
@@ -228,7 +229,8 @@ pub async fn move_to(
     let to = super::of_slug(&moved.liste)?;
     let found = find(&console, &signed_in, &id).await?;
     let value = found.value().cloned().ok_or(Failure::NotFound)?;
-    let rules = super::rules(&console, &signed_in);
+    let defaults = console.defaults();
+    let rules = super::rules(&defaults, &signed_in);
     if let Err(refusal) = check(to, &value, &rules) {
         let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-entry-title");
         let text = super::reason(&page, crate::console::intake::Reason::Refused(refusal));

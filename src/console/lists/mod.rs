@@ -23,7 +23,7 @@ use super::intake::Reason;
 use super::page::Page;
 use super::session::SignedIn;
 use super::state::Console;
-use crate::directory::entry_rules;
+use crate::directory::{Defaults, entry_rules};
 use crate::policy::list::{EntryValue, ListKind, Scope};
 use crate::policy::refusal::{EntryRules, Refusal};
 use crate::store::{Entry, Origin, Readable, StoreError, User, UserKind};
@@ -81,8 +81,8 @@ pub fn named(page: &Page, user: &User) -> Vec<Named> {
 }
 
 /// What whoever is signed in may put on their lists.
-pub fn rules<'a>(console: &'a Console, signed_in: &'a SignedIn) -> EntryRules<'a> {
-    entry_rules(&console.defaults(), &signed_in.organisation)
+pub fn rules<'a>(defaults: &'a Defaults, signed_in: &'a SignedIn) -> EntryRules<'a> {
+    entry_rules(defaults, &signed_in.organisation)
 }
 
 /// The user's entries, of one list or all; `None` where the personal lock keeps this session from reading.

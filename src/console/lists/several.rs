@@ -135,7 +135,8 @@ pub async fn read_paste(
         let text = page.t("lists-bad-empty");
         return Ok(paste(&page.with_error("texte", text), &signed_in, list, pasted.texte));
     }
-    let rules = super::rules(&console, &signed_in);
+    let defaults = console.defaults();
+    let rules = super::rules(&defaults, &signed_in);
     let intake = intake::check(intake, list, &rules);
     Ok(previewed(&console, &visitor, &signed_in, list, intake, Source::Texte))
 }
@@ -167,7 +168,8 @@ pub async fn read_import(
             _ => {}
         }
     }
-    let rules = super::rules(&console, &signed_in);
+    let defaults = console.defaults();
+    let rules = super::rules(&defaults, &signed_in);
     match intake::read_file(&file.unwrap_or_default()) {
         Ok(read) => {
             let intake = intake::check(read, list, &rules);
@@ -209,7 +211,8 @@ fn previewed(
 ) -> Response {
     let page = Page::signed_in(visitor, signed_in, Place::Lists, "lists-preview-title");
     let title = |list| page.t(&format!("lists-{}-title", super::name(list)));
-    let rules = super::rules(console, signed_in);
+    let defaults = console.defaults();
+    let rules = super::rules(&defaults, signed_in);
     let meant = intake.good.iter().filter(|one| one.list.is_none_or(|own| own == list)).map(|one| &one.value);
     let suggestions = intake::suggest(meant, list, &rules).into_iter().take(SHOWN).map(|suggestion| {
         let domain = suggestion.value.written();
@@ -277,7 +280,8 @@ pub async fn add(
     Form(chosen): Form<Chosen>,
 ) -> Result<Response, Failure> {
     let list = of_slug(&chosen.liste)?;
-    let rules = super::rules(&console, &signed_in);
+    let defaults = console.defaults();
+    let rules = super::rules(&defaults, &signed_in);
     let read: Vec<_> = chosen.lignes.lines().filter_map(|line| read_line(line, &rules)).collect();
     let mut counts: BTreeMap<ListKind, usize> = BTreeMap::new();
     let mut edits = Vec::new();
