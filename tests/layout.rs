@@ -37,7 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["milter::wire", "milter::frame", "milter::command", "milter::reply", "milter::negotiate", "milter::listen"],
     ),
     ("milter", &["policy", "mark", "split"]),
-    ("store", &["policy", "network"]),
+    ("store", &["policy", "network", "language"]),
     ("cache", &["store", "policy"]),
     // The plain types of the milter: what a listener's address and a role are.
     ("config", &["policy", "language", "milter::listen", "network", "milter::settings"]),

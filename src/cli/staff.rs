@@ -49,7 +49,7 @@ enum Command {
         /// Their address
         address: String,
     },
-    /// Take password and second factor away, and print a code to enrol with anew
+    /// Take password and second factor away, and print a code to enrol with anew; grants that users gave them end
     Reset {
         /// Their address
         address: String,

@@ -25,7 +25,7 @@ mod sign_in;
 use std::time::Duration;
 
 pub(crate) use lock::WrappingKey;
-pub use lock::{LockState, UserKey};
+pub use lock::{FreshStart, LockState, UserKey};
 pub(crate) use password::PasswordRecord;
 pub use password::{ARGON2_LANES, ARGON2_MEMORY, ARGON2_PASSES, MAX_PASSWORD, MIN_PASSWORD, Password, PasswordError};
 pub use recovery::RecoveryCode;
@@ -36,6 +36,7 @@ pub use sign_in::{CodeAnswer, ConfirmedSignIn, LinkAnswer, LinkToken, MailCode, 
 
 use super::error::Result;
 use super::types::{Actor, Permission, UserId};
+use crate::language::Language;
 use crate::policy::address::Address;
 
 /// Longest data of a session, in bytes.
@@ -46,14 +47,23 @@ pub const MAX_SESSIONS: usize = 32;
 pub const MAX_ANONYMOUS: u32 = 100_000;
 /// Sign-ins that are remembered of one holder.
 pub const KEPT_SIGN_INS: usize = 10;
+/// Browsers that are remembered of one user.
+pub const MAX_BROWSERS: usize = 32;
 /// How long a mailed link or code is good for.
 pub const SIGN_IN_LIFE: Duration = Duration::from_secs(10 * 60);
 /// Wrong codes after which a mailed sign-in is void.
 pub const MAX_WRONG_CODES: u8 = 5;
-/// Mailed sign-ins of one address that wait; the oldest gives way to another.
+/// Wrong codes of one address within a day (UTC), over all browsers, after which the link alone signs in to it that day.
+pub const MAX_WRONG_CODES_A_DAY: u32 = 50;
+/// Addresses whose wrong codes are counted, roughly: the one that was counted first gives way.
+pub const MAX_COUNTED: u32 = 100_000;
+/// Mailed sign-ins of one address that wait in one browser; the oldest gives way to another.
 pub const MAX_PENDING: usize = 8;
 /// Mailed sign-ins that wait in all, likewise.
 pub const MAX_PENDING_IN_ALL: u32 = 50_000;
+/// How long a user who lost every secret waits before starting anew: whoever reads their mail can ask for it too, and they
+/// have this long to notice and cancel it.
+pub const FRESH_START_DELAY: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Most passkeys of one user.
 pub const MAX_PASSKEYS: usize = 16;
 /// Longest name of a passkey, network or browser, in bytes.
@@ -139,10 +149,17 @@ pub trait AccountStore {
     /// See [`AccountStore`].
     fn last_sign_in(&self, holder: Holder) -> Result<Option<SignIn>>;
 
+    /// Notes in which browser a user signs in; whether it is one of the last [`MAX_BROWSERS`] that did.
+    ///
+    /// # Errors
+    /// The user is not there.
+    fn meet_browser(&self, user: UserId, browser: &SecretHash) -> Result<bool>;
+
     // Sign-ins by mail
 
     /// Begins a sign-in for whoever writes this address into this browser. Whether anybody has the address is neither
-    /// looked at nor answered: it is the same work and the same rows. Of more than [`MAX_PENDING`] of an address the oldest gives way.
+    /// looked at nor answered: it is the same work and the same rows. Of more than [`MAX_PENDING`] of an address in one browser the
+    /// oldest gives way; what others ask for in theirs voids nothing here.
     ///
     /// # Errors
     /// See [`AccountStore`].
@@ -154,13 +171,14 @@ pub trait AccountStore {
     /// See [`AccountStore`].
     fn sign_in_link(&self, token: &LinkToken, browser: &SecretHash) -> Result<LinkAnswer>;
 
-    /// Uses a link up in the browser that asked for it. Elsewhere it stays as it is.
+    /// Uses a link up in the browser that asked for it, and whatever else waits there. Elsewhere it stays as it is.
     ///
     /// # Errors
     /// See [`AccountStore`].
     fn confirm_link(&self, token: &LinkToken, browser: &SecretHash) -> Result<LinkAnswer>;
 
-    /// Uses up the sign-in that waits in this browser with this code. A wrong one counts against each that waits there.
+    /// Uses up what waits in this browser, if this is the code of the newest sign-in there. A wrong one counts against it, and against
+    /// its address, whether anybody has that or not ([`MAX_WRONG_CODES_A_DAY`]).
     ///
     /// # Errors
     /// See [`AccountStore`].
@@ -217,11 +235,13 @@ pub trait AccountStore {
     /// As [`Self::set_password`].
     fn make_recovery_code(&self, user: UserId, permission: &Permission) -> Result<RecoveryCode>;
 
-    /// Uses a recovery code up; the user must be made to print another, see [`Self::make_recovery_code`].
+    /// Uses a recovery code up; the user must be made to print another, see [`Self::make_recovery_code`]. Where the lock is on
+    /// and nothing else opens it, the code stays good until it is replaced: a page that was closed too early costs no list.
+    /// A wrong one costs the same whether there is such a user, or a code, or not.
     ///
     /// # Errors
     /// See [`AccountStore`].
-    fn open_with_recovery_code(&self, user: UserId, code: &RecoveryCode) -> Result<Option<UserKey>>;
+    fn open_with_recovery_code(&self, user: Option<UserId>, code: &RecoveryCode) -> Result<Option<UserKey>>;
 
     /// Removes a secret.
     ///
@@ -250,6 +270,31 @@ pub trait AccountStore {
     /// As [`Store::read_entries`](super::Store::read_entries).
     fn check_permission(&self, user: UserId, permission: &Permission) -> Result<()>;
 
+    /// Notes that a user under a lock lost every secret and wants to start anew ([`Self::reset_secrets`]): it is done by
+    /// [`Self::make_fresh_starts`] after [`FRESH_START_DELAY`]. One that is noted already stays as it is.
+    ///
+    /// # Errors
+    /// There is no such user, or the lock is off.
+    fn ask_fresh_start(&self, user: UserId) -> Result<FreshStart>;
+
+    /// Whether a user waits to start anew.
+    ///
+    /// # Errors
+    /// See [`AccountStore`].
+    fn fresh_start(&self, user: UserId) -> Result<Option<FreshStart>>;
+
+    /// A user does not want to start anew any more; nothing happens where none was asked for.
+    ///
+    /// # Errors
+    /// There is no such user.
+    fn cancel_fresh_start(&self, user: UserId) -> Result<()>;
+
+    /// Has those start anew whose time has come, and ends their sessions; who they are.
+    ///
+    /// # Errors
+    /// See [`AccountStore`].
+    fn make_fresh_starts(&self) -> Result<Vec<UserId>>;
+
     /// For a user under a lock who lost every secret: all secrets go, the user gets a fresh key pair, and the lock is off. What
     /// could be read of the old entries and of the journal is gone, activity too; entries go on matching.
     ///
@@ -262,4 +307,18 @@ pub trait AccountStore {
     /// # Errors
     /// There is no such user.
     fn remove_lost_entries(&self, actor: &Actor, user: UserId) -> Result<()>;
+
+    // Language
+
+    /// The language that a user chose.
+    ///
+    /// # Errors
+    /// See [`AccountStore`].
+    fn user_language(&self, user: UserId) -> Result<Option<Language>>;
+
+    /// A user chooses a language. It is neither journalled nor told to followers.
+    ///
+    /// # Errors
+    /// There is no such user.
+    fn set_user_language(&self, user: UserId, language: Language) -> Result<()>;
 }

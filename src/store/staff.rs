@@ -287,11 +287,17 @@ pub trait StaffStore {
     /// There is no such member.
     fn set_staff_access(&self, actor: &Actor, id: StaffId, access: StaffAccess) -> Result<()>;
 
-    /// Takes both factors away: the member enrols anew, with the code that is answered.
+    /// Takes both factors away: the member enrols anew, with the code that is answered. Grants that users gave them end.
     ///
     /// # Errors
     /// There is no such member.
     fn reset_staff(&self, actor: &Actor, id: StaffId) -> Result<EnrolmentCode>;
+
+    /// A code with which a member enrols anew, of their own accord: both factors are good until it is used.
+    ///
+    /// # Errors
+    /// There is no such member.
+    fn renew_staff(&self, actor: &Actor, id: StaffId) -> Result<EnrolmentCode>;
 
     /// Removes a member of staff; grants that users gave them end.
     ///
@@ -305,7 +311,8 @@ pub trait StaffStore {
     /// [`StoreError::UnknownEnrolment`]; [`StoreError::NoSealKey`].
     fn enrolment(&self, code: &EnrolmentCode) -> Result<Enrolment>;
 
-    /// Enrols: sets the password, and the second factor, which a first code of it proves. Costs one argon2id.
+    /// Enrols: sets the password, and the second factor, which a first code of it proves. Sessions opened by the factors before
+    /// end. Costs one argon2id.
     ///
     /// # Errors
     /// As [`Self::enrolment`]; [`StoreError::SignInRefused`] where the code of the second factor is wrong.

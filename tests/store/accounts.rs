@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use perso_milter::policy::list::ListKind;
+use perso_milter::language::Language;
+use perso_milter::policy::list::{ListKind, MAX_ENTRIES};
 use perso_milter::store::*;
 
 use crate::common::*;
@@ -16,17 +17,23 @@ conformance! { sqlite:
     sessions_move_no_revision_and_leave_no_trace_in_the_journal
     a_session_is_not_too_large_and_goes_with_its_user
     the_previous_sign_in_is_told
+    a_browser_is_known_once_it_signed_in
+    a_language_is_kept
     a_link_works_once_in_the_browser_that_asked
     a_link_tells_another_browser_what_to_do
     a_code_works_once_in_the_browser_that_asked
     five_wrong_codes_void_a_sign_in
     links_and_codes_expire
-    sign_ins_of_one_address_give_way_to_later_ones
+    sign_ins_of_one_browser_give_way_to_later_ones_and_to_no_strangers
+    wrong_codes_void_every_sign_in_of_their_browser
+    after_many_wrong_codes_the_link_alone_signs_in_that_day
     an_unknown_address_is_treated_like_any_other
     a_password_opens_and_is_replaced
     a_passkey_opens_with_its_prf_alone
     passkeys_are_bounded_and_belong_to_one_user
     a_recovery_code_is_used_once
+    a_wrong_recovery_code_writes_nothing
+    the_last_way_through_the_lock_stays_until_it_is_replaced
     under_the_lock_a_list_opens_with_each_secret_and_with_nothing_else
     under_the_lock_entries_are_added_without_the_key
     the_lock_needs_a_secret_that_opens_it
@@ -34,6 +41,9 @@ conformance! { sqlite:
     nobody_changes_another_users_secrets
     the_lock_lets_nobody_else_in
     who_lost_every_secret_starts_anew
+    a_fresh_start_waits_and_can_be_cancelled
+    a_fresh_start_is_for_a_lock_that_is_on
+    a_full_list_under_the_lock_tells_nothing_of_what_stands_on_it
     lost_entries_are_found_again_or_taken_off
     the_journal_names_what_happened_to_an_account
 }
@@ -210,12 +220,11 @@ fn a_link_tells_another_browser_what_to_do(store: &dyn Store, _: &TestClock) {
 fn a_code_works_once_in_the_browser_that_asked(store: &dyn Store, _: &TestClock) {
     let user = anne(store);
     let (first, second) = (begin(store, "laptop"), begin(store, "laptop"));
-    assert_eq!(store.confirm_code(&hash("phone"), &first.code).expect("answered"), CodeAnswer::Unknown);
-    for begun in [first, second] {
-        // Of two messages either code is good: people type the one they see.
-        let good = store.confirm_code(&hash("laptop"), &begun.code).expect("confirmed");
-        assert_eq!(good, CodeAnswer::Good(annes(user)));
-    }
+    assert_eq!(store.confirm_code(&hash("phone"), &second.code).expect("answered"), CodeAnswer::Unknown);
+    let older = store.confirm_code(&hash("laptop"), &first.code).expect("answered");
+    assert_eq!(older, CodeAnswer::Wrong { left: 4 }, "of two messages the newer has the code");
+    let good = store.confirm_code(&hash("laptop"), &second.code).expect("confirmed");
+    assert_eq!(good, CodeAnswer::Good(annes(user)));
     let again = begin(store, "laptop");
     store.confirm_code(&hash("laptop"), &again.code).expect("confirmed");
     assert_eq!(store.confirm_code(&hash("laptop"), &again.code).expect("answered"), CodeAnswer::Unknown);
@@ -247,12 +256,52 @@ fn links_and_codes_expire(store: &dyn Store, clock: &TestClock) {
     assert_eq!(store.prune_sessions().expect("pruned"), 1);
 }
 
-fn sign_ins_of_one_address_give_way_to_later_ones(store: &dyn Store, _: &TestClock) {
-    anne(store);
-    let begun: Vec<_> = (0..=MAX_PENDING).map(|n| begin(store, &n.to_string())).collect();
-    let answer = |n: usize| store.sign_in_link(&begun[n].token, &hash(&n.to_string())).expect("opened");
+fn sign_ins_of_one_browser_give_way_to_later_ones_and_to_no_strangers(store: &dyn Store, _: &TestClock) {
+    let user = anne(store);
+    let begun: Vec<_> = (0..=MAX_PENDING).map(|_| begin(store, "laptop")).collect();
+    for stranger in 0..2 * MAX_PENDING {
+        begin(store, &format!("stranger {stranger}"));
+    }
+    let answer = |n: usize| store.sign_in_link(&begun[n].token, &hash("laptop")).expect("opened");
     assert_eq!(answer(0), LinkAnswer::Unknown);
-    assert!(matches!(answer(1), LinkAnswer::Good(_)));
+    assert_eq!(answer(1), LinkAnswer::Good(annes(user)));
+    let newest = store.confirm_code(&hash("laptop"), &begun[MAX_PENDING].code).expect("confirmed");
+    assert_eq!(newest, CodeAnswer::Good(annes(user)), "what strangers ask for voids nothing here");
+}
+
+fn wrong_codes_void_every_sign_in_of_their_browser(store: &dyn Store, _: &TestClock) {
+    anne(store);
+    let (older, newest) = (begin(store, "laptop"), begin(store, "laptop"));
+    for _ in 0..MAX_WRONG_CODES {
+        store.confirm_code(&hash("laptop"), &wrong(&newest.code)).expect("answered");
+    }
+    assert_eq!(store.confirm_code(&hash("laptop"), &older.code).expect("answered"), CodeAnswer::Unknown);
+}
+
+fn after_many_wrong_codes_the_link_alone_signs_in_that_day(store: &dyn Store, clock: &TestClock) {
+    let user = anne(store);
+    for (name, known) in [("anne@acme.example", Some(user)), ("nobody@acme.example", None)] {
+        let begin = |browser: &str| store.begin_sign_in(&address(name), &hash(browser)).expect("begun");
+        for guess in 0..MAX_WRONG_CODES_A_DAY {
+            // Another browser each time: none of them has tries enough to be refused for itself.
+            let browser = format!("{name} {}", guess / 4);
+            let begun = begin(&browser);
+            let answer = store.confirm_code(&hash(&browser), &wrong(&begun.code)).expect("answered");
+            let last = guess + 1 == MAX_WRONG_CODES_A_DAY;
+            assert_eq!(answer == CodeAnswer::LinkAlone, last, "{name} {guess}: {answer:?}");
+        }
+        let begun = begin("laptop");
+        assert_eq!(store.confirm_code(&hash("laptop"), &begun.code).expect("answered"), CodeAnswer::LinkAlone);
+        let link = store.confirm_link(&begun.token, &hash("laptop")).expect("answered");
+        assert_eq!(
+            link,
+            LinkAnswer::Good(ConfirmedSignIn { address: address(name), user: known }),
+            "nobody is locked out"
+        );
+    }
+    clock.advance(Duration::from_secs(86_400));
+    let begun = begin(store, "laptop");
+    assert_eq!(store.confirm_code(&hash("laptop"), &begun.code).expect("confirmed"), CodeAnswer::Good(annes(user)));
 }
 
 fn an_unknown_address_is_treated_like_any_other(store: &dyn Store, _: &TestClock) {
@@ -348,7 +397,7 @@ fn a_recovery_code_is_used_once(store: &dyn Store, _: &TestClock) {
     let own = Permission::Own(anne);
     let old = store.make_recovery_code(anne, &own).expect("made");
     let code = store.make_recovery_code(anne, &own).expect("made");
-    let open = |user, code: &RecoveryCode| store.open_with_recovery_code(user, code).expect("tried");
+    let open = |user, code: &RecoveryCode| store.open_with_recovery_code(Some(user), code).expect("tried");
     assert_eq!(open(anne, &old), None, "one is valid at a time");
     assert_eq!(open(bob, &code), None);
     let key = open(anne, &code).expect("it opens");
@@ -356,6 +405,104 @@ fn a_recovery_code_is_used_once(store: &dyn Store, _: &TestClock) {
     assert!(store.secrets(anne).expect("listed").is_empty(), "another one must be made");
     let next = store.make_recovery_code(anne, &Permission::Unlocked(anne, key.clone())).expect("made");
     assert_eq!(open(anne, &next), Some(key));
+}
+
+fn a_wrong_recovery_code_writes_nothing(store: &dyn Store, _: &TestClock) {
+    let user = anne(store);
+    let own = Permission::Own(user);
+    let old = store.make_recovery_code(user, &own).expect("made");
+    store.make_recovery_code(user, &own).expect("made");
+    let rows = |store: &dyn Store| store.journal(user, &own, None, 99).expect("read").len();
+    let before = rows(store);
+    for holder in [Some(user), Some(bob(store)), None] {
+        assert_eq!(store.open_with_recovery_code(holder, &old).expect("tried"), None, "{holder:?}");
+    }
+    assert_eq!(rows(store), before);
+    assert!(store.secrets(user).expect("listed")[0].last_used.is_none());
+}
+
+fn the_last_way_through_the_lock_stays_until_it_is_replaced(store: &dyn Store, _: &TestClock) {
+    let user = anne(store);
+    let own = Permission::Own(user);
+    let code = store.make_recovery_code(user, &own).expect("made");
+    store.set_lock(user, &own, LockState::On).expect("locked");
+    let open = |code: &RecoveryCode| store.open_with_recovery_code(Some(user), code).expect("tried");
+    let key = open(&code).expect("it opens");
+    assert_eq!(open(&code), Some(key.clone()), "nothing else would");
+    let next = store.make_recovery_code(user, &Permission::Unlocked(user, key.clone())).expect("made");
+    assert_eq!(open(&code), None);
+    assert_eq!(open(&next), Some(key));
+}
+
+fn a_browser_is_known_once_it_signed_in(store: &dyn Store, _: &TestClock) {
+    let (anne, bob) = (anne(store), bob(store));
+    let meet = |user, browser: &str| store.meet_browser(user, &hash(browser)).expect("met");
+    assert!(!meet(anne, "laptop") && meet(anne, "laptop"));
+    assert!(!meet(bob, "laptop"), "of each user alone");
+    for n in 0..MAX_BROWSERS {
+        assert!(!meet(anne, &n.to_string()));
+    }
+    assert!(meet(anne, "1") && !meet(anne, "laptop"), "the one that signed in the longest ago is forgotten");
+}
+
+fn a_language_is_kept(store: &dyn Store, _: &TestClock) {
+    let (anne, bob) = (anne(store), bob(store));
+    assert_eq!(store.user_language(anne).expect("asked"), None);
+    for language in Language::ALL {
+        store.set_user_language(anne, language).expect("set");
+        assert_eq!(store.user_language(anne).expect("asked"), Some(language));
+    }
+    assert_eq!(store.user_language(bob).expect("asked"), None);
+}
+
+fn a_fresh_start_waits_and_can_be_cancelled(store: &dyn Store, clock: &TestClock) {
+    let (user, key) = locked(store);
+    store.add_session(&session(clock, "mailed", Some(Holder::User(user)))).expect("added");
+    let unlocked = Permission::Unlocked(user, key);
+    let asked = store.ask_fresh_start(user).expect("asked");
+    assert_eq!(asked.due, clock.now() + SignedDuration::try_from(FRESH_START_DELAY).expect("days"));
+    clock.advance(FRESH_START_DELAY / 2);
+    assert_eq!(store.ask_fresh_start(user).expect("asked"), asked, "asking again is no reason to wait longer");
+    store.cancel_fresh_start(user).expect("cancelled");
+    clock.advance(FRESH_START_DELAY);
+    assert_eq!(store.make_fresh_starts().expect("made"), []);
+    assert_eq!(read(store, user, &unlocked).expect("read").len(), 1);
+
+    store.ask_fresh_start(user).expect("asked");
+    clock.advance(FRESH_START_DELAY - Duration::from_secs(1));
+    assert_eq!(store.make_fresh_starts().expect("made"), [], "not yet");
+    store.add_session(&session(clock, "later", Some(Holder::User(user)))).expect("added");
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(store.make_fresh_starts().expect("made"), [user]);
+    assert_eq!(store.make_fresh_starts().expect("made"), [], "once");
+    assert_eq!(store.fresh_start(user).expect("asked"), None);
+    assert_eq!(store.lock_state(user).expect("asked"), LockState::Off);
+    assert_eq!(read(store, user, &Permission::Own(user)).expect("read"), [Readable::Lost]);
+    assert!(store.sessions_of(Holder::User(user)).expect("listed").is_empty());
+    let journal = store.journal(user, &Permission::Own(user), None, 99).expect("read");
+    let kinds: Vec<_> = journal.iter().rev().map(|row| row.kind.as_str()).collect();
+    let told = ["fresh-start-asked", "fresh-start-cancelled", "fresh-start-asked", "secrets-reset", "sessions-ended"];
+    assert!(kinds.ends_with(&told), "{kinds:?}");
+}
+
+fn a_fresh_start_is_for_a_lock_that_is_on(store: &dyn Store, clock: &TestClock) {
+    let (user, key) = locked(store);
+    store.ask_fresh_start(user).expect("asked");
+    store.set_lock(user, &Permission::Unlocked(user, key), LockState::Off).expect("off");
+    assert_eq!(store.fresh_start(user).expect("asked"), None, "who can take it off lost nothing");
+    assert!(matches!(store.ask_fresh_start(user), Err(StoreError::Invalid(_))));
+    clock.advance(FRESH_START_DELAY);
+    assert_eq!(store.make_fresh_starts().expect("made"), []);
+}
+
+fn a_full_list_under_the_lock_tells_nothing_of_what_stands_on_it(store: &dyn Store, _: &TestClock) {
+    let (user, _) = locked(store);
+    let fill: Vec<_> = (1..MAX_ENTRIES).map(|n| (ListKind::Personal, value(&format!("{n}@famille.example")))).collect();
+    store.add_entries(&Actor::User, user, &fill).expect("filled");
+    for text in ["maman@famille.example", "papa@famille.example"] {
+        let refused = store.add_entries(&Actor::User, user, &[(ListKind::Personal, value(text))]);
+        assert!(matches!(refused, Err(StoreError::ListFull(_))), "{text}: {refused:?}");
+    }
 }
 
 fn read(store: &dyn Store, user: UserId, permission: &Permission) -> Result<Vec<Readable>> {
@@ -400,7 +547,7 @@ fn under_the_lock_a_list_opens_with_each_secret_and_with_nothing_else(store: &dy
 
     let by_password = store.open_with_password(Some(user), "cheval agrafe pile").expect("tried");
     let by_passkey = store.use_passkey(passkey, "{}", PrfOutput::new(&[1; 32]).as_ref()).expect("used");
-    let by_code = store.open_with_recovery_code(user, &code).expect("tried");
+    let by_code = store.open_with_recovery_code(Some(user), &code).expect("tried");
     for key in [by_password, by_passkey, by_code] {
         let unlocked = Permission::Unlocked(user, key.expect("it opens"));
         let values = read(store, user, &unlocked).expect("read");
@@ -442,7 +589,7 @@ fn a_lock_that_is_taken_off_opens_for_every_session(store: &dyn Store, _: &TestC
     let own = Permission::Own(user);
     assert_eq!(read(store, user, &own).expect("read").len(), 1);
     let code = store.make_recovery_code(user, &own).expect("a mailed session adds secrets again");
-    assert_eq!(store.open_with_recovery_code(user, &code).expect("tried"), Some(key.clone()));
+    assert_eq!(store.open_with_recovery_code(Some(user), &code).expect("tried"), Some(key.clone()));
     let password = store.secrets(user).expect("listed")[0].id;
     store.remove_secret(user, &own, password).expect("removed");
     assert_ne!(set_password(store, user), key, "after the last secret the next one makes a fresh key");
@@ -528,7 +675,7 @@ fn the_journal_names_what_happened_to_an_account(store: &dyn Store, _: &TestCloc
     let (user, key) = locked(store);
     let unlocked = Permission::Unlocked(user, key);
     let code = store.make_recovery_code(user, &unlocked).expect("made");
-    store.open_with_recovery_code(user, &code).expect("used");
+    store.open_with_recovery_code(Some(user), &code).expect("used");
     let passkey = store.add_passkey(user, &unlocked, &passkey(b"key", None)).expect("added");
     store.remove_secret(user, &unlocked, passkey).expect("removed");
     store.end_sessions_of(&administrator(), Holder::User(user), None).expect("ended");

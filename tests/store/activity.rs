@@ -120,7 +120,7 @@ fn the_personal_lock_closes_it_too() {
     store.set_lock(anne, &own, LockState::On).expect("closed");
     append(&store, anne, &[message(place.clock.now(), "after@d.example")]);
     assert!(matches!(store.activity(anne, &own), Err(StoreError::UserLocked)));
-    let key = store.open_with_recovery_code(anne, &code).expect("tried").expect("opens");
+    let key = store.open_with_recovery_code(Some(anne), &code).expect("tried").expect("opens");
     let history = store.activity(anne, &Permission::Unlocked(anne, key)).expect("read");
     assert_eq!(senders(&history), ["after@d.example", "before@d.example"]);
 }

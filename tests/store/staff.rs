@@ -215,6 +215,9 @@ fn a_grant_is_seen_by_the_one_it_names_and_ends_with_them() {
     store.issue_grant(anne, "other@relay.example", ListKind::White, hour).expect("given");
     let seen = store.grants_to(ROOT).expect("read");
     assert_eq!(seen.iter().map(|(user, grant)| (user.id, grant.id)).collect::<Vec<_>>(), [(anne, issued)]);
+    store.reset_staff(&administrator(), id).expect("reset");
+    assert!(store.grants_to(ROOT).expect("read").is_empty(), "whoever enrols next may be somebody else");
+    store.issue_grant(anne, ROOT, ListKind::White, hour).expect("given");
     store.remove_staff(&administrator(), id).expect("removed");
     store.add_staff(&administrator(), &address(ROOT), Role::Operator).expect("somebody else of that name");
     assert!(store.grants_to(ROOT).expect("read").is_empty());

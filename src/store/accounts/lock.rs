@@ -5,6 +5,7 @@ use std::fmt;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
@@ -22,6 +23,15 @@ pub enum LockState {
     Off,
     /// They open for a session that was opened with a secret.
     On,
+}
+
+/// That a user who lost every secret waits to start anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FreshStart {
+    /// When it was asked for.
+    pub asked: Timestamp,
+    /// When it is made.
+    pub due: Timestamp,
 }
 
 /// What a secret gives: the user's lock key. A session that was opened with a secret carries it.

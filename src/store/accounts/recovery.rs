@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use zeroize::Zeroizing;
 
 use super::super::error::Result;
@@ -27,6 +28,12 @@ impl RecoveryCode {
     /// What is kept to know it again: so many random bits need no slow hash.
     pub(crate) fn verifier(&self) -> [u8; 32] {
         *derive(self.0.as_slice(), SALT, &[b"verifier"])
+    }
+
+    /// Whether this is the code of a kept verifier; the same work where there is none.
+    pub(crate) fn is(&self, kept: Option<&[u8]>) -> bool {
+        let fits = verify_slices_are_equal(kept.unwrap_or(&[0; 32]), &self.verifier()).is_ok();
+        fits && kept.is_some()
     }
 
     pub(crate) fn wrapping_key(&self) -> WrappingKey {

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 pub(super) use lock::{Unlocked, state as lock_state, unlock};
 
-use super::SqliteStore;
+use super::{SqliteStore, users};
+use crate::language::Language;
 use crate::policy::address::Address;
 use crate::store::*;
 
@@ -68,6 +69,11 @@ impl AccountStore for SqliteStore {
         self.read(|conn| sessions::last_sign_in(conn, holder))
     }
 
+    fn meet_browser(&self, user: UserId, browser: &SecretHash) -> Result<bool> {
+        let browser = *browser;
+        self.write(move |change| sessions::meet_browser(change, user, &browser))
+    }
+
     fn begin_sign_in(&self, address: &Address, browser: &SecretHash) -> Result<MailedSignIn> {
         let (address, browser) = (address.clone(), *browser);
         let (token, code) = (LinkToken::random()?, MailCode::random()?);
@@ -76,7 +82,7 @@ impl AccountStore for SqliteStore {
 
     fn sign_in_link(&self, token: &LinkToken, browser: &SecretHash) -> Result<LinkAnswer> {
         let now = self.shared.now();
-        self.read(|conn| Ok(sign_ins::link(conn, token, browser, now)?.1))
+        self.read(|conn| sign_ins::link(conn, token, browser, now))
     }
 
     fn confirm_link(&self, token: &LinkToken, browser: &SecretHash) -> Result<LinkAnswer> {
@@ -140,7 +146,10 @@ impl AccountStore for SqliteStore {
         Ok(code)
     }
 
-    fn open_with_recovery_code(&self, user: UserId, code: &RecoveryCode) -> Result<Option<UserKey>> {
+    fn open_with_recovery_code(&self, user: Option<UserId>, code: &RecoveryCode) -> Result<Option<UserKey>> {
+        let kept = self.read(|conn| user.map_or(Ok(None), |user| secrets::alone(conn, user, SecretKind::Recovery)))?;
+        let fits = code.is(kept.as_ref().map(|kept| kept.verifier.as_slice()));
+        let Some(user) = user.filter(|_| fits) else { return Ok(None) };
         let code = code.clone();
         self.write(move |change| secrets::use_recovery_code(change, user, &code))
     }
@@ -163,6 +172,31 @@ impl AccountStore for SqliteStore {
         self.read(|conn| unlock(conn, &self.shared, user, permission).map(drop))
     }
 
+    fn ask_fresh_start(&self, user: UserId) -> Result<FreshStart> {
+        self.write(move |change| lock::ask_fresh_start(change, user))
+    }
+
+    fn fresh_start(&self, user: UserId) -> Result<Option<FreshStart>> {
+        self.read(|conn| lock::fresh_start(conn, user))
+    }
+
+    fn cancel_fresh_start(&self, user: UserId) -> Result<()> {
+        self.write(move |change| lock::cancel_fresh_start(change, user))
+    }
+
+    fn make_fresh_starts(&self) -> Result<Vec<UserId>> {
+        let now = self.shared.now();
+        let due = self.read(|conn| lock::fresh_starts_due(conn, now))?;
+        let mut made = Vec::new();
+        for user in due {
+            let (private, public) = seal::key_pair()?;
+            if self.write(move |change| lock::make_fresh_start(change, user, &private, &public))? {
+                made.push(user);
+            }
+        }
+        Ok(made)
+    }
+
     fn reset_secrets(&self, actor: &Actor, user: UserId) -> Result<()> {
         let (actor, (private, public)) = (actor.clone(), seal::key_pair()?);
         self.write(move |change| lock::reset(change, &actor, user, &private, &public))
@@ -171,5 +205,13 @@ impl AccountStore for SqliteStore {
     fn remove_lost_entries(&self, actor: &Actor, user: UserId) -> Result<()> {
         let actor = actor.clone();
         self.write(move |change| lock::remove_lost_entries(change, &actor, user))
+    }
+
+    fn user_language(&self, user: UserId) -> Result<Option<Language>> {
+        self.read(|conn| users::language(conn, user))
+    }
+
+    fn set_user_language(&self, user: UserId, language: Language) -> Result<()> {
+        self.write(move |change| users::set_language(change, user, language))
     }
 }

@@ -2,6 +2,7 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
 
+use super::accounts::lock_state;
 use super::change::{Change, Payload, Told};
 use super::link::Db;
 use super::{Shared, notes, sql, users};
@@ -10,7 +11,7 @@ use crate::store::journal::{write_edit, write_undoes};
 use crate::store::packed::{PackedLists, PackedRow};
 use crate::store::seal::{Field, KEY, Place, Sealer};
 use crate::store::{
-    Actor, Edit, Effect, MAX_EDITS, OrganisationId, Origin, Result, Standing, StoreError, Undone, UserId,
+    Actor, Edit, Effect, LockState, MAX_EDITS, OrganisationId, Origin, Result, Standing, StoreError, Undone, UserId,
 };
 
 /// What sealing and matching for one user needs.
@@ -163,22 +164,25 @@ struct Applying<'a> {
     /// The row of the journal that this will be.
     change: i64,
     undoing: Option<i64>,
+    /// Whether the user may be one who cannot read what they change: the personal lock is on.
+    is_closed: bool,
     removed: Vec<Fingerprint>,
 }
 
 impl<'a> Applying<'a> {
     fn new(change: &Change<'a>, actor: &'a Actor, row: &'a mut PackedRow, undoing: Option<i64>) -> Db<Self> {
-        let (conn, at, next) = (change.conn, change.at(), change.next_row());
+        let (conn, at, next, user) = (change.conn, change.at(), change.next_row(), row.user);
         Ok(Self {
             counts: ListKind::ALL.map(|list| row.lists.len(list)),
             add: conn.prepare_cached(sql::ADD_ENTRY)?,
             remove: conn.prepare_cached(sql::REMOVE_ENTRY)?,
-            notes: notes::Writing { conn, user: row.user, batch: row.revision, at, change: next, undoing },
+            notes: notes::Writing { conn, user, batch: row.revision, at, change: next, undoing },
             row,
             conn,
             actor,
             at,
             change: next,
+            is_closed: actor.is_user() && undoing.is_none() && lock_state(conn, user)? == LockState::On,
             undoing,
             removed: Vec::new(),
         })
@@ -215,6 +219,10 @@ impl<'a> Applying<'a> {
 
     fn add(&mut self, list: ListKind, value: &EntryValue, prepared: &PreparedEdit) -> Db<Effect> {
         let fingerprint = prepared.fingerprint;
+        if self.is_closed && self.counts[list as usize] >= MAX_ENTRIES {
+            // Whether it stands there already, who fills the list to ask so does not learn.
+            return Err(StoreError::ListFull(list).into());
+        }
         if self.row.lists.contains(list, fingerprint) {
             if self.actor.is_user() && self.undoing.is_none() {
                 // Who adds it knows of it.

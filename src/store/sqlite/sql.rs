@@ -200,20 +200,27 @@ statements! {
         WHERE user = ?1 OR staff = ?2 ORDER BY id DESC LIMIT -1 OFFSET ?3)";
     LAST_SIGN_IN = "SELECT at, opened_by, network, browser FROM past_sign_ins
         WHERE user = ?1 OR staff = ?2 ORDER BY id DESC LIMIT 1";
+    FORGET_BROWSER = "DELETE FROM known_browsers WHERE user = ?1 AND browser = ?2";
+    ADD_BROWSER = "INSERT INTO known_browsers (user, browser) VALUES (?1, ?2)";
+    FORGET_OLD_BROWSERS = "DELETE FROM known_browsers WHERE id IN (SELECT id FROM known_browsers
+        WHERE user = ?1 ORDER BY id DESC LIMIT -1 OFFSET ?2)";
 
     // Sign-ins by mail
     ADD_MAILED = "INSERT INTO mailed_sign_ins (address, browser, token, code, wrong, expires)
         VALUES (?1, ?2, ?3, ?4, 0, ?5)";
     REMOVE_OLD_MAILED_OF = "DELETE FROM mailed_sign_ins WHERE id IN (SELECT id FROM mailed_sign_ins
-        WHERE address = ?1 ORDER BY id DESC LIMIT -1 OFFSET ?2)";
+        WHERE address = ?1 AND browser = ?2 ORDER BY id DESC LIMIT -1 OFFSET ?3)";
     REMOVE_OLD_MAILED = "DELETE FROM mailed_sign_ins WHERE id <= ?1";
     PRUNE_MAILED = "DELETE FROM mailed_sign_ins WHERE expires <= ?1";
-    MAILED_BY_TOKEN = "SELECT id, address, browser FROM mailed_sign_ins WHERE token = ?1 AND expires > ?2";
-    MAILED_IN_BROWSER = "SELECT id, address, token, code, wrong FROM mailed_sign_ins
-        WHERE browser = ?1 AND expires > ?2 ORDER BY id DESC";
-    WRONG_CODE = "UPDATE mailed_sign_ins SET wrong = wrong + 1 WHERE browser = ?1";
-    REMOVE_WRONG = "DELETE FROM mailed_sign_ins WHERE browser = ?1 AND wrong >= ?2";
-    REMOVE_MAILED = "DELETE FROM mailed_sign_ins WHERE id = ?1";
+    MAILED_BY_TOKEN = "SELECT address, browser FROM mailed_sign_ins WHERE token = ?1 AND expires > ?2";
+    NEWEST_IN_BROWSER = "SELECT id, address, token, code, wrong FROM mailed_sign_ins
+        WHERE browser = ?1 AND expires > ?2 ORDER BY id DESC LIMIT 1";
+    WRONG_CODE = "UPDATE mailed_sign_ins SET wrong = wrong + 1 WHERE id = ?1";
+    REMOVE_MAILED_IN = "DELETE FROM mailed_sign_ins WHERE browser = ?1";
+    WRONG_CODES_OF = "SELECT wrong FROM wrong_codes WHERE address = ?1 AND day = ?2";
+    COUNT_WRONG_CODE = "INSERT INTO wrong_codes (address, day, wrong) VALUES (?1, ?2, 1)
+        ON CONFLICT (address) DO UPDATE SET wrong = iif(day = excluded.day, wrong + 1, 1), day = excluded.day";
+    PRUNE_WRONG_CODES = "DELETE FROM wrong_codes WHERE day < ?1 OR id <= (SELECT max(id) FROM wrong_codes) - ?2";
 
     // Secrets
     SECRETS = "SELECT id, kind, label, wrapped IS NOT NULL, created, last_used FROM secrets WHERE user = ?1 ORDER BY id";
@@ -226,6 +233,9 @@ statements! {
     REMOVE_SECRETS = "DELETE FROM secrets WHERE user = ?1";
     COUNT_SECRETS = "SELECT count(*) FROM secrets WHERE user = ?1 AND (?2 IS NULL OR kind = ?2)";
     COUNT_OPENING = "SELECT count(*) FROM secrets WHERE user = ?1 AND wrapped IS NOT NULL";
+    USER_LANGUAGE = "SELECT language FROM user_languages WHERE user = ?1";
+    SET_USER_LANGUAGE = "INSERT INTO user_languages (user, language) VALUES (?1, ?2)
+        ON CONFLICT (user) DO UPDATE SET language = excluded.language";
     USE_SECRET = "UPDATE secrets SET last_used = ?2 WHERE id = ?1";
     PASSKEYS = "SELECT id, user, verifier, wrapped IS NOT NULL FROM secrets WHERE user = ?1 AND kind = 1 ORDER BY id";
     PASSKEY = "SELECT id, user, verifier, wrapped IS NOT NULL FROM secrets WHERE credential = ?1";
@@ -243,6 +253,10 @@ statements! {
     REMOVE_LOCK_KEY = "DELETE FROM lock_keys WHERE user = ?1";
     LOST_ENTRIES = "SELECT list, fingerprint FROM entries WHERE user = ?1 AND sealed = x''";
     REMOVE_LOST_ENTRIES = "DELETE FROM entries WHERE user = ?1 AND sealed = x''";
+    FRESH_START = "SELECT asked, due FROM fresh_starts WHERE user = ?1";
+    ASK_FRESH_START = "INSERT OR IGNORE INTO fresh_starts (user, asked, due) VALUES (?1, ?2, ?3)";
+    CANCEL_FRESH_START = "DELETE FROM fresh_starts WHERE user = ?1";
+    FRESH_STARTS_DUE = "SELECT user FROM fresh_starts WHERE due <= ?1";
     FORGET_VALUES = "UPDATE entries SET sealed = x'' WHERE user = ?1";
 
     // Journal

@@ -56,6 +56,12 @@ impl StaffStore for SqliteStore {
         self.write(move |change| reset(change, &actor, id, &hash, &salt)).map(|()| code)
     }
 
+    fn renew_staff(&self, actor: &Actor, id: StaffId) -> Result<EnrolmentCode> {
+        let (actor, code, salt) = (actor.clone(), EnrolmentCode::fresh()?, SecondFactor::salt()?);
+        let hash = code.hash();
+        self.write(move |change| renew(change, &actor, id, &hash, &salt)).map(|()| code)
+    }
+
     fn remove_staff(&self, actor: &Actor, id: StaffId) -> Result<()> {
         let actor = actor.clone();
         self.write(move |change| remove(change, &actor, id))
@@ -225,11 +231,19 @@ fn set_access(change: &mut Change<'_>, actor: &Actor, id: StaffId, access: Staff
 
 fn reset(change: &mut Change<'_>, actor: &Actor, id: StaffId, hash: &[u8; HASH], salt: &[u8; TOTP_SALT]) -> Db<()> {
     let staff = show(change.conn, id)?;
+    // Whoever enrols next may be somebody else: users gave them nothing.
+    change.run(sql::REVOKE_GRANTS_TO, (staff.address.as_str(), change.at()))?;
     change.run(sql::FORGET_FACTORS, [id.0])?;
     change.run(sql::END_STAFF_SESSIONS, [id.0])?;
     change.erased();
     invite(change, id, hash, salt)?;
     log(change, actor, "staff-reset", &staff)
+}
+
+fn renew(change: &mut Change<'_>, actor: &Actor, id: StaffId, hash: &[u8; HASH], salt: &[u8; TOTP_SALT]) -> Db<()> {
+    let staff = show(change.conn, id)?;
+    invite(change, id, hash, salt)?;
+    log(change, actor, "staff-renewed", &staff)
 }
 
 fn remove(change: &mut Change<'_>, actor: &Actor, id: StaffId) -> Db<()> {
@@ -261,6 +275,7 @@ fn enrol(change: &mut Change<'_>, staff: &Staff, hash: &[u8; HASH], password: &s
     let (_, salt) = enrolling(change.conn, hash, change.now)?;
     change.run(sql::REMOVE_ENROLMENT, [staff.id.0])?;
     change.run(sql::SET_FACTORS, (staff.id.0, password, salt, step))?;
+    change.run(sql::END_STAFF_SESSIONS, [staff.id.0])?;
     log(change, &staff.actor(), "staff-enrolled", staff)?;
     Ok(staff.id)
 }

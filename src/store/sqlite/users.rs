@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::change::{Change, Payload, Told, packed};
 use super::link::{Db, DbError};
 use super::{organisations, shared_addresses, sql};
+use crate::language::Language;
 use crate::policy::address::Address;
 use crate::policy::list::UserOptions;
 use crate::store::packed::{PackedLists, PackedRow};
@@ -309,4 +310,16 @@ pub fn remove_alias(change: &mut Change<'_>, actor: &Actor, id: UserId, alias: &
     }
     change.log(actor, user.organisation, "alias-removed", Some(id), Payload::None)?;
     change.tell(Told::Address(change.shared.hasher.of(alias), id))
+}
+
+/// The language that a user chose, if any.
+pub fn language(conn: &Connection, id: UserId) -> Db<Option<Language>> {
+    let found: Option<String> =
+        conn.prepare_cached(sql::USER_LANGUAGE)?.query_row([id.to_sql()], |row| row.get(0)).optional()?;
+    Ok(found.and_then(|code| code.parse().ok()))
+}
+
+pub fn set_language(change: &mut Change<'_>, id: UserId, language: Language) -> Db<()> {
+    show(change.conn, id)?;
+    change.run(sql::SET_USER_LANGUAGE, (id.to_sql(), language.code())).map(drop)
 }

@@ -1,6 +1,7 @@
 //! The personal lock, and the one function that gives a user's private key.
 
-use rusqlite::{Connection, OptionalExtension};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Row};
 use zeroize::Zeroizing;
 
 use super::sessions;
@@ -8,8 +9,10 @@ use crate::policy::list::{Fingerprint, FingerprintKey, ListKind};
 use crate::store::seal::{KEY, PrivateKeySealer, open_private_key};
 use crate::store::sqlite::change::{Change, Payload, Told};
 use crate::store::sqlite::link::Db;
-use crate::store::sqlite::{Shared, activity, sql};
-use crate::store::{Actor, LockState, OrganisationId, Permission, StoreError, UserId, UserKey};
+use crate::store::sqlite::{Shared, activity, sql, users};
+use crate::store::{
+    Actor, FRESH_START_DELAY, FreshStart, Holder, LockState, OrganisationId, Permission, StoreError, UserId, UserKey,
+};
 
 /// A user's private key, organisation and fingerprint key.
 pub struct Unlocked {
@@ -136,6 +139,7 @@ pub fn set(change: &mut Change<'_>, user: UserId, permission: &Permission, wante
         LockState::Off => {
             let sealed = PrivateKeySealer::new(&change.seal_public)?.seal(organisation, user, &private)?;
             change.run(sql::SET_PRIVATE_KEY, (id, "seal", sealed))?;
+            change.run(sql::CANCEL_FRESH_START, [id])?;
             change.run(sql::SET_LOCK_KEY, (id, Some(key.seal(&change.seal_public, organisation, user)?)))?;
             "lock-off"
         }
@@ -143,13 +147,59 @@ pub fn set(change: &mut Change<'_>, user: UserId, permission: &Permission, wante
     change.log(&Actor::User, organisation, kind, Some(user), Payload::None)
 }
 
+/// That a user under a lock wants a fresh start.
+pub fn ask_fresh_start(change: &mut Change<'_>, user: UserId) -> Db<FreshStart> {
+    must_be_on(state(change.conn, user)?)?;
+    let delay = SignedDuration::try_from(FRESH_START_DELAY).map_err(StoreError::internal)?;
+    let due = change.now.checked_add(delay).map_err(StoreError::internal)?;
+    if change.run(sql::ASK_FRESH_START, (user.to_sql(), change.at(), due.as_second()))? > 0 {
+        sessions::log(change, &Actor::User, user, "fresh-start-asked")?;
+    }
+    fresh_start(change.conn, user)?.ok_or_else(|| StoreError::UnknownUser(user.to_string()).into())
+}
+
+pub fn fresh_start(conn: &Connection, user: UserId) -> Db<Option<FreshStart>> {
+    let read = |row: &Row<'_>| Ok(FreshStart { asked: users::time(row.get(0)?), due: users::time(row.get(1)?) });
+    Ok(conn.prepare_cached(sql::FRESH_START)?.query_row([user.to_sql()], read).optional()?)
+}
+
+pub fn cancel_fresh_start(change: &mut Change<'_>, user: UserId) -> Db<()> {
+    match change.run(sql::CANCEL_FRESH_START, [user.to_sql()])? {
+        0 => Ok(()),
+        _ => sessions::log(change, &Actor::User, user, "fresh-start-cancelled"),
+    }
+}
+
+pub fn fresh_starts_due(conn: &Connection, now: Timestamp) -> Db<Vec<UserId>> {
+    let mut statement = conn.prepare_cached(sql::FRESH_STARTS_DUE)?;
+    let due = statement.query_map([now.as_second()], |row| row.get(0).map(UserId::from_sql))?;
+    Ok(due.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Has a user start anew; `false` where it was cancelled or the lock was taken off meanwhile.
+pub fn make_fresh_start(change: &mut Change<'_>, user: UserId, private: &[u8; KEY], public: &[u8; KEY]) -> Db<bool> {
+    let asked = change.run(sql::CANCEL_FRESH_START, [user.to_sql()])? > 0;
+    if !asked || state(change.conn, user)? == LockState::Off {
+        return Ok(false);
+    }
+    reset(change, &Actor::User, user, private, public)?;
+    sessions::end_all_of(change, &Actor::User, Holder::User(user), None)?;
+    Ok(true)
+}
+
+fn must_be_on(state: LockState) -> Db<()> {
+    match state {
+        LockState::On => Ok(()),
+        LockState::Off => Err(StoreError::Invalid("the personal lock is off: nothing is lost".to_owned()).into()),
+    }
+}
+
 /// A fresh key pair for a user under a lock that nothing opens any more.
 pub fn reset(change: &mut Change<'_>, actor: &Actor, user: UserId, private: &[u8; KEY], public: &[u8; KEY]) -> Db<()> {
     let kept = Kept::of(change.conn, user)?;
-    if kept.state == LockState::Off {
-        return Err(StoreError::Invalid("the personal lock is off: nothing is lost".to_owned()).into());
-    }
+    must_be_on(kept.state)?;
     let id = user.to_sql();
+    change.run(sql::CANCEL_FRESH_START, [id])?;
     let sealed = PrivateKeySealer::new(&change.seal_public)?.seal(kept.organisation, user, private)?;
     change.run(sql::SET_KEY_PAIR, (id, sealed, public))?;
     change.run(sql::REMOVE_SECRETS, [id])?;

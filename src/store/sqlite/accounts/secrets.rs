@@ -1,6 +1,5 @@
 //! Users' own secrets.
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
 
 use super::lock;
@@ -178,17 +177,22 @@ fn unknown() -> StoreError {
     StoreError::Invalid("the user has no such secret".to_owned())
 }
 
-/// Uses the recovery code up, if it is this one.
+/// Uses the recovery code up, if it is this one; the last that opens the lock stays until another is made.
 pub fn use_recovery_code(change: &mut Change<'_>, user: UserId, code: &RecoveryCode) -> Db<Option<UserKey>> {
     let Some(kept) = alone(change.conn, user, SecretKind::Recovery)? else { return Ok(None) };
-    if verify_slices_are_equal(&kept.verifier, &code.verifier()).is_err() {
+    // It may have been replaced while it was tried.
+    if !code.is(Some(&kept.verifier)) {
         return Ok(None);
     }
     let organisation = users::show(change.conn, user)?.organisation;
     let wrapped = kept.wrapped.as_deref();
     let key = unwrap(organisation, user, SecretKind::Recovery, wrapped, &code.wrapping_key())?;
-    change.run(sql::REMOVE_SECRET, (kept.id.0, user.to_sql()))?;
-    change.erased();
+    if lock::state(change.conn, user)? == LockState::On && lock::opening(change.conn, user)? == 1 {
+        change.run(sql::USE_SECRET, (kept.id.0, change.at()))?;
+    } else {
+        change.run(sql::REMOVE_SECRET, (kept.id.0, user.to_sql()))?;
+        change.erased();
+    }
     log(change, organisation, user, SecretKind::Recovery, "used")?;
     Ok(Some(key))
 }

@@ -7,8 +7,8 @@ use crate::store::sqlite::change::{Change, Payload};
 use crate::store::sqlite::link::{Db, DbError};
 use crate::store::sqlite::{sql, users};
 use crate::store::{
-    Actor, Holder, KEPT_SIGN_INS, MAX_ANONYMOUS, MAX_LABEL, MAX_SESSION_DATA, MAX_SESSIONS, OpenedBy, Result,
-    SecretHash, SessionId, SessionRow, SessionSummary, SignIn, StoreError, UserId,
+    Actor, Holder, KEPT_SIGN_INS, MAX_ANONYMOUS, MAX_BROWSERS, MAX_LABEL, MAX_SESSION_DATA, MAX_SESSIONS, OpenedBy,
+    Result, SecretHash, SessionId, SessionRow, SessionSummary, SignIn, StoreError, UserId,
 };
 
 /// Whether a session can be kept.
@@ -147,6 +147,14 @@ pub fn record(change: &mut Change<'_>, holder: Holder, sign_in: &SignIn) -> Db<(
     let values = (user, staff, at.as_second(), opened_by.code(), shortened(network), shortened(browser));
     change.run(sql::RECORD_SIGN_IN, values).map_err(|error| for_user(error, Some(holder)))?;
     change.run(sql::FORGET_OLD_SIGN_INS, (user, staff, KEPT_SIGN_INS)).map(drop)
+}
+
+pub fn meet_browser(change: &mut Change<'_>, user: UserId, browser: &SecretHash) -> Db<bool> {
+    let id = user.to_sql();
+    let is_known = change.run(sql::FORGET_BROWSER, (id, browser.bytes()))? > 0;
+    change.run(sql::ADD_BROWSER, (id, browser.bytes())).map_err(|error| for_user(error, Some(Holder::User(user))))?;
+    change.run(sql::FORGET_OLD_BROWSERS, (id, MAX_BROWSERS))?;
+    Ok(is_known)
 }
 
 pub fn last_sign_in(conn: &Connection, holder: Holder) -> Db<Option<SignIn>> {
