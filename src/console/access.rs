@@ -33,12 +33,15 @@ pub fn door(path: &str) -> &'static str {
     if is_staffs { "/gestion/connexion" } else { "/connexion" }
 }
 
-/// What the law gives to users stays open to them wherever they are.
-const DATA_RIGHTS: [&str; 2] = ["/listes/exporter", "/donnees"];
+/// What the law gives to users stays open to them wherever they are:
+/// reading, correcting and exporting one's lists, erasing one's history, taking leave back, and what proves who one is.
+const DATA_RIGHTS: [&str; 6] =
+    ["/listes/exporter", "/listes/entree", "/historique", "/acces", "/securite", "/confirmer"];
 
 /// Whether an organisation lets its console be used from an address.
 pub fn admits(settings: &OrganisationSettings, address: IpAddr, path: &str) -> bool {
-    settings.admits(address) || DATA_RIGHTS.iter().any(|start| path.starts_with(start))
+    let is_below = |start: &str| path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    settings.admits(address) || DATA_RIGHTS.iter().any(|start| is_below(start))
 }
 
 #[cfg(test)]
@@ -53,7 +56,12 @@ mod tests {
         let [inside, outside] = ["192.0.2.1", "203.0.113.1"].map(|address| address.parse().expect("an address"));
         assert!(admits(&settings, inside, "/"));
         assert!(!admits(&settings, outside, "/"));
-        assert!(admits(&settings, outside, "/listes/exporter?format=csv"));
+        for right in ["/listes/exporter", "/listes/exporter/csv", "/acces/7/retirer", "/securite", "/confirmer/code"] {
+            assert!(admits(&settings, outside, right), "{right}");
+        }
+        for other in ["/listes/personnels", "/accessibles", "/gestion/acces"] {
+            assert!(!admits(&settings, outside, other), "{other}");
+        }
     }
 
     #[test]

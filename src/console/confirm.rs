@@ -10,11 +10,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::alert::{self, Alert};
 use super::failure::Failure;
 use super::limits::Way;
 use super::page::{Notice, Page, Place, Tone, redirect_with, render};
 use super::session::SignedIn;
-use super::sign_in::ask::{Back, back_query};
+use super::sign_in::ask::{self, Back, back_query};
 use super::sign_in::message::SignInMessage;
 use super::sign_in::{passkey, password};
 use super::state::Console;
@@ -164,8 +165,9 @@ pub async fn with_recovery_code(
     let back = Back { retour: typed.retour };
     if let Ok(code) = typed.code.parse::<RecoveryCode>() {
         let user = signed_in.id();
-        let key = console.blocking(move |console| console.store.open_with_recovery_code(user, &code)).await?;
+        let key = console.blocking(move |console| console.store.open_with_recovery_code(Some(user), &code)).await?;
         if key.is_some() {
+            alert::tell(&console, signed_in.id(), Alert::RecoveryUsed);
             return confirmed(&console, &signed_in, OpenedBy::Recovery, key, &back).await;
         }
     }
@@ -185,12 +187,7 @@ pub async fn send(
     let begun = address.clone();
     let sign_in = console.blocking(move |console| console.store.begin_sign_in(&begun, &browser)).await?;
     let message = SignInMessage { sign_in, language: visitor.language, origin: console.origin.clone() };
-    let sender = Arc::clone(&console);
-    tokio::task::spawn_blocking(move || {
-        if let Err(error) = sender.mailer.send(&message.to(address), (sender.clock)()) {
-            tracing::error!(%error, "a sign-in message could not be sent");
-        }
-    });
+    console.mail(move |console| ask::write(console, message, address, visitor.chosen));
     Ok(Redirect::to(&format!("/confirmer?envoye=oui&{}", back_query(back.path()))).into_response())
 }
 
@@ -214,6 +211,9 @@ pub async fn with_code(
         }
         CodeAnswer::Wrong { .. } => {
             page(&console, &visitor, &signed_in, back.path(), true, Some(("code", "confirm-code-wrong"))).await
+        }
+        CodeAnswer::LinkAlone => {
+            page(&console, &visitor, &signed_in, back.path(), true, Some(("code", "confirm-code-too-many"))).await
         }
         CodeAnswer::Good(_) | CodeAnswer::Unknown => {
             let notice = Notice::new(Tone::Bad, "confirm-code-void");

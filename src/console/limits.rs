@@ -2,12 +2,13 @@
 //! out by somebody else's tries. An account that is not there is counted like any other.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::failure::Failure;
 use super::visitor::Visitor;
@@ -33,6 +34,8 @@ pub enum Way {
     Password,
     /// A passkey.
     Passkey,
+    /// Asking what a passkey is to prove.
+    Ceremony,
     /// The recovery code.
     Recovery,
     /// The two factors of managers and operators.
@@ -56,7 +59,7 @@ type Counters<K> = RateLimiter<K, DashMapStateStore<K>, Time, NoOpMiddleware<Dur
 pub struct Limits {
     browsers: Counters<(Way, SecretHash)>,
     networks: Counters<(Way, String)>,
-    hashes: Semaphore,
+    hashes: Arc<Semaphore>,
 }
 
 impl Limits {
@@ -67,7 +70,7 @@ impl Limits {
         Self {
             browsers: RateLimiter::new(quota(BROWSER_TRIES, BROWSER_PAUSE), browsers, Time(clock.clone())),
             networks: RateLimiter::new(quota(NETWORK_TRIES, NETWORK_PAUSE), networks, Time(clock.clone())),
-            hashes: Semaphore::new(HASHES),
+            hashes: Arc::new(Semaphore::new(HASHES)),
         }
     }
 
@@ -85,12 +88,12 @@ impl Limits {
         self.browsers.check_key(&(way, visitor.browser)).map_err(wait)
     }
 
-    /// Waits until a password may be hashed.
+    /// Waits until a password may be hashed. The permit goes with the work: a client that leaves does not end it.
     ///
     /// # Errors
     /// None that is known; the semaphore's type says so.
-    pub async fn may_hash(&self) -> Result<SemaphorePermit<'_>, Failure> {
-        self.hashes.acquire().await.map_err(|_| Failure::Internal)
+    pub async fn may_hash(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        Arc::clone(&self.hashes).acquire_owned().await.map_err(|_| Failure::Internal)
     }
 
     /// Forgets who may try as often as anybody.

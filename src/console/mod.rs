@@ -2,7 +2,7 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `server` | the socket, TLS, a runtime of its own |
+//! | `server`, `connections` | the socket, TLS, a runtime of its own, how many may come |
 //! | `state` | what every handler has: store, options, mailer |
 //! | `protect` | who may ask: host, origin, sizes, times, headers of answers |
 //! | `access` | what each role may do |
@@ -14,7 +14,8 @@
 //! | `how_many` | how many messages an entry would have matched, for the form that adds one |
 //! | `failure` | what can go wrong, as a page |
 //! | `intake`, `export` | lists that come in and go out, without the web |
-//! | `mail` | the mails that the console sends |
+//! | `mail`, `outbox` | the mails that the console sends, and the thread that sends them |
+//! | `alert` | the mails that tell users what happened to their accounts |
 //! | `limits` | how often anybody may try to get in |
 //! | `passkeys` | the ceremonies of WebAuthn |
 //! | `assets` | stylesheet, scripts, icons |
@@ -23,9 +24,11 @@
 //! threads that may block (`Console::blocking`).
 
 mod access;
+mod alert;
 mod announcements;
 mod assets;
 mod confirm;
+mod connections;
 mod decision;
 mod demo;
 pub mod export;
@@ -40,6 +43,7 @@ mod language;
 mod limits;
 mod lists;
 mod mail;
+mod outbox;
 mod page;
 mod passkeys;
 mod preferences;
@@ -64,7 +68,7 @@ pub use state::{MailOptions, Options, Relay};
 use state::Console;
 
 /// Every page and action of the console.
-fn routes() -> Router<Arc<Console>> {
+fn routes(console: &Arc<Console>) -> Router<Arc<Console>> {
     Router::new()
         .route("/", get(home::show))
         // Lists; a name of the second part is no list's
@@ -111,7 +115,9 @@ fn routes() -> Router<Arc<Console>> {
         .route("/securite/cle/options", post(security::passkey::options))
         .route("/securite/code-de-secours", get(security::recovery::show).post(security::recovery::make))
         .route("/securite/verrou", get(security::lock::show).post(security::lock::set))
-        .route("/securite/verrou/perdu", get(security::lock::show_lost).post(security::lock::start_anew))
+        .route("/securite/verrou/perdu", get(security::lock::show_lost).post(security::lock::ask_fresh_start))
+        .route("/securite/verrou/perdu/annuler", post(security::lock::cancel))
+        .route("/securite/illisibles/retirer", post(security::lock::remove_unreadable))
         .route("/securite/sessions/{id}/terminer", post(security::sessions::end_one))
         .route("/securite/sessions/terminer", post(security::sessions::end_others))
         .route("/securite/sessions/toutes", post(security::sessions::end_all))
@@ -131,7 +137,7 @@ fn routes() -> Router<Arc<Console>> {
         .route("/acces/{grant}/retirer", post(grants::revoke))
         .route("/annonces/lues", post(announcements::dismiss))
         // Managers and operators
-        .merge(staff::routes())
+        .merge(staff::routes(console))
         // For everybody
         .route("/langue", post(language::choose))
         .route("/aide", get(information::help))

@@ -80,8 +80,12 @@ pub struct Account {
     pub seconds: u64,
     /// Minutes without activity after which sessions end.
     pub minutes: u64,
+    /// The page on which they sign in again.
+    pub door: &'static str,
     /// What changed in the organisation, until they put it away.
     pub told: Vec<Told>,
+    /// When what the personal lock keeps is erased, where that was asked for.
+    pub fresh_start: Option<Timestamp>,
 }
 
 /// Something wrong with a form.
@@ -109,7 +113,9 @@ impl Page {
 
     /// A page for who is signed in.
     pub fn signed_in(visitor: &Visitor, signed_in: &SignedIn, place: Place, title_key: &str) -> Self {
-        Self { place, account: Some(signed_in.account()), ..Self::new(visitor, title_key) }
+        let language = visitor.chosen.or(signed_in.language).unwrap_or(visitor.language);
+        let title = text::t(language, title_key);
+        Self { language, title, place, account: Some(signed_in.account()), ..Self::new(visitor, title_key) }
     }
 
     /// With what is wrong with its form.

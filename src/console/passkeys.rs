@@ -20,7 +20,7 @@ use crate::store::{NewPasskey, Passkey, PrfOutput, SecretHash, SecretId, User, U
 
 /// How long a ceremony may take.
 const LIFE: SignedDuration = SignedDuration::from_mins(5);
-/// Ceremonies under way at once; more wait for older ones to end.
+/// Ceremonies under way at once; the oldest gives way to another.
 const MAX_PENDING: usize = 10_000;
 /// What PRF is asked with: the same for everybody, since each credential answers differently.
 const PRF_SALT: &[u8; 32] = b"perso-milter personal lock, salt";
@@ -140,11 +140,14 @@ impl Passkeys {
 
     fn keep(&self, browser: SecretHash, ceremony: Pending, now: Timestamp) {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        if pending.len() >= MAX_PENDING {
+        // A browser's own gives way to its next.
+        if pending.insert(browser, (now, ceremony)).is_none() && pending.len() > MAX_PENDING {
             pending.retain(|_, (begun, _)| now.duration_since(*begun) < LIFE);
-        }
-        if pending.len() < MAX_PENDING {
-            pending.insert(browser, (now, ceremony));
+            let others = pending.iter().filter(|(other, _)| **other != browser);
+            let oldest = others.min_by_key(|(_, (begun, _))| *begun).map(|(oldest, _)| *oldest);
+            if let Some(oldest) = oldest.filter(|_| pending.len() > MAX_PENDING) {
+                pending.remove(&oldest);
+            }
         }
     }
 
@@ -204,6 +207,25 @@ mod tests {
         assert!(passkeys.take(browser, now).is_some() && passkeys.take(browser, now).is_none());
         passkeys.begin_proof(browser, now).expect("begun");
         assert!(passkeys.take(browser, now + LIFE).is_none(), "too late");
+    }
+
+    #[test]
+    fn the_oldest_ceremony_gives_way_and_a_browsers_own_to_its_next() {
+        let passkeys = Passkeys::new("https://console.acme.example");
+        let browser = |n: usize| SecretHash::of(&n.to_be_bytes());
+        let begin = |n: usize, second: i64| {
+            let begun = Timestamp::from_second(second).expect("a time");
+            passkeys.begin_proof(browser(n), begun).expect("begun");
+        };
+        begin(0, 1);
+        begin(0, 2);
+        begin(1, 1);
+        (2..=MAX_PENDING).for_each(|n| begin(n, 3));
+        let now = Timestamp::from_second(3).expect("a time");
+        assert!(passkeys.take(browser(1), now).is_none(), "the oldest is gone");
+        for kept in [0, 2, MAX_PENDING] {
+            assert!(passkeys.take(browser(kept), now).is_some(), "{kept}");
+        }
     }
 
     #[test]

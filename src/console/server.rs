@@ -9,16 +9,18 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Context;
-use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use axum_server::{Handle, Server};
+use hyper_util::rt::TokioTimer;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tracing::{error, info};
 
+use super::connections::{Bounded, MAX_CONNECTIONS};
 use super::protect::protected;
-use super::routes;
 use super::state::{Console, Options, Relay};
+use super::{routes, security};
 use crate::store::{Clock, Store, UserId};
 
 /// Threads that answer requests.
@@ -48,7 +50,8 @@ impl Bound {
         let listener = TcpListener::bind(listen).with_context(|| format!("console.listen: {listen}"))?;
         listener.set_nonblocking(true).context("console.listen")?;
         let bound = listener.local_addr().context("console.listen")?;
-        Ok(Self { listener, console: Console::new(store, options, clock, bound) })
+        let console = Console::new(store, options, clock, bound).context("the console's threads")?;
+        Ok(Self { listener, console })
     }
 
     /// Shows operators the relay of this process.
@@ -74,9 +77,9 @@ impl Bound {
     pub fn serve(self) -> anyhow::Result<Serving> {
         let console = Arc::new(self.console);
         let tls = console.options.tls.as_ref().map(|(certificate, key)| tls(certificate, key)).transpose()?;
-        let app = protected(routes(), &console)?;
+        let app = protected(routes(&console), &console)?;
         let handle = Handle::new();
-        let stop = handle.clone();
+        let (stop, served) = (handle.clone(), Arc::clone(&console));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(THREADS)
             .max_blocking_threads(BLOCKING_THREADS)
@@ -91,28 +94,34 @@ impl Bound {
                 let service = app.into_make_service_with_connect_info::<SocketAddr>();
                 match tls {
                     Some(tls) => {
-                        let mut server = axum_server::from_tcp_rustls(self.listener, tls)?.handle(stop);
-                        server.http_builder().http1().header_read_timeout(HEADER_TIME).timer(timer());
-                        server.serve(service).await
+                        let server = axum_server::from_tcp_rustls(self.listener, tls)?.handle(stop);
+                        let server = server.map(|tls| Bounded::new(tls, MAX_CONNECTIONS));
+                        patient(server).serve(service).await
                     }
                     None => {
-                        let mut server = axum_server::from_tcp(self.listener)?.handle(stop);
-                        server.http_builder().http1().header_read_timeout(HEADER_TIME).timer(timer());
-                        server.serve(service).await
+                        let server = axum_server::from_tcp(self.listener)?.handle(stop);
+                        let server = server.map(|plain| Bounded::new(plain, MAX_CONNECTIONS));
+                        patient(server).serve(service).await
                     }
                 }
             });
+            // What blocks has its end as well, or a store that hangs keeps the process.
+            runtime.shutdown_timeout(DRAIN_TIME);
             if let Err(error) = done {
                 error!(%error, "the console stopped by itself");
             }
         };
         let thread = thread::Builder::new().name("console".to_owned()).spawn(run)?;
-        Ok(Serving { handle, thread })
+        Ok(Serving { handle, thread, console: served })
     }
 }
 
-fn timer() -> hyper_util::rt::TokioTimer {
-    hyper_util::rt::TokioTimer::new()
+/// No longer than browsers need: nothing that only keeps a connection does so for long. HTTP/1 alone, since what waits to see
+/// which version is spoken waits without end.
+fn patient<A>(server: Server<SocketAddr, A>) -> Server<SocketAddr, A> {
+    let mut server = server.http1_only().first_request_timeout(HEADER_TIME);
+    server.http_builder().http1().header_read_timeout(HEADER_TIME).timer(TokioTimer::new());
+    server
 }
 
 /// Forgets what has expired, for as long as the console runs.
@@ -122,6 +131,7 @@ async fn prune(console: Arc<Console>) {
         every.tick().await;
         console.limits.prune();
         let _ = console.blocking(|console| console.store.prune_sessions()).await;
+        let _ = security::lock::make_fresh_starts(&console).await;
     }
 }
 
@@ -144,14 +154,16 @@ fn tls(certificate: &Path, key: &Path) -> anyhow::Result<RustlsConfig> {
 pub struct Serving {
     handle: Handle<SocketAddr>,
     thread: JoinHandle<()>,
+    console: Arc<Console>,
 }
 
 impl Serving {
-    /// Stops it; running requests have a moment to end.
+    /// Stops it; running requests have a moment to end, and mails that wait one to be sent.
     pub fn stop(self) {
         self.handle.graceful_shutdown(Some(DRAIN_TIME));
         if self.thread.join().is_err() {
             error!("the console panicked, a fault of perso-milter");
         }
+        self.console.outbox.close();
     }
 }

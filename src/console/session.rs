@@ -20,14 +20,17 @@ use tower_sessions::session_store::{Error as SessionError, Result as SessionResu
 use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
 
 use super::access;
+use super::alert::{self, Alert};
 use super::announcements::{self, Told};
 use super::failure::Failure;
+use super::language;
 use super::page::Account;
 use super::state::Console;
-use super::visitor::Visitor;
+use super::visitor::{Visitor, path_of};
+use crate::language::Language;
 use crate::store::{
-    Holder, OpenedBy, Organisation, Permission, SESSION_IDLE, SecretHash, SessionKey, SessionRow, SignIn, StaffId,
-    Store, StoreError, User, UserId, UserKey, UserStatus,
+    FreshStart, Holder, LockState, OpenedBy, Organisation, OrganisationSettings, Permission, SESSION_IDLE, SecretHash,
+    SessionKey, SessionRow, SignIn, StaffId, Store, StoreError, User, UserId, UserKey, UserStatus,
 };
 
 /// The cookie.
@@ -114,6 +117,11 @@ impl Kept {
     /// Minutes without activity after which it ends.
     pub fn minutes(&self) -> u64 {
         self.idle
+    }
+
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        let age = now.duration_since(self.confirmed);
+        age <= SignedDuration::try_from(FRESH).unwrap_or(SignedDuration::ZERO)
     }
 
     /// Seconds until it ends, unless it is used.
@@ -232,11 +240,47 @@ pub struct Current {
     pub session: Session,
     /// The time of the request.
     pub now: Timestamp,
+    /// How long it was not used before.
+    rested: SignedDuration,
 }
 
 impl Current {
+    /// Whether whoever holds it proved who they are within [`FRESH`].
+    pub fn is_fresh(&self) -> bool {
+        self.kept.is_fresh(self.now)
+    }
+
+    /// Notes that whoever holds it proved again who they are.
+    ///
+    /// # Errors
+    /// As of the store.
+    pub async fn confirm(&mut self) -> Result<(), Failure> {
+        self.kept.confirmed = self.now;
+        // Another id, as after every proof of who somebody is.
+        self.session.cycle_id().await.map_err(|_| Failure::StoreAway)?;
+        store(&self.session, &self.kept).await
+    }
+
+    /// Goes by the time without activity that the organisation has set meanwhile; `None` where the session is over by that.
+    ///
+    /// # Errors
+    /// As of the store.
+    pub async fn follow(&mut self, settings: &OrganisationSettings) -> Result<Option<()>, Failure> {
+        let idle = settings.session_idle.unwrap_or(SESSION_IDLE[0]);
+        if u64::from(idle) == self.kept.idle {
+            return Ok(Some(()));
+        }
+        if self.rested >= SignedDuration::from_mins(idle.into()) {
+            self.session.flush().await.map_err(|_| Failure::StoreAway)?;
+            return Ok(None);
+        }
+        self.kept.idle = idle.into();
+        store(&self.session, &self.kept).await?;
+        Ok(Some(()))
+    }
+
     /// What the store knows the session by.
-    fn hash(&self) -> Option<SecretHash> {
+    pub fn hash(&self) -> Option<SecretHash> {
         self.session.id().map(|id| SessionKey::new(&id.0.to_le_bytes()).hash())
     }
 
@@ -256,7 +300,7 @@ pub async fn current(parts: &Parts, console: &Arc<Console>) -> Result<Option<Cur
     let Some(holder) = kept.holder.holder() else { return Ok(None) };
     let now = (console.clock)();
     let rested = now.duration_since(kept.seen);
-    let mut current = Current { holder, kept, session, now };
+    let mut current = Current { holder, kept, session, now, rested };
     current.kept.seen = now;
     if rested >= SignedDuration::try_from(TOUCH).unwrap_or_default() {
         let (hash, expires) = (current.hash().ok_or(Failure::Internal)?, current.kept.expires());
@@ -274,8 +318,12 @@ pub struct SignedIn {
     pub organisation: Arc<Organisation>,
     /// The session.
     pub kept: Kept,
+    /// The language they chose, else that of their organisation, if it has one.
+    pub language: Option<Language>,
     /// What changed in the organisation, until they put it away.
     told: Vec<Told>,
+    /// That they wait to start anew.
+    pub fresh_start: Option<FreshStart>,
     session: Session,
     now: Timestamp,
 }
@@ -296,8 +344,7 @@ impl SignedIn {
 
     /// Whether the user proved who they are within [`FRESH`].
     pub fn is_fresh(&self) -> bool {
-        let age = self.now.duration_since(self.kept.confirmed);
-        age <= SignedDuration::try_from(FRESH).unwrap_or(SignedDuration::ZERO)
+        self.kept.is_fresh(self.now)
     }
 
     /// What the store knows the session by.
@@ -312,7 +359,9 @@ impl SignedIn {
             organisation: self.organisation.name.clone(),
             seconds: self.kept.seconds(self.now),
             minutes: self.kept.idle,
+            door: "/connexion",
             told: self.told.clone(),
+            fresh_start: self.fresh_start.map(|wish| wish.due),
         }
     }
 
@@ -351,15 +400,6 @@ impl SignedIn {
         self.kept.renew
     }
 
-    /// The session carries no key any more: it opens nothing.
-    ///
-    /// # Errors
-    /// As of the store.
-    pub async fn forget_key(&self) -> Result<(), Failure> {
-        let kept = Kept { key: None, opened_by: OpenedBy::Mail.as_str().to_owned(), ..self.kept.clone() };
-        store(&self.session, &kept).await
-    }
-
     /// Another recovery code was made.
     ///
     /// # Errors
@@ -385,15 +425,11 @@ impl FromRequestParts<Arc<Console>> for SignedIn {
         if let Some(known) = parts.extensions.get::<Self>() {
             return Ok(known.clone());
         }
-        let path = if parts.method.is_safe() {
-            parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned()
-        } else {
-            "/".to_owned()
-        };
-        let nobody = Failure::SignIn { back: path };
-        let current = current(parts, console).await?.ok_or_else(|| nobody.clone())?;
-        let Current { holder: Holder::User(user), kept, session, now } = current else { return Err(nobody) };
-        if kept.renew && !WHILE_RENEWING.contains(&parts.uri.path()) {
+        let path = if parts.method.is_safe() { path_of(&parts.uri) } else { "/" };
+        let nobody = Failure::SignIn { back: path.to_owned() };
+        let mut current = current(parts, console).await?.ok_or_else(|| nobody.clone())?;
+        let Holder::User(user) = current.holder else { return Err(nobody) };
+        if current.kept.renew && !WHILE_RENEWING.contains(&parts.uri.path()) {
             return Err(Failure::Renew);
         }
         let found = console.blocking(move |console| {
@@ -403,16 +439,22 @@ impl FromRequestParts<Arc<Console>> for SignedIn {
             };
             let organisation = console.store.organisation_numbered(user.organisation)?;
             let told = console.store.announcements(user.id)?;
-            Ok(Some((user, organisation, told)))
+            let chosen = console.store.user_language(user.id)?;
+            let fresh_start = console.store.fresh_start(user.id)?;
+            Ok(Some((user, organisation, told, chosen, fresh_start)))
         });
         let found = found.await?.filter(|(user, ..)| user.status == UserStatus::Active);
-        let (user, organisation, told) = found.ok_or(nobody)?;
+        let (user, organisation, told, chosen, fresh_start) = found.ok_or_else(|| nobody.clone())?;
+        current.follow(&organisation.settings).await?.ok_or(nobody)?;
         let address = parts.extensions.get::<Visitor>().map(|visitor| visitor.address);
         if !address.is_some_and(|address| access::admits(&organisation.settings, address, parts.uri.path())) {
             return Err(Failure::Network);
         }
         let told = announcements::told(&told, &organisation, &console.defaults());
-        let signed_in = Self { user, organisation: Arc::new(organisation), kept, told, session, now };
+        let language = chosen.or_else(|| language::of_organisation(&organisation));
+        let Current { kept, session, now, .. } = current;
+        let organisation = Arc::new(organisation);
+        let signed_in = Self { user, organisation, kept, language, told, fresh_start, session, now };
         parts.extensions.insert(signed_in.clone());
         Ok(signed_in)
     }
@@ -450,13 +492,17 @@ pub async fn open_for(
     let now = (console.clock)();
     let sign_in = SignIn { at: now, opened_by, network: visitor.network(), browser: visitor.browser_name.to_owned() };
     let recorded = sign_in.clone();
+    let browser = visitor.browser;
     let prepared = console.blocking(move |console| {
         let idle = idle_minutes(&*console.store, holder)?;
         let previous = console.store.last_sign_in(holder)?;
         console.store.record_sign_in(holder, &recorded)?;
-        Ok((idle, previous))
+        Ok((idle, previous, is_new_under_lock(&*console.store, holder, &browser)?))
     });
-    let (idle, previous) = prepared.await?;
+    let (idle, previous, is_new) = prepared.await?;
+    if let Some(user) = is_new {
+        alert::tell(console, user, Alert::NewBrowser(sign_in.network.clone()));
+    }
     let previous = previous.map(|previous| Previous {
         at: previous.at,
         opened_by: previous.opened_by.as_str().to_owned(),
@@ -480,6 +526,13 @@ pub async fn open_for(
     session.cycle_id().await.map_err(|_| Failure::StoreAway)?;
     store(session, &kept).await?;
     Ok(previous)
+}
+
+/// The user of a browser that signs in for the first time, where the user has a personal lock.
+fn is_new_under_lock(store: &dyn Store, holder: Holder, browser: &SecretHash) -> Result<Option<UserId>, StoreError> {
+    let Holder::User(user) = holder else { return Ok(None) };
+    let is_new = !store.meet_browser(user, browser)?;
+    Ok((is_new && store.lock_state(user)? == LockState::On).then_some(user))
 }
 
 /// Minutes without activity after which a session ends: those of the organisation; of an operator the fewest.

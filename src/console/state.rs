@@ -1,5 +1,6 @@
 //! What every handler has.
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,7 +8,8 @@ use std::sync::Arc;
 use super::demo::Links;
 use super::failure::Failure;
 use super::limits::Limits;
-use super::mail::Mailer;
+use super::mail::{Mail, Mailer};
+use super::outbox::Outbox;
 use super::passkeys::Passkeys;
 use crate::cache::{Cache, FollowerWatch};
 use crate::directory::{Defaults, RelayDirectory, SharedDefaults};
@@ -57,7 +59,7 @@ pub struct Console {
     /// What browsers call it: scheme and authority.
     pub origin: String,
     /// Sends its mails.
-    pub mailer: Mailer,
+    pub outbox: Outbox,
     /// How often anybody may try to get in.
     pub limits: Limits,
     /// The ceremonies of WebAuthn.
@@ -87,27 +89,55 @@ impl Console {
     }
 
     /// A console over a store; `bound` is where it listens.
-    pub fn new(store: Arc<dyn Store>, options: Options, clock: Clock, bound: SocketAddr) -> Self {
+    ///
+    /// # Errors
+    /// The thread that sends its mails cannot be started.
+    pub fn new(store: Arc<dyn Store>, options: Options, clock: Clock, bound: SocketAddr) -> io::Result<Self> {
         let authority = options.authority.clone().unwrap_or_else(|| bound.to_string());
         let origin = format!("{}://{authority}", options.scheme);
-        let mailer = Mailer::new(&options.mail);
+        let outbox = Outbox::open(Mailer::new(&options.mail), clock.clone())?;
         let passkeys = Passkeys::new(&origin);
-        Self {
+        Ok(Self {
             store,
             options,
             origin,
-            mailer,
+            outbox,
             limits: Limits::new(&clock),
             passkeys,
             clock,
             demo: Links::default(),
             relay: None,
-        }
+        })
+    }
+
+    /// Has a mail sent, which `letter` writes on the thread that sends it: who is handed nothing waits as long for the answer.
+    pub fn mail(self: &Arc<Self>, letter: impl FnOnce(&Self) -> Result<Option<Mail>, StoreError> + Send + 'static) {
+        let console = Arc::clone(self);
+        self.outbox.put(move || letter(&console));
     }
 
     /// Host and port as browsers send them.
     pub fn authority(&self) -> &str {
         self.origin.split_once("://").map_or("", |(_, authority)| authority)
+    }
+
+    /// Runs work that hashes a password, beside no more of it than there is memory for, until it is done: a client that leaves
+    /// meanwhile makes no room for another.
+    ///
+    /// # Errors
+    /// As [`Self::blocking`].
+    pub async fn hashing<T, F>(self: &Arc<Self>, work: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
+    {
+        let permit = self.limits.may_hash().await?;
+        let hash = move |console: &Self| {
+            let done = work(console);
+            drop(permit);
+            done
+        };
+        self.blocking(hash).await
     }
 
     /// Runs work that blocks (the store, password hashing) on a thread that may.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use base64::Engine;
@@ -36,15 +36,17 @@ const MAX_NOTICE: usize = 2048;
 pub struct Visitor {
     /// The peer's address, or what a declared proxy says it is.
     pub address: IpAddr,
-    /// The language of the answer.
+    /// The language of the answer to a visitor of whom no more is known.
     pub language: Language,
+    /// The language that was chosen in this browser.
+    pub chosen: Option<Language>,
     /// What names this browser; hashed, as the store knows it.
     pub browser: SecretHash,
     /// A short name of the browser, for the list of sessions.
     pub browser_name: &'static str,
     /// What the page before wants said.
     pub notice: Option<Notice>,
-    /// The path asked for, with its query.
+    /// The path asked for, as [`path_of`] keeps it.
     pub path: String,
 }
 
@@ -89,10 +91,11 @@ pub async fn recognise(State(console): State<Arc<Console>>, mut request: Request
     let visitor = Visitor {
         address: address(peer, headers, &console.options.trusted_proxies),
         language,
+        chosen,
         browser: SecretHash::of(&name),
         browser_name: browser_name(agent),
         notice,
-        path: request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+        path: path_of(request.uri()).to_owned(),
     };
     let had_notice = cookie(headers, NOTICE).is_some();
     request.extensions_mut().insert(visitor);
@@ -111,6 +114,18 @@ pub async fn recognise(State(console): State<Arc<Console>>, mut request: Request
         append(&mut response, &format!("{NOTICE}=; Max-Age=0"));
     }
     response
+}
+
+/// Pages whose query says what was searched for: addresses.
+const SEARCHED: [&str; 2] = ["/listes/", "/gestion/utilisateurs"];
+
+/// The path of a page to come back to, with its query. Of pages that search the query is left out: words of a list do not go
+/// into further addresses, which proxies write down.
+pub fn path_of(uri: &Uri) -> &str {
+    if SEARCHED.iter().any(|start| uri.path().starts_with(start)) {
+        return uri.path();
+    }
+    uri.path_and_query().map_or("/", |path| path.as_str())
 }
 
 /// Browsers heed a `__Host-` cookie only with `Secure`, and `tower-sessions` removes its cookie without.
@@ -195,6 +210,18 @@ mod tests {
             headers.append("x-forwarded-for", HeaderValue::from_static(value));
         }
         headers
+    }
+
+    #[test]
+    fn what_was_searched_for_is_not_carried_along() {
+        for (asked, kept) in [
+            ("/historique?message=7", "/historique?message=7"),
+            ("/listes/personnels?q=maman&page=2", "/listes/personnels"),
+            ("/gestion/utilisateurs?q=anne", "/gestion/utilisateurs"),
+            ("/", "/"),
+        ] {
+            assert_eq!(path_of(&asked.parse().expect("a path")), kept, "{asked}");
+        }
     }
 
     #[test]

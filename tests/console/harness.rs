@@ -145,7 +145,7 @@ impl Site {
         browser.get("/connexion");
         let answer = browser.post("/connexion", &[("adresse", user)]);
         assert_eq!(answer.status, 303, "{answer:?}");
-        self.mailbox.letter(before)
+        self.mailbox.letter_where(before, "with a code", |letter| letter.has_code() && letter.recipient() == user)
     }
 }
 

@@ -32,6 +32,12 @@ impl Letter {
         code.captures(&self.text).unwrap_or_else(|| panic!("no code: {}", self.text))[1].to_owned()
     }
 
+    /// Whether it is a sign-in message.
+    pub fn has_code(&self) -> bool {
+        let code = Regex::new(r"\b\d{3} \d{3}\b").expect("valid");
+        code.is_match(&self.subject)
+    }
+
     /// The path of the link with this beginning.
     pub fn link(&self, start: &str) -> String {
         let link = Regex::new(&format!(r"https?://[^/\s]+({}\S+)", regex::escape(start))).expect("valid");
@@ -80,10 +86,34 @@ impl Mailbox {
         self.letters.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// All that came.
+    pub fn all(&self) -> Vec<Letter> {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The first letter of a kind after so many, once it came.
+    pub fn letter_where(&self, before: usize, what: &str, fits: impl Fn(&Letter) -> bool) -> Letter {
+        eventually(&format!("a letter {what}"), || {
+            let letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+            letters.iter().skip(before).find(|letter| fits(letter)).cloned()
+        })
+    }
+
     /// The letter with this number, from 0, once it came.
     pub fn letter(&self, number: usize) -> Letter {
         eventually("a letter", || self.letters.lock().unwrap_or_else(PoisonError::into_inner).get(number).cloned())
     }
+}
+
+/// A mail server that takes connections and never says a word.
+pub fn silent() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        let kept: Vec<TcpStream> = listener.incoming().flatten().collect();
+        drop(kept);
+    });
+    port
 }
 
 /// Speaks as much SMTP as a client that knows what it does needs.

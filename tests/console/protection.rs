@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use crate::harness::Site;
 
@@ -91,6 +92,24 @@ fn what_is_too_large_or_of_another_form_is_refused_with_words() {
     let answer = browser.get("/nowhere");
     assert_eq!(answer.status, 404);
     assert!(answer.words().contains("Page introuvable"));
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_closed() {
+    let site = Site::new();
+    let address = site.origin().trim_start_matches("http://").to_owned();
+    let starts: [&[u8]; 3] = [b"", b"G", b"GET / HTTP/1.1\r\nHost: x\r\n"];
+    let streams = starts.map(|start| {
+        let mut stream = TcpStream::connect(&address).expect("connected");
+        stream.write_all(start).expect("written");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
+        stream
+    });
+    for (mut stream, start) in streams.into_iter().zip(starts) {
+        let mut answer = Vec::new();
+        let end = stream.read_to_end(&mut answer);
+        assert!(end.is_ok(), "still open after {:?}: {end:?}", String::from_utf8_lossy(start));
+    }
 }
 
 #[test]

@@ -26,6 +26,8 @@ enum For {
     Manager,
     /// Operators.
     Operator,
+    /// Any member of staff.
+    Staff,
     /// A member of staff to whom a user gave access.
     Grantee,
 }
@@ -60,6 +62,8 @@ const ROUTES: &[(&str, For)] = &[
     ("/securite/code-de-secours", User),
     ("/securite/verrou", User),
     ("/securite/verrou/perdu", User),
+    ("/securite/verrou/perdu/annuler", User),
+    ("/securite/illisibles/retirer", User),
     ("/securite/sessions/{id}/terminer", User),
     ("/securite/sessions/terminer", User),
     ("/securite/sessions/toutes", User),
@@ -101,6 +105,10 @@ const ROUTES: &[(&str, For)] = &[
     ("/gestion/inscription/confirmer", Everybody),
     ("/exploitation/acces", Operator),
     ("/exploitation/acces/{user}/{list}", Grantee),
+    ("/gestion/compte", Staff),
+    ("/gestion/compte/renouveler", Staff),
+    ("/gestion/compte/sessions/{id}/terminer", Staff),
+    ("/gestion/compte/sessions/terminer", Staff),
     ("/gestion", Manager),
     ("/gestion/listes", Manager),
     ("/gestion/listes/retirer", Manager),
@@ -329,19 +337,24 @@ fn each_member_of_staff_has_the_pages_of_the_role_alone() {
         (ROOT, Role::Operator),
     ];
     for (name, role) in roles {
-        let signed_in = Person::enrol(&world.site, name, role).signs_in(&world.site);
-        check(
-            &world,
-            |world| copy(world, &signed_in),
-            |route, whose| match (whose, role) {
-                (Everybody, _) => Treated::Own,
-                (Session, _) | (Operator, Role::Operator) => Treated::LetIn,
-                (Manager, Role::Manager(own)) if own == world.site.acme || !route.contains("{user}") => Treated::LetIn,
-                (User, _) => Treated::SentToTheDoor,
-                // Another organisation's user, a list without a grant, another role's page: there is no such page.
-                _ => Treated::NoSuchPage,
-            },
-        );
+        let person = Person::enrol(&world.site, name, role);
+        let mut signed_in = person.signs_in(&world.site);
+        let holder = Holder::Staff(world.site.store.staff_named(&address(name)).expect("enrolled").id);
+        let browser = |world: &World| {
+            // Some of these end the session.
+            if world.site.store.sessions_of(holder).expect("read").is_empty() {
+                signed_in = person.signs_in(&world.site);
+            }
+            copy(world, &signed_in)
+        };
+        check(&world, browser, |route, whose| match (whose, role) {
+            (Everybody, _) => Treated::Own,
+            (Session | Staff, _) | (Operator, Role::Operator) => Treated::LetIn,
+            (Manager, Role::Manager(own)) if own == world.site.acme || !route.contains("{user}") => Treated::LetIn,
+            (User, _) => Treated::SentToTheDoor,
+            // Another organisation's user, a list without a grant, another role's page: there is no such page.
+            _ => Treated::NoSuchPage,
+        });
     }
 }
 

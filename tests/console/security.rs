@@ -7,6 +7,7 @@ use perso_milter::store::{Actor, LockState, Permission, Readable, StoreError, Us
 use regex::Regex;
 
 use crate::harness::{Answer, Browser, Site};
+use crate::mailbox::Letter;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "cheval agrafe pile";
@@ -296,21 +297,171 @@ fn a_recovery_code_is_printed_once_used_once_and_replaced() {
 }
 
 #[test]
-fn who_lost_every_secret_starts_anew_after_saying_so() {
+fn who_used_the_printed_code_has_time_to_print_another() {
     let site = Site::new();
-    let mut kept = locked(&site);
+    let mut browser = site.signed_in("anne@acme.example");
+    let code = recovery_code(&browser.post("/securite/code-de-secours", &[]));
+    site.store.set_lock(site.anne, &Permission::Own(site.anne), LockState::On).expect("locked");
+    let form = [("adresse", "anne@acme.example"), ("code", code.as_str())];
+    let mut left = site.browser();
+    assert_eq!(left.post("/connexion/secours", &form).location(), "/");
+    // The page was closed, and nothing else opens the lists: the paper is still good.
+    let mut again = site.browser();
+    assert_eq!(again.post("/connexion/secours", &form).location(), "/");
+    assert_eq!(again.get("/").location(), "/securite/code-de-secours");
+    site.clock.advance(6 * MINUTE);
+    let next = recovery_code(&again.post("/securite/code-de-secours", &[]));
+    assert!(is_signed_in(&mut again));
+    assert_eq!(site.browser().post("/connexion/secours", &form).status, 422, "it is replaced");
+    let form = [("adresse", "anne@acme.example"), ("code", next.as_str())];
+    assert_eq!(site.browser().post("/connexion/secours", &form).location(), "/");
+}
+
+/// The letter that tells anne's of something that happened to her account.
+fn alert(site: &Site, before: usize, words: &str) -> Letter {
+    let letter = site.mailbox.letter_where(before, words, |letter| letter.text.contains(words));
+    assert_eq!(letter.recipient(), "anne@acme.example");
+    assert!(letter.html.contains(words) && letter.text.contains(&format!("{}/securite", site.origin())), "{letter:?}");
+    letter
+}
+
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
+
+#[test]
+fn who_lost_every_secret_starts_anew_after_saying_so_and_a_week() {
+    let site = Site::new();
+    locked(&site);
     let mut mailed = site.signed_in("anne@acme.example");
     let refused = mailed.post("/securite/verrou/perdu", &[]);
     assert!(refused.status == 422 && refused.words().contains("Cochez la case"), "{refused:?}");
-    assert_eq!(site.store.lock_state(site.anne).expect("asked"), LockState::On);
-    let done = mailed.post("/securite/verrou/perdu", &[("compris", "oui")]);
-    assert!(mailed.follow(done).words().contains("le verrou est retiré"));
+    let before = site.mailbox.count();
+    let asked = mailed.post("/securite/verrou/perdu", &[("compris", "oui")]);
+    assert!(mailed.follow(asked).words().contains("Votre demande est notée"));
+    alert(&site, before, "demandé à repartir");
+    site.clock.advance(WEEK - MINUTE);
+    site.signed_in("anne@acme.example");
+    assert_eq!(site.store.lock_state(site.anne).expect("asked"), LockState::On, "not yet");
+
+    site.clock.advance(MINUTE);
+    let mut mailed = site.signed_in("anne@acme.example");
+    assert_eq!(site.store.lock_state(site.anne).expect("asked"), LockState::Off);
+    alert(&site, before, "est repartie sans vos anciens moyens");
     assert_eq!(readable(&site, site.anne, &Permission::Own(site.anne)).expect("read"), 0);
-    assert_eq!(site.store.read_entries(site.anne, None, &Permission::Own(site.anne)).expect("read").len(), 1);
-    assert!(!is_signed_in(&mut kept), "other sessions end");
     assert_eq!(sign_in(&mut site.browser(), "anne@acme.example", PASSWORD).status, 422);
     choose_password(&mut mailed, PASSWORD);
     assert_eq!(mailed.get("/securite/verrou/perdu").status, 404, "nothing is lost now");
+
+    let page = mailed.get("/securite/verrou");
+    assert!(page.body.contains("action=\"/securite/illisibles/retirer\""), "{page:?}");
+    let removed = mailed.post("/securite/illisibles/retirer", &[]);
+    assert!(!mailed.follow(removed).body.contains("/securite/illisibles/retirer"));
+    assert!(site.store.read_entries(site.anne, None, &Permission::Own(site.anne)).expect("read").is_empty());
+}
+
+#[test]
+fn whoever_reads_the_mail_erases_nothing_that_its_owner_can_still_save() {
+    let site = Site::new();
+    let mut owner = locked(&site);
+    let mut thief = site.signed_in("anne@acme.example");
+    thief.post("/securite/verrou/perdu", &[("compris", "oui")]);
+    let read = readable(&site, site.anne, &Permission::Own(site.anne));
+    assert!(matches!(read, Err(StoreError::UserLocked)), "{read:?}");
+    for path in ["/", "/aide", "/reglages", "/securite"] {
+        let page = owner.get(path);
+        assert!(page.body.contains("action=\"/securite/verrou/perdu/annuler\""), "{path}: {page:?}");
+    }
+    let before = site.mailbox.count();
+    let cancelled = owner.post("/securite/verrou/perdu/annuler", &[]);
+    let page = owner.follow(cancelled);
+    assert!(page.words().contains("La demande est annulée") && !page.body.contains("perdu/annuler"), "{page:?}");
+    alert(&site, before, "est annulée");
+    site.clock.advance(WEEK + MINUTE);
+    let mut owner = with_password(&site, PASSWORD);
+    assert!(owner.get("/listes/personnels").words().contains("maman@famille.example"));
+}
+
+#[test]
+fn what_happens_to_an_account_is_told_by_mail_in_its_users_language() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    let mut before = site.mailbox.count();
+    let mut told = |words: &str| {
+        let letter = alert(&site, before, words);
+        before += 1;
+        letter
+    };
+    choose_password(&mut browser, PASSWORD);
+    told("Un mot de passe a été choisi");
+    recovery_code(&browser.post("/securite/code-de-secours", &[]));
+    told("Un code de secours a été créé");
+    browser.post("/securite/verrou", &[("verrou", "mis")]);
+    told("Votre verrou personnel a été mis");
+    browser.post("/langue", &[("langue", "en"), ("retour", "/")]);
+    let password = site.store.secrets(site.anne).expect("listed")[0].id;
+    browser.post(&format!("/securite/secret/{password}/retirer"), &[]);
+    let letter = told("The password of your console was removed.");
+    assert!(!letter.text.contains("famille"), "{letter:?}");
+    browser.post("/securite/verrou", &[("verrou", "retire")]);
+    told("Your personal lock was taken off");
+}
+
+#[test]
+fn under_the_lock_a_browser_that_never_signed_in_is_told_of() {
+    let site = Site::new();
+    let mut known = locked(&site);
+    let before = site.mailbox.count();
+    known.post("/deconnexion", &[]);
+    assert_eq!(sign_in(&mut known, "anne@acme.example", PASSWORD).location(), "/");
+    with_password(&site, PASSWORD);
+    alert(&site, before, "Un navigateur qui ne l’avait jamais fait");
+    // What would have been told of the known browser was sent before bob's code.
+    site.signed_in("bob@acme.example");
+    let told = site.mailbox.all().iter().filter(|letter| letter.text.contains("Un navigateur")).count();
+    assert_eq!(told, 1);
+}
+
+#[test]
+fn the_lock_shows_what_opens_it_and_ends_what_was_open() {
+    let site = Site::new();
+    let mut other = site.signed_in("anne@acme.example");
+    let mut browser = site.signed_in("anne@acme.example");
+    choose_password(&mut browser, PASSWORD);
+    assert!(!is_signed_in(&mut other));
+    recovery_code(&browser.post("/securite/code-de-secours", &[]));
+    let mut other = with_password(&site, PASSWORD);
+    let page = browser.get("/securite/verrou");
+    assert!(page.words().contains("Ce qui ouvrira le verrou Vérifiez"), "{page:?}");
+    assert_eq!(page.words().matches("15 janvier 2027").count(), 3, "made on, made on, used on: {page:?}");
+    browser.post("/securite/verrou", &[("verrou", "mis")]);
+    assert!(is_signed_in(&mut browser) && !is_signed_in(&mut other));
+
+    let mut other = with_password(&site, PASSWORD);
+    let code = site.store.secrets(site.anne).expect("listed")[1].id;
+    browser.post(&format!("/securite/secret/{code}/retirer"), &[]);
+    assert!(is_signed_in(&mut browser) && !is_signed_in(&mut other), "it may have opened that one");
+}
+
+#[test]
+fn the_journal_names_what_happened_to_the_account() {
+    let site = Site::new();
+    let mut browser = locked(&site);
+    recovery_code(&browser.post("/securite/code-de-secours", &[]));
+    browser.post("/securite/verrou/perdu", &[("compris", "oui")]);
+    browser.post("/securite/verrou/perdu/annuler", &[]);
+    let page = browser.get("/securite");
+    assert!(page.body.contains("href=\"/listes/journal\""), "{page:?}");
+    let journal = browser.get("/listes/journal").words();
+    for kind in [
+        "Mot de passe choisi",
+        "Verrou personnel mis",
+        "Sessions terminées",
+        "Code de secours créé",
+        "Nouveau départ sans les anciens secrets demandé",
+        "Nouveau départ annulé",
+    ] {
+        assert!(journal.contains(kind), "{kind}: {journal}");
+    }
+    assert!(!journal.contains("Compte modifié"), "{journal}");
 }
 
 #[test]
@@ -401,6 +552,15 @@ fn passkeys_are_asked_without_naming_an_account() {
         assert_eq!((refused.status, refused.location()), (303, "/connexion?retour=%2F"), "{refused:?}");
     }
     assert!(!is_signed_in(&mut nobody));
+}
+
+#[test]
+fn asking_what_a_passkey_proves_is_counted() {
+    let site = named();
+    let mut guesser = site.browser();
+    let statuses: Vec<_> = (0..11).map(|_| guesser.post("/connexion/cle/options", &[]).status).collect();
+    assert_eq!(statuses, [vec![200; 10], vec![429]].concat());
+    assert_eq!(site.browser().post("/connexion/cle/options", &[]).status, 200, "another browser is not refused");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Signing in by mail, and sessions.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use perso_milter::store::{Actor, UserStatus};
+use perso_milter::policy::list::ListKind;
+use perso_milter::store::{Actor, Permission, UserStatus};
 
 use crate::harness::{Site, add_user};
 
@@ -193,7 +194,6 @@ fn an_organisation_says_how_long_sessions_last_from_where_and_who_comes_by_thems
     let answer = browser.get("/");
     assert_eq!(answer.status, 403);
     assert!(answer.words().contains("Hors du réseau autorisé"), "{answer:?}");
-    assert_ne!(browser.get("/donnees").status, 403, "one's own data stays within reach");
     set("console_networks", "127.0.0.0/8");
     assert_eq!(browser.get("/").status, 200);
 
@@ -204,4 +204,140 @@ fn an_organisation_says_how_long_sessions_last_from_where_and_who_comes_by_thems
     assert_eq!(stranger.post("/connexion", &[("adresse", "new@acme.example")]).status, 303);
     site.signed_in("bob@acme.example");
     assert_eq!(site.mailbox.count(), before + 1, "nobody writes to who may not come");
+}
+
+#[test]
+fn outside_its_networks_everybody_keeps_the_rights_to_their_own_data() {
+    let site = Site::new();
+    let mother = (ListKind::Personal, "maman@famille.example".parse().expect("an entry"));
+    site.store.add_entries(&Actor::User, site.anne, &[mother]).expect("added");
+    let mut browser = site.signed_in("anne@acme.example");
+    let hour = 60 * MINUTE;
+    let grant = site.store.issue_grant(site.anne, "root@relay.example", ListKind::Personal, hour).expect("given");
+    let rule = [("console_networks".to_owned(), "192.0.2.0/24".to_owned())];
+    site.store.set_organisation(&Actor::System, site.acme, &rule).expect("set");
+    assert_eq!(browser.get("/").status, 403);
+    site.clock.advance(6 * MINUTE);
+
+    let asked = browser.get("/listes/exporter/listes.csv");
+    let confirm = browser.follow(asked);
+    assert!(confirm.status == 200 && confirm.body.contains("action=\"/confirmer/message\""), "{confirm:?}");
+    let before = site.mailbox.count();
+    let sent = browser.post("/confirmer/message", &[("retour", "/listes/exporter/listes.csv")]);
+    assert_eq!(browser.follow(sent).status, 200);
+    let code = site.mailbox.letter(before).code();
+    let confirmed = browser.post("/confirmer/code", &[("code", &code), ("retour", "/listes/exporter/listes.csv")]);
+    let export = browser.follow(confirmed);
+    assert!(export.status == 200 && export.body.contains("maman@famille.example"), "{export:?}");
+
+    for (page, action) in [
+        ("/historique/effacer", "/historique/effacer".to_owned()),
+        ("/acces", format!("/acces/{grant}/retirer")),
+        ("/securite", "/securite/sessions/terminer".to_owned()),
+    ] {
+        assert_eq!(browser.get(page).status, 200, "{page}");
+        assert_eq!(browser.post(&action, &[]).status, 303, "{action}");
+    }
+    assert!(!site.store.is_granted(site.anne, "root@relay.example", ListKind::Personal).expect("asked"));
+    let journal = site.store.journal(site.anne, &Permission::Own(site.anne), None, 9).expect("read");
+    for kind in ["activity-erased", "grant-revoked", "sessions-ended"] {
+        assert!(journal.iter().any(|row| row.kind == kind), "{kind}: {journal:?}");
+    }
+    let entry = site.store.read_entries(site.anne, None, &Permission::Own(site.anne)).expect("read")[0].id;
+    assert_eq!(browser.get(&format!("/listes/entree/{entry}")).status, 200);
+    assert_eq!(browser.post("/listes/ajouter", &[("adresse", "x@y.example")]).status, 403, "nothing else");
+}
+
+#[test]
+fn an_open_session_follows_the_time_that_the_organisation_sets() {
+    let site = Site::new();
+    let set = |minutes: &str| {
+        let settings = [("session_idle".to_owned(), minutes.to_owned())];
+        site.store.set_organisation(&Actor::System, site.acme, &settings).expect("set");
+    };
+    let mut browser = site.signed_in("anne@acme.example");
+    set("90");
+    assert!(browser.get("/").words().contains("après 90 minutes sans activité"));
+    site.clock.advance(80 * MINUTE);
+    assert_eq!(browser.get("/").status, 200);
+    set("30");
+    site.clock.advance(31 * MINUTE);
+    assert_eq!(browser.get("/").status, 303, "the shorter time holds for what is open");
+    let mut browser = site.signed_in("anne@acme.example");
+    set("60");
+    site.clock.advance(29 * MINUTE);
+    assert_eq!(browser.get("/").status, 200);
+    site.clock.advance(59 * MINUTE);
+    assert_eq!(browser.get("/").status, 200);
+}
+
+#[test]
+fn a_mail_server_that_hangs_keeps_no_page_waiting() {
+    let silent = crate::mailbox::silent();
+    let site = Site::with(|options| options.mail.port = silent);
+    let begun = Instant::now();
+    for visitor in 0..40 {
+        let address = if visitor % 2 == 0 { "anne@acme.example" } else { "nobody@elsewhere.example" };
+        assert_eq!(site.browser().post("/connexion", &[("adresse", address)]).status, 303);
+    }
+    assert_eq!(site.browser().get("/connexion").status, 200);
+    drop(site);
+    assert!(begun.elapsed() < Duration::from_secs(15), "it waited for the mail server: {:?}", begun.elapsed());
+}
+
+#[test]
+fn a_stranger_voids_nobodys_code() {
+    let site = Site::new();
+    let mut browser = site.browser();
+    let code = site.asks_for_code(&mut browser, "anne@acme.example");
+    for _ in 0..9 {
+        site.asks_for_code(&mut site.browser(), "anne@acme.example");
+    }
+    assert_eq!(browser.post("/connexion/code", &[("code", &code)]).location(), "/");
+}
+
+#[test]
+fn after_many_wrong_codes_the_link_still_signs_in() {
+    let site = Site::new();
+    let wrong = |code: &str| if code == "000 000" { "000001" } else { "000000" };
+    for _ in 0..13 {
+        let mut guesser = site.browser();
+        let code = site.asks_for_code(&mut guesser, "anne@acme.example");
+        for _ in 0..4 {
+            guesser.post("/connexion/code", &[("code", wrong(&code))]);
+        }
+    }
+    let mut browser = site.browser();
+    let letter = site.asks_for_letter(&mut browser, "anne@acme.example");
+    let refused = browser.post("/connexion/code", &[("code", &letter.code())]);
+    assert!(refused.status == 422 && refused.words().contains("le lien du message"), "{refused:?}");
+    assert_eq!(browser.post(&letter.link("/connexion/lien/"), &[]).location(), "/");
+}
+
+#[test]
+fn what_was_searched_for_does_not_follow_into_other_addresses() {
+    let site = Site::new();
+    let mut browser = site.browser();
+    let answer = browser.get("/listes/personnels?q=maman%40famille.example");
+    assert_eq!(answer.location(), "/connexion?retour=%2Flistes%2Fpersonnels", "{answer:?}");
+    let mut browser = site.signed_in("anne@acme.example");
+    let page = browser.get("/listes/personnels?q=maman%40famille.example");
+    assert!(page.body.contains("name=\"retour\" value=\"/listes/personnels\""), "{page:?}");
+}
+
+#[test]
+fn the_organisations_language_is_that_of_who_chose_none() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    let english = [("language".to_owned(), "en".to_owned())];
+    site.store.set_organisation(&Actor::System, site.acme, &english).expect("set");
+    assert!(browser.get("/").page().contains("<html lang=\"en\">"), "whatever the browser would like");
+    let letter = site.asks_for_letter(&mut site.browser(), "anne@acme.example");
+    assert!(letter.subject.contains("sign-in code"), "{letter:?}");
+    browser.post("/langue", &[("langue", "fr"), ("retour", "/")]);
+    assert!(browser.get("/").page().contains("<html lang=\"fr\">"));
+    let mut elsewhere = site.signed_in("anne@acme.example");
+    assert!(elsewhere.get("/").page().contains("<html lang=\"fr\">"), "what a user chose is kept");
+    let letter = site.asks_for_letter(&mut site.browser(), "anne@acme.example");
+    assert!(letter.subject.contains("code de connexion"), "{letter:?}");
 }

@@ -72,6 +72,17 @@ fn with_console(relay: &Relay, port: u16) -> Settings {
         .set("console.sender", relay.address("bob").replace("bob@", "cim@"))
 }
 
+/// What is written in a mail of the console that says this.
+fn mailed(mails: &[Mail], words: &str) -> Option<String> {
+    let ours = mails.iter().filter(|mail| mail.message.values("Auto-Submitted").len() == 1);
+    let texts = ours.filter_map(|mail| {
+        let parsed = MessageParser::default().parse(mail.message.bytes())?;
+        let [text, page] = [parsed.body_text(0)?, parsed.body_html(0)?];
+        page.contains(words).then(|| text.into_owned())
+    });
+    texts.into_iter().find(|text| text.contains(words))
+}
+
 /// The code of the newest message that the console sent.
 fn mailed_code(mails: &[Mail]) -> Option<String> {
     let mail = mails.iter().rev().find(|mail| mail.message.values("Auto-Submitted").len() == 1)?;
@@ -137,4 +148,13 @@ fn sighup_takes_what_the_console_says_of_the_configuration_too() {
     relay.daemon.configure(with_console(&relay, port).set("personal.tag", "[PRIVE]"));
     relay.daemon.signal(Signal::Hangup);
     wait_until("the page to say the changed tag", || browser.get("/reglages").1.contains("[PRIVE]").then_some(()));
+}
+
+#[test]
+fn what_happens_to_an_account_is_read_in_the_mailbox() {
+    let (relay, origin) = relay_with_console();
+    let mut browser = signed_in(&relay, &origin);
+    assert_eq!(browser.post("/securite/mot-de-passe", &[("mot_de_passe", "cheval agrafe pile")]).0, 303);
+    let told = wait_until("the mail", || mailed(&relay.mailbox("bob"), "Un mot de passe a été choisi"));
+    assert!(told.contains(&format!("{origin}/securite")) && !told.contains("cheval"), "{told}");
 }

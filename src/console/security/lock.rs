@@ -9,12 +9,16 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::{PATH, sessions};
+use crate::console::alert::{self, Alert};
 use crate::console::failure::Failure;
 use crate::console::page::{Notice, Page, Place, Tone, redirect_with, render};
 use crate::console::session::SignedIn;
 use crate::console::state::Console;
 use crate::console::visitor::Visitor;
-use crate::store::{Actor, LockState, Opens, SecretKind, StoreError};
+use crate::store::{
+    Actor, FRESH_START_DELAY, FreshStart, LockState, Opens, Permission, Readable, Secret, SecretKind, Store,
+    StoreError, UserId,
+};
 
 /// This page.
 const HERE: &str = "/securite/verrou";
@@ -26,9 +30,11 @@ struct Lock<'a> {
     page: &'a Page,
     locked: bool,
     /// Secrets that open it.
-    opening: usize,
+    opening: Vec<&'a Secret>,
     /// Whether one of them is on paper.
     printed: bool,
+    /// Whether a fresh start left entries that nobody can read.
+    unreadable: bool,
     /// Whether browsers have passkeys for this console.
     passkeys: bool,
 }
@@ -37,6 +43,21 @@ struct Lock<'a> {
 #[template(path = "security_lost.html", config = ".askama.toml")]
 struct Lost<'a> {
     page: &'a Page,
+    /// That it was asked for.
+    wish: Option<FreshStart>,
+    /// How long it then takes.
+    days: u64,
+}
+
+impl Lock<'_> {
+    /// What a secret is, in words.
+    fn name(&self, secret: &Secret) -> String {
+        match secret.kind {
+            SecretKind::Password => self.page.t("security-password-title"),
+            SecretKind::Passkey => secret.label.clone(),
+            SecretKind::Recovery => self.page.t("security-recovery-title"),
+        }
+    }
 }
 
 /// `GET /securite/verrou`
@@ -46,17 +67,30 @@ pub async fn show(
     signed_in: SignedIn,
 ) -> Result<Response, Failure> {
     let user = signed_in.id();
-    let read = move |console: &Console| Ok((console.store.lock_state(user)?, console.store.secrets(user)?));
-    let (lock, secrets) = console.blocking(read).await?;
+    let permission = signed_in.permission();
+    let read = move |console: &Console| {
+        let (lock, secrets) = (console.store.lock_state(user)?, console.store.secrets(user)?);
+        Ok((lock, secrets, has_unreadable(&*console.store, user, &permission)?))
+    };
+    let (lock, secrets, unreadable) = console.blocking(read).await?;
     let page = Page::signed_in(&visitor, &signed_in, Place::Security, "security-lock-title");
     let lock = Lock {
         page: &page,
         locked: lock == LockState::On,
-        opening: secrets.iter().filter(|secret| secret.opens == Opens::Lists).count(),
+        opening: secrets.iter().filter(|secret| secret.opens == Opens::Lists).collect(),
         printed: secrets.iter().any(|secret| secret.kind == SecretKind::Recovery),
         passkeys: console.passkeys.are_possible(),
+        unreadable,
     };
     Ok(render(&page, &lock))
+}
+
+/// Whether a fresh start left entries that nobody can read; of a closed lock nobody knows.
+fn has_unreadable(store: &dyn Store, user: UserId, permission: &Permission) -> Result<bool, StoreError> {
+    match store.read_entries(user, None, permission) {
+        Err(StoreError::UserLocked) => Ok(false),
+        entries => Ok(entries?.iter().any(|entry| matches!(entry.value, Readable::Lost))),
+    }
 }
 
 /// The form.
@@ -86,12 +120,19 @@ pub async fn set(
         Err(StoreError::LastSecret) => Ok(false),
         done => done.map(|()| true),
     });
-    let notice = match (done.await?, state) {
-        (false, _) => Notice::new(Tone::Bad, "security-lock-no-secret"),
-        (true, LockState::On) => Notice::good("security-lock-on"),
-        (true, LockState::Off) => Notice::good("security-lock-off"),
+    if !done.await? {
+        return Ok(redirect_with(PATH, Notice::new(Tone::Bad, "security-lock-no-secret")));
+    }
+    let (alert, key) = match state {
+        LockState::On => {
+            // Whoever reads in another session shall not go on doing so.
+            sessions::end_all_but_this(&console, &signed_in).await?;
+            (Alert::LockOn, "security-lock-on")
+        }
+        LockState::Off => (Alert::LockOff, "security-lock-off"),
     };
-    Ok(redirect_with(PATH, notice))
+    alert::tell(&console, user, alert);
+    Ok(redirect_with(PATH, Notice::good(key)))
 }
 
 /// `GET /securite/verrou/perdu`
@@ -105,8 +146,16 @@ pub async fn show_lost(
     if console.blocking(move |console| console.store.lock_state(user)).await? == LockState::Off {
         return Err(Failure::NotFound);
     }
-    let page = Page::signed_in(&visitor, &signed_in, Place::Security, "security-lost-title");
-    Ok(render(&page, &Lost { page: &page }))
+    Ok(lost(&lost_page(&visitor, &signed_in), &signed_in))
+}
+
+fn lost_page(visitor: &Visitor, signed_in: &SignedIn) -> Page {
+    Page::signed_in(visitor, signed_in, Place::Security, "security-lost-title")
+}
+
+fn lost(page: &Page, signed_in: &SignedIn) -> Response {
+    let days = FRESH_START_DELAY.as_secs() / 86_400;
+    render(page, &Lost { page, wish: signed_in.fresh_start, days })
 }
 
 /// The form.
@@ -116,8 +165,9 @@ pub struct Understood {
     compris: Option<String>,
 }
 
-/// `POST /securite/verrou/perdu`: secrets and readable values go, matching goes on, other sessions end.
-pub async fn start_anew(
+/// `POST /securite/verrou/perdu`: whoever reads the user's mail can ask for it as well as the user. So it is said on every
+/// page and by mail, and is done after [`FRESH_START_DELAY`], unless it is cancelled.
+pub async fn ask_fresh_start(
     State(console): State<Arc<Console>>,
     visitor: Visitor,
     signed_in: SignedIn,
@@ -125,14 +175,42 @@ pub async fn start_anew(
 ) -> Result<Response, Failure> {
     signed_in.require_fresh(LOST)?;
     if understood.compris.is_none() {
-        let page = Page::signed_in(&visitor, &signed_in, Place::Security, "security-lost-title");
+        let page = lost_page(&visitor, &signed_in);
         let text = page.t("security-lost-not-understood");
-        let page = page.with_error("compris", text);
-        return Ok(render(&page, &Lost { page: &page }));
+        return Ok(lost(&page.with_error("compris", text), &signed_in));
     }
     let user = signed_in.id();
-    console.blocking(move |console| console.store.reset_secrets(&Actor::User, user)).await?;
-    sessions::end_all_but_this(&console, &signed_in).await?;
-    signed_in.forget_key().await?;
-    Ok(redirect_with(PATH, Notice::good("security-lost-done")))
+    let wish = console.blocking(move |console| console.store.ask_fresh_start(user)).await?;
+    if signed_in.fresh_start.is_none() {
+        alert::tell(&console, user, Alert::FreshStartAsked(wish.due));
+    }
+    Ok(redirect_with(PATH, Notice::new(Tone::Plain, "security-lost-asked")))
+}
+
+/// `POST /securite/verrou/perdu/annuler`: from any session of the user; what stays as it is does no harm.
+pub async fn cancel(State(console): State<Arc<Console>>, signed_in: SignedIn) -> Result<Response, Failure> {
+    let user = signed_in.id();
+    console.blocking(move |console| console.store.cancel_fresh_start(user)).await?;
+    if signed_in.fresh_start.is_some() {
+        alert::tell(&console, user, Alert::FreshStartCancelled);
+    }
+    Ok(redirect_with(PATH, Notice::good("security-lost-cancelled")))
+}
+
+/// Has those start anew whose time has come.
+///
+/// # Errors
+/// As of the store.
+pub async fn make_fresh_starts(console: &Arc<Console>) -> Result<(), Failure> {
+    let made = console.blocking(|console| console.store.make_fresh_starts()).await?;
+    made.into_iter().for_each(|user| alert::tell(console, user, Alert::FreshStartMade));
+    Ok(())
+}
+
+/// `POST /securite/illisibles/retirer`: takes off all lists what a fresh start left unreadable.
+pub async fn remove_unreadable(State(console): State<Arc<Console>>, signed_in: SignedIn) -> Result<Response, Failure> {
+    signed_in.require_fresh(HERE)?;
+    let user = signed_in.id();
+    console.blocking(move |console| console.store.remove_lost_entries(&Actor::User, user)).await?;
+    Ok(redirect_with(HERE, Notice::good("security-unreadable-removed")))
 }

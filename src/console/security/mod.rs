@@ -18,6 +18,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 
+use super::alert::{self, Alert};
 use super::failure::Failure;
 use super::page::{Notice, Page, Place, Tone, redirect_with, render};
 use super::session::{Previous, SignedIn};
@@ -117,7 +118,7 @@ pub async fn show(
     Ok(render(&page, &security))
 }
 
-/// `POST /securite/secret/{id}/retirer`
+/// `POST /securite/secret/{id}/retirer`: sessions that it may have opened end.
 pub async fn remove(
     State(console): State<Arc<Console>>,
     signed_in: SignedIn,
@@ -126,11 +127,17 @@ pub async fn remove(
     signed_in.require_fresh(PATH)?;
     let id: SecretId = id.parse().map_err(|_| Failure::NotFound)?;
     let (user, permission) = (signed_in.id(), signed_in.permission());
-    let removed = console.blocking(move |console| match console.store.remove_secret(user, &permission, id) {
-        Err(StoreError::LastSecret) => Ok(false),
-        removed => removed.map(|()| true),
+    let removed = console.blocking(move |console| {
+        let kind = console.store.secrets(user)?.into_iter().find(|secret| secret.id == id).map(|secret| secret.kind);
+        match console.store.remove_secret(user, &permission, id) {
+            Err(StoreError::LastSecret) => Ok(None),
+            removed => removed.map(|()| kind),
+        }
     });
-    let notice =
-        if removed.await? { Notice::good("security-removed") } else { Notice::new(Tone::Bad, "security-last-secret") };
-    Ok(redirect_with(PATH, notice))
+    let Some(kind) = removed.await? else {
+        return Ok(redirect_with(PATH, Notice::new(Tone::Bad, "security-last-secret")));
+    };
+    alert::tell(&console, user, Alert::Removed(kind));
+    sessions::end_all_but_this(&console, &signed_in).await?;
+    Ok(redirect_with(PATH, Notice::good("security-removed")))
 }

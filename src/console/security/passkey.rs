@@ -9,12 +9,13 @@ use axum::{Form, Json};
 use serde::Deserialize;
 
 use super::PATH;
+use crate::console::alert::{self, Alert};
 use crate::console::failure::Failure;
 use crate::console::page::{Notice, Page, Place, Tone, redirect_with, render};
 use crate::console::session::SignedIn;
 use crate::console::state::Console;
 use crate::console::visitor::Visitor;
-use crate::store::{MAX_LABEL, OpenedBy, StoreError};
+use crate::store::{MAX_LABEL, OpenedBy, SecretKind, StoreError};
 
 /// This page.
 const HERE: &str = "/securite/cle";
@@ -91,6 +92,7 @@ pub async fn add(
     let Some(key) = added.await? else {
         return Ok(redirect_with(PATH, Notice::new(Tone::Bad, "security-passkey-failed")));
     };
+    alert::tell(&console, user, Alert::Added(SecretKind::Passkey));
     signed_in.confirm(&console, OpenedBy::Passkey, key).await?;
     let key = if opens { "security-passkey-added" } else { "security-passkey-added-without" };
     Ok(redirect_with(PATH, Notice::good(key)))

@@ -10,12 +10,13 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{PATH, sessions};
+use crate::console::alert::{self, Alert};
 use crate::console::failure::Failure;
 use crate::console::page::{Notice, Page, Place, redirect_with, render};
 use crate::console::session::SignedIn;
 use crate::console::state::Console;
 use crate::console::visitor::Visitor;
-use crate::store::{OpenedBy, Password, PasswordError};
+use crate::store::{OpenedBy, Password, PasswordError, SecretKind};
 
 /// This page.
 const HERE: &str = "/securite/mot-de-passe";
@@ -77,13 +78,12 @@ pub async fn set(
         }
     };
     let (user, permission) = (signed_in.id(), signed_in.permission());
-    let permit = console.limits.may_hash().await?;
-    let key = console.blocking(move |console| {
+    let key = console.hashing(move |console| {
         console.store.set_password(user, &permission, &password)?;
         console.store.open_with_password(Some(user), password.as_str())
     });
     let key = key.await?;
-    drop(permit);
+    alert::tell(&console, user, Alert::Added(SecretKind::Password));
     sessions::end_all_but_this(&console, &signed_in).await?;
     signed_in.confirm(&console, OpenedBy::Password, key).await?;
     Ok(redirect_with(PATH, Notice::good("security-password-set")))

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
+use crate::console::alert::{self, Alert};
 use crate::console::failure::Failure;
 use crate::console::page::{Page, Place, render};
 use crate::console::session::SignedIn;
@@ -46,9 +47,13 @@ pub async fn make(
     visitor: Visitor,
     signed_in: SignedIn,
 ) -> Result<Response, Failure> {
-    signed_in.require_fresh("/securite/code-de-secours")?;
+    // Who must make one came in by the code before it, and is let nowhere else: not to the page that confirms either.
+    if !signed_in.must_renew() {
+        signed_in.require_fresh("/securite/code-de-secours")?;
+    }
     let (user, permission) = (signed_in.id(), signed_in.permission());
     let code = console.blocking(move |console| console.store.make_recovery_code(user, &permission)).await?;
+    alert::tell(&console, user, Alert::Added(SecretKind::Recovery));
     signed_in.renewed().await?;
     let page = Page::signed_in(&visitor, &signed_in, Place::Security, "security-recovery-title");
     let address = signed_in.user.address.as_str();

@@ -11,13 +11,15 @@ use serde::Deserialize;
 use super::may_be_made;
 use super::message::SignInMessage;
 use crate::console::failure::Failure;
-use crate::console::language::own_path;
+use crate::console::language::{self, own_path};
 use crate::console::limits::Way;
+use crate::console::mail::Mail;
 use crate::console::page::{Page, render};
 use crate::console::session::SignedIn;
 use crate::console::state::Console;
 use crate::console::text;
 use crate::console::visitor::Visitor;
+use crate::language::Language;
 use crate::policy::address::Address;
 use crate::store::{StoreError, UserStatus};
 
@@ -98,9 +100,8 @@ pub async fn send(
     let begun = address.clone();
     let sign_in = console.blocking(move |console| console.store.begin_sign_in(&begun, &browser)).await?;
     let message = SignInMessage { sign_in, language: visitor.language, origin: console.origin.clone() };
-    let sender = Arc::clone(&console);
     // Whether it is sent, and how long that takes, the answer does not tell.
-    tokio::task::spawn_blocking(move || deliver(&sender, address, &message));
+    console.mail(move |console| write(console, message, address, visitor.chosen));
     Ok(Redirect::to(&format!("/connexion/code?{}", back_query(back.path()))).into_response())
 }
 
@@ -109,17 +110,23 @@ pub fn back_query(back: &str) -> String {
     form_urlencoded::Serializer::new(String::new()).append_pair("retour", back).finish()
 }
 
-fn deliver(console: &Console, address: Address, message: &SignInMessage) {
-    match is_welcome(console, &address) {
-        Ok(true) => {
-            let mail = message.to(address);
-            if let Err(error) = console.mailer.send(&mail, (console.clock)()) {
-                tracing::error!(%error, "a sign-in message could not be sent");
-            }
-        }
-        Ok(false) => {}
-        Err(error) => tracing::error!(%error, "a sign-in message could not be sent"),
+/// The message, in the language that its reader chose, else in that of the page.
+pub fn write(
+    console: &Console,
+    mut message: SignInMessage,
+    to: Address,
+    chosen: Option<Language>,
+) -> Result<Option<Mail>, StoreError> {
+    if !is_welcome(console, &to)? {
+        return Ok(None);
     }
+    if let Ok(user) = console.store.user_id(&to) {
+        let user = console.store.user(user)?;
+        let own = console.store.user_language(user.id)?;
+        let language = own.or(chosen).map_or_else(|| language::of_user(console, &user), |own| Ok(Some(own)))?;
+        message.language = language.unwrap_or(message.language);
+    }
+    Ok(Some(message.to(to)))
 }
 
 /// Whether a message is sent at all: nobody is written to who could not sign in.

@@ -64,6 +64,7 @@ pub async fn confirm(
     match console.blocking(move |console| console.store.confirm_code(&browser, &code)).await? {
         CodeAnswer::Good(confirmed) => admit(&console, &session, &visitor, confirmed, Some(back.path())).await,
         CodeAnswer::Wrong { left } => refused(page.text("sign-in-code-wrong", &[("left", u64::from(left).into())])),
+        CodeAnswer::LinkAlone => refused(page.t("sign-in-code-link-alone")),
         CodeAnswer::Unknown => Ok(redirect_with("/connexion", Notice::new(Tone::Bad, "sign-in-code-void"))),
     }
 }

@@ -25,6 +25,7 @@ use tower_sessions::Session;
 use super::failure::Failure;
 use super::language::own_path;
 use super::page::{Notice, Tone, redirect_with};
+use super::security::lock;
 use super::session::{self, Current};
 use super::state::Console;
 use super::text;
@@ -60,12 +61,13 @@ async fn welcome(
     key: Option<UserKey>,
     back: &str,
 ) -> Result<Response, Failure> {
+    lock::make_fresh_starts(console).await?;
     let previous = session::open(console, session, visitor, user, opened_by, key).await?;
     let notice = match previous {
         // A first sign-in: the personal lock is offered.
         None => Notice::new(Tone::Plain, "sign-in-welcome-first"),
         Some(previous) => {
-            let at = text::moment(visitor.language, previous.at);
+            let at = text::moment(visitor.chosen.unwrap_or(visitor.language), previous.at);
             Notice::good("sign-in-welcome-back").with("at", at).with("network", previous.network)
         }
     };

@@ -20,6 +20,7 @@ use crate::store::{OpenedBy, UserId, UserKey};
 
 /// `POST /connexion/cle/options`: what the browser's passkeys are asked; the same for everybody, and for who confirms.
 pub async fn options(State(console): State<Arc<Console>>, visitor: Visitor) -> Result<Response, Failure> {
+    console.limits.count(Way::Ceremony, &visitor)?;
     let options = console.passkeys.begin_proof(visitor.browser, (console.clock)());
     Ok(Json(options.ok_or(Failure::NotFound)?).into_response())
 }

@@ -75,7 +75,6 @@ pub async fn open(
     user: Option<UserId>,
     password: Zeroizing<String>,
 ) -> Result<Option<(UserId, UserKey)>, Failure> {
-    let _permit = console.limits.may_hash().await?;
-    let key = console.blocking(move |console| console.store.open_with_password(user, &password)).await?;
+    let key = console.hashing(move |console| console.store.open_with_password(user, &password)).await?;
     Ok(user.zip(key))
 }

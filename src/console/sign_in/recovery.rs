@@ -11,6 +11,7 @@ use tower_sessions::Session;
 
 use super::ask::Back;
 use super::{active, welcome};
+use crate::console::alert::{self, Alert};
 use crate::console::failure::Failure;
 use crate::console::limits::Way;
 use crate::console::page::{Page, render};
@@ -55,10 +56,12 @@ pub async fn confirm(
 ) -> Result<Response, Failure> {
     console.limits.count(Way::Recovery, &visitor)?;
     let back = Back { retour: typed.retour };
-    let user = active(&console, Address::parse(typed.adresse.trim()).ok()).await?;
-    if let (Some(user), Ok(code)) = (user, typed.code.parse::<RecoveryCode>()) {
+    // What cannot be a code is none, whoever's it would be.
+    if let Ok(code) = typed.code.parse::<RecoveryCode>() {
+        let user = active(&console, Address::parse(typed.adresse.trim()).ok()).await?;
         let key = console.blocking(move |console| console.store.open_with_recovery_code(user, &code)).await?;
-        if let Some(key) = key {
+        if let Some((user, key)) = user.zip(key) {
+            alert::tell(&console, user, Alert::RecoveryUsed);
             return welcome(&console, &session, &visitor, user, OpenedBy::Recovery, Some(key), back.path()).await;
         }
     }

@@ -21,4 +21,4 @@ preferences-hold = held by the server
 preferences-junk = filed as junk
 preferences-save = Save
 preferences-saved = Your settings are saved. They govern from the next message on.
-preferences-language = The language is changed at the top of each page.
+preferences-language = The language is changed at the top of each page; your choice holds for the mails of the console too.

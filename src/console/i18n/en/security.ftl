@@ -83,6 +83,9 @@ security-lock-take-off = Take the lock off
 security-lock-no-secret = Nothing would open the lock: first choose a password, or add a passkey that opens it.
 security-lock-on = Your personal lock is on.
 security-lock-off = Your personal lock is off.
+security-lock-opening-title = What will open the lock
+security-lock-opening-text = Make sure that you have chosen each of these ways to sign in yourself.
+security-lock-others = Your other sessions end.
 
 security-lost-title = Start anew without the old secrets?
 security-lost-back = ← Personal lock
@@ -94,7 +97,16 @@ security-lost-understood = I understand that the old addresses cannot be read an
 security-lost-not-understood = Tick the box if you really want to start anew without the old secrets.
 security-lost-do = Start anew
 security-lost-not = Change nothing
-security-lost-done = Done: the lock is off, your old ways to sign in open nothing any more. Choose new ones.
+security-lost-delay = It is done { $days } days after you ask for it.
+security-lost-why-wait = Somebody who reads your messages could ask for the same: this delay leaves time to notice and to cancel it.
+security-lost-waits = Starting anew without the old secrets was asked for: on { $due } the old addresses can be read no more.
+security-lost-asked = Your wish is noted. A message confirms it to you.
+security-lost-cancel = Cancel it
+security-lost-cancelled = It is cancelled: nothing changes.
+
+security-unreadable-text = Addresses from before you started anew cannot be read any more. They still apply to your mail.
+security-unreadable-remove = Take the unreadable addresses off my lists
+security-unreadable-removed = The unreadable addresses are taken off your lists.
 
 security-sessions-title = Where you are signed in
 security-sessions-lead = The network is rounded. If you do not recognise a session, end it.
@@ -109,6 +121,7 @@ security-session-ended = The session has ended.
 security-sessions-end = End all others
 security-sessions-ended = Your other sessions have ended.
 security-sessions-end-all = Sign out everywhere
+security-journal = All that has changed on your account
 security-signed-out-everywhere = You are signed out everywhere.
 
 opened-by-mail = by a message

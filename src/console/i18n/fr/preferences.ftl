@@ -21,4 +21,4 @@ preferences-hold = retenus par le serveur
 preferences-junk = rangés dans les indésirables
 preferences-save = Enregistrer
 preferences-saved = Vos réglages sont enregistrés. Ils valent dès le message suivant.
-preferences-language = La langue se change en haut de chaque page.
+preferences-language = La langue se change en haut de chaque page ; votre choix vaut aussi pour les messages que la console vous envoie.

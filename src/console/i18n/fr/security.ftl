@@ -83,6 +83,9 @@ security-lock-take-off = Retirer le verrou
 security-lock-no-secret = Rien n’ouvrirait le verrou : choisissez d’abord un mot de passe, ou ajoutez une clé d’accès qui l’ouvre.
 security-lock-on = Votre verrou personnel est mis.
 security-lock-off = Votre verrou personnel est retiré.
+security-lock-opening-title = Ce qui ouvrira le verrou
+security-lock-opening-text = Vérifiez que vous avez bien choisi vous-même chacun de ces moyens de connexion.
+security-lock-others = Vos autres sessions se terminent.
 
 security-lost-title = Repartir sans les anciens secrets ?
 security-lost-back = ← Verrou personnel
@@ -94,7 +97,16 @@ security-lost-understood = J’ai compris que les anciennes adresses ne pourront
 security-lost-not-understood = Cochez la case si vous voulez vraiment repartir sans les anciens secrets.
 security-lost-do = Repartir de zéro
 security-lost-not = Ne rien changer
-security-lost-done = C’est fait : le verrou est retiré, vos anciens moyens de connexion n’ouvrent plus rien. Choisissez-en de nouveaux.
+security-lost-delay = Cela se fait { $days } jours après votre demande.
+security-lost-why-wait = Quelqu’un qui lirait vos messages pourrait faire la même demande : ce délai laisse le temps de s’en apercevoir et d’annuler.
+security-lost-waits = Il a été demandé de repartir sans les anciens secrets : le { $due }, les anciennes adresses ne pourront plus être lues.
+security-lost-asked = Votre demande est notée. Un message vous la confirme.
+security-lost-cancel = Annuler cette demande
+security-lost-cancelled = La demande est annulée : rien ne change.
+
+security-unreadable-text = Des adresses d’avant votre nouveau départ ne peuvent plus être lues. Elles s’appliquent encore à votre courrier.
+security-unreadable-remove = Retirer de mes listes les adresses illisibles
+security-unreadable-removed = Les adresses illisibles sont retirées de vos listes.
 
 security-sessions-title = Où vous êtes connecté
 security-sessions-lead = Le réseau est arrondi. Si vous ne reconnaissez pas une session, terminez-la.
@@ -109,6 +121,7 @@ security-session-ended = La session est terminée.
 security-sessions-end = Terminer toutes les autres
 security-sessions-ended = Vos autres sessions sont terminées.
 security-sessions-end-all = Se déconnecter partout
+security-journal = Tout ce qui a changé sur votre compte
 security-signed-out-everywhere = Vous êtes déconnecté partout.
 
 opened-by-mail = par message

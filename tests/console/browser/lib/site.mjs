@@ -27,11 +27,13 @@ export class Site {
     return (await promisify(execFile)(this.program, args, { env })).stdout;
   }
 
+  /// The sign-in messages to an address, oldest first; other mails of the console carry no code.
   async mailsTo(address) {
     const files = (await readdir(this.mail)).filter((file) => file.startsWith(`${address}-`) && file.endsWith(".json"));
     const number = (file) => Number(file.slice(address.length + 1, -".json".length));
     files.sort((a, b) => number(a) - number(b));
-    return Promise.all(files.map(async (file) => JSON.parse(await readFile(join(this.mail, file), "utf8"))));
+    const mails = await Promise.all(files.map(async (file) => JSON.parse(await readFile(join(this.mail, file), "utf8"))));
+    return mails.filter((mail) => /\b\d{3} \d{3}\b/.test(mail.subject));
   }
 
   /// The mail to an address after the `seen` ones that were there before.

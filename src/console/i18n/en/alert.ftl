@@ -1,0 +1,16 @@
+alert-subject = The security of your mail console has changed
+alert-you = If it was you, there is nothing to do.
+alert-not-you = If it was not you, open the page “Security”, end the sessions that you do not recognise, and tell your IT department:
+alert-password-added = A password was chosen for your console.
+alert-passkey-added = A passkey was added to your console.
+alert-recovery-added = A recovery code was made for your console; the one before works no more.
+alert-password-removed = The password of your console was removed.
+alert-passkey-removed = A passkey was removed from your console.
+alert-recovery-removed = The recovery code of your console was removed.
+alert-recovery-used = Somebody signed in to your console with your recovery code.
+alert-lock-on = Your personal lock was set.
+alert-lock-off = Your personal lock was taken off.
+alert-fresh-start-asked = Somebody asked to start anew without your old ways to sign in. On { $due } your old addresses can be read no more, by anybody. Until then a page of the console lets you cancel it.
+alert-fresh-start-cancelled = Starting anew without your old ways to sign in is cancelled.
+alert-fresh-start-made = Your console started anew without your old ways to sign in, as was asked for seven days ago. Your lists go on applying to your mail.
+alert-new-browser = A browser that had never done so signed in to your console, from the network { $network }.

@@ -1,0 +1,16 @@
+alert-subject = La sécurité de votre console de messagerie a changé
+alert-you = Si c’est bien vous, il n’y a rien à faire.
+alert-not-you = Si ce n’est pas vous, ouvrez la page « Sécurité », terminez les sessions que vous ne reconnaissez pas et prévenez votre service informatique :
+alert-password-added = Un mot de passe a été choisi pour votre console.
+alert-passkey-added = Une clé d’accès a été ajoutée à votre console.
+alert-recovery-added = Un code de secours a été créé pour votre console ; celui d’avant ne sert plus.
+alert-password-removed = Le mot de passe de votre console a été retiré.
+alert-passkey-removed = Une clé d’accès a été retirée de votre console.
+alert-recovery-removed = Le code de secours de votre console a été retiré.
+alert-recovery-used = Quelqu’un s’est connecté à votre console avec votre code de secours.
+alert-lock-on = Votre verrou personnel a été mis.
+alert-lock-off = Votre verrou personnel a été retiré.
+alert-fresh-start-asked = Quelqu’un a demandé à repartir sans vos anciens moyens de connexion. Le { $due }, vos anciennes adresses ne pourront plus être lues, par personne. Jusque-là, une page de la console permet d’annuler.
+alert-fresh-start-cancelled = La demande de repartir sans vos anciens moyens de connexion est annulée.
+alert-fresh-start-made = Votre console est repartie sans vos anciens moyens de connexion, comme demandé il y a sept jours. Vos listes continuent de s’appliquer à votre courrier.
+alert-new-browser = Un navigateur qui ne l’avait jamais fait s’est connecté à votre console, depuis le réseau { $network }.
