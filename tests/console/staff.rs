@@ -10,6 +10,7 @@ use crate::harness::{Answer, Browser, Site, add_user, address};
 
 pub const ROOT: &str = "root@relay.example";
 pub const BOSS: &str = "boss@acme.example";
+const MINUTE: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "cheval agrafe pile";
 
 /// A member of staff with an authenticator.
@@ -18,17 +19,20 @@ pub struct Person {
     totp: Totp,
 }
 
+/// The second factor that a page shows.
+fn factor_of(page: &str) -> Totp {
+    let written = page.split("class=\"code-block\">").nth(1).and_then(|rest| rest.split('<').next()).expect("a key");
+    let secret = Secret::try_from_base32(written.replace(' ', "")).expect("base 32");
+    Builder::new().with_secret(secret).with_account_name("x").build().expect("a factor")
+}
+
 impl Person {
     /// Enrols by the pages, as somebody who was handed a code does.
     pub fn enrol(site: &Site, name: &'static str, role: Role) -> Self {
         let (_, code) = site.store.add_staff(&Actor::System, &address(name), role).expect("added");
         let (mut browser, code) = (site.browser(), code.to_string());
         let page = browser.post("/gestion/inscription", &[("inscription", &code)]).page();
-        let written =
-            page.split("class=\"code-block\">").nth(1).and_then(|rest| rest.split('<').next()).expect("a key");
-        let secret = Secret::try_from_base32(written.replace(' ', "")).expect("base 32");
-        let totp = Builder::new().with_secret(secret).with_account_name("x").build().expect("a factor");
-        let person = Self { address: name, totp };
+        let person = Self { address: name, totp: factor_of(&page) };
         let shown = person.shows(site);
         let chosen = [("inscription", &*code), ("mot_de_passe", PASSWORD), ("code", &shown)];
         let answer = browser.post("/gestion/inscription/confirmer", &chosen);
@@ -281,6 +285,121 @@ fn an_operator_runs_organisations_and_staff() {
     assert!(site.store.staff(keeper.id).is_err());
     let own = site.store.staff_named(&address(ROOT)).expect("shown").id;
     assert_eq!(root.post(&format!("/exploitation/equipe/{own}/retirer"), &[]).status, 404, "nobody removes themselves");
+}
+
+#[test]
+fn what_is_grave_asks_for_the_second_factor_again_and_keeps_what_was_typed() {
+    let site = Site::new();
+    let person = Person::enrol(&site, BOSS, Role::Manager(site.acme));
+    let mut boss = person.signs_in(&site);
+    site.clock.advance(6 * MINUTE);
+    for page in ["/gestion/regles", "/gestion/domaines", "/gestion/utilisateurs"] {
+        assert_eq!(boss.get(page).status, 200, "looking asks for nothing: {page}");
+    }
+    let domain = ("domaine", "<Client>.example&");
+    let asked = boss.post("/gestion/domaines", &[domain]);
+    assert!(asked.status == 200 && asked.body.contains("name=\"second_facteur\""), "{asked:?}");
+    let kept = "name=\"domaine\" value=\"&#60;Client&#62;.example&#38;\"";
+    assert!(asked.body.contains(kept) && asked.body.contains("action=\"/gestion/domaines\""), "{asked:?}");
+    let domain = ("domaine", "client.example");
+    is_refused(&boss.post("/gestion/domaines", &[domain, ("second_facteur", "000000")]), "second_facteur");
+    assert!(site.store.organisation("acme").expect("shown").protected.is_empty());
+
+    let code = person.shows(&site);
+    is_done(&boss.post("/gestion/domaines", &[domain, ("second_facteur", &code)]));
+    assert_eq!(site.store.organisation("acme").expect("shown").protected.len(), 1);
+    is_done(&boss.post("/gestion/domaines/retirer", &[domain]));
+    site.clock.advance(6 * MINUTE);
+    let replayed = boss.post("/gestion/domaines", &[domain, ("second_facteur", &code)]);
+    is_refused(&replayed, "second_facteur");
+}
+
+#[test]
+fn every_grave_action_of_staff_asks() {
+    let site = Site::new();
+    let (anne, acme) = (site.anne, site.acme);
+    let keeper =
+        site.store.add_staff(&Actor::System, &address("keeper@acme.example"), Role::Operator).expect("added").0;
+    let managers = [
+        "/gestion/compte/renouveler".to_owned(),
+        "/gestion/domaines/retirer".to_owned(),
+        "/gestion/marquage".to_owned(),
+        "/gestion/regles".to_owned(),
+        format!("/gestion/utilisateurs/{anne}/desactiver"),
+        format!("/gestion/utilisateurs/{anne}/activer"),
+        format!("/gestion/utilisateurs/{anne}/sessions/terminer"),
+    ];
+    let operators = [
+        "/exploitation/organisations".to_owned(),
+        format!("/exploitation/organisations/{acme}"),
+        format!("/exploitation/organisations/{acme}/domaines"),
+        format!("/exploitation/organisations/{acme}/domaines/retirer"),
+        "/exploitation/equipe".to_owned(),
+        format!("/exploitation/equipe/{keeper}/desactiver"),
+        format!("/exploitation/equipe/{keeper}/activer"),
+        format!("/exploitation/equipe/{keeper}/reinitialiser"),
+        format!("/exploitation/equipe/{keeper}/retirer"),
+    ];
+    let (mut boss, mut root) = (manager(&site), operator(&site));
+    site.clock.advance(6 * MINUTE);
+    for (browser, other, actions) in
+        [(&mut boss, "/exploitation/equipe", &managers[..]), (&mut root, "/gestion/regles", &operators)]
+    {
+        for action in actions {
+            let asked = browser.post(action, &[]);
+            assert!(asked.status == 200 && asked.body.contains("name=\"second_facteur\""), "{action}: {asked:?}");
+        }
+        assert_eq!(browser.post(other, &[]).status, 404, "of another role: there is no such page");
+    }
+    assert_eq!(site.store.user(anne).expect("shown").status, UserStatus::Active);
+    assert!(matches!(site.store.staff(keeper).expect("there").status, StaffStatus::Invited(_)));
+}
+
+#[test]
+fn staff_see_and_end_their_own_sessions() {
+    let site = Site::new();
+    let person = Person::enrol(&site, BOSS, Role::Manager(site.acme));
+    let (mut here, mut there, mut third) = (person.signs_in(&site), person.signs_in(&site), person.signs_in(&site));
+    let page = here.get("/gestion/compte").page();
+    let actions: Vec<_> = page.split("action=\"/gestion/compte/sessions/").skip(1).collect();
+    let numbered = actions.iter().find_map(|rest| rest.split_once("/terminer")).expect("a button").0;
+    assert_eq!(actions.len(), 3, "two others, and all others: {page}");
+    let mut root = operator(&site);
+    root.post(&format!("/gestion/compte/sessions/{numbered}/terminer"), &[]);
+    let are_open = |browsers: [&mut Browser; 3]| browsers.map(|browser| browser.get("/gestion").status == 200);
+    assert_eq!(are_open([&mut here, &mut there, &mut third]), [true; 3], "nobody ends another's");
+    here.post(&format!("/gestion/compte/sessions/{numbered}/terminer"), &[]);
+    assert_eq!(are_open([&mut here, &mut there, &mut third]), [true, true, false]);
+    is_done(&here.post("/gestion/compte/sessions/terminer", &[]));
+    assert_eq!(are_open([&mut here, &mut there, &mut third]), [true, false, false]);
+}
+
+#[test]
+fn staff_choose_both_factors_anew_and_the_old_ones_work_until_then() {
+    let site = Site::new();
+    let old = Person::enrol(&site, BOSS, Role::Manager(site.acme));
+    let mut boss = old.signs_in(&site);
+    let page = boss.post("/gestion/compte/renouveler", &[]).page();
+    let code =
+        page.split("name=\"inscription\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a code");
+    let mut other = old.signs_in(&site);
+    let anew = Person { address: BOSS, totp: factor_of(&page) };
+    let shown = anew.shows(&site);
+    let chosen = [("inscription", code), ("mot_de_passe", "un autre mot de passe"), ("code", shown.as_str())];
+    is_done(&boss.post("/gestion/inscription/confirmer", &chosen));
+    for browser in [&mut boss, &mut other] {
+        assert_eq!(browser.get("/gestion").status, 303, "what the old ones opened is over");
+    }
+    site.clock.advance(MINUTE);
+    is_refused(&old.tries(&site, &mut site.browser(), PASSWORD), "adresse");
+    is_done(&anew.tries(&site, &mut site.browser(), "un autre mot de passe"));
+}
+
+#[test]
+fn who_is_sent_to_sign_in_again_is_sent_to_the_door_of_staff() {
+    let site = Site::new();
+    assert!(manager(&site).get("/gestion").body.contains("href=\"/gestion/connexion\" data-session-again"));
+    assert!(site.signed_in("anne@acme.example").get("/").body.contains("href=\"/connexion\" data-session-again"));
 }
 
 #[test]

@@ -97,8 +97,7 @@ pub async fn confirm(
         }
     };
     let (given, code) = (chosen.inscription.clone(), chosen.code);
-    let _one_of_few = console.limits.may_hash().await?;
-    let done = console.blocking(move |console| match console.store.enrol(&given.parse()?, &password, &code) {
+    let done = console.hashing(move |console| match console.store.enrol(&given.parse()?, &password, &code) {
         Err(StoreError::SignInRefused) => Ok(false),
         done => done.map(|_| true),
     });
@@ -118,7 +117,11 @@ async fn waiting(console: &Arc<Console>, given: &str) -> Result<Option<Enrolment
     found.await
 }
 
-fn factors(page: &Page, code: &str, enrolment: &Enrolment) -> Result<Response, Failure> {
+/// The page on which both factors are set.
+///
+/// # Errors
+/// None that is known; the libraries' types say so.
+pub fn factors(page: &Page, code: &str, enrolment: &Enrolment) -> Result<Response, Failure> {
     let url = enrolment.factor.url().map_err(Failure::from)?;
     let qr = QrCode::new(url.as_bytes()).map_err(|_| Failure::Internal)?;
     let drawn = Zeroizing::new(qr.render::<svg::Color<'_>>().min_dimensions(200, 200).build());

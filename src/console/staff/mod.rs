@@ -3,6 +3,8 @@
 //! | file | subject |
 //! |---|---|
 //! | `sign_in`, `enrol` | two factors: asked for, and set the first time |
+//! | `prove` | the second factor once more, before what is grave |
+//! | `account` | one's own sessions and factors |
 //! | `overview` | a manager's first page: totals per day |
 //! | `own_lists`, `domains` | the organisation's own lists, and its business domains |
 //! | `marking`, `rules` | how personal mail is marked; sessions, networks, contact |
@@ -10,6 +12,7 @@
 //! | `granted` | lists that users let somebody read |
 //! | `operator` | the operator's pages |
 
+pub mod account;
 pub mod domains;
 pub mod enrol;
 pub mod granted;
@@ -18,6 +21,7 @@ pub mod marking;
 pub mod operator;
 pub mod overview;
 pub mod own_lists;
+mod prove;
 pub mod rules;
 pub mod sign_in;
 pub mod users;
@@ -27,6 +31,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 use super::access::{self, Area};
@@ -34,35 +39,48 @@ use super::failure::Failure;
 use super::page::{Account, Page};
 use super::session;
 use super::state::Console;
-use super::visitor::Visitor;
+use super::visitor::{Visitor, path_of};
 use crate::conflict::SetError;
-use crate::store::{Actor, Holder, KEYS, Organisation, Role, SettingError, Staff, StaffStatus, StoreError};
+use crate::store::{
+    Actor, Holder, KEYS, Organisation, Role, SecretHash, SettingError, Staff, StaffStatus, StoreError,
+};
 
 /// Every page and action of managers and operators.
-pub fn routes() -> Router<Arc<Console>> {
+pub fn routes(console: &Arc<Console>) -> Router<Arc<Console>> {
     Router::new()
         .route("/gestion/connexion", get(sign_in::show).post(sign_in::confirm))
         .route("/gestion/inscription", get(enrol::show).post(enrol::enter))
         .route("/gestion/inscription/confirmer", post(enrol::confirm))
+        .route("/gestion/compte", get(account::show))
+        .route("/gestion/compte/sessions/{id}/terminer", post(account::end_one))
+        .route("/gestion/compte/sessions/terminer", post(account::end_others))
         // Managers
         .route("/gestion", get(overview::show))
         .route("/gestion/listes", get(own_lists::show).post(own_lists::add))
         .route("/gestion/listes/retirer", post(own_lists::remove))
-        .route("/gestion/domaines", get(domains::show).post(domains::add))
-        .route("/gestion/domaines/retirer", post(domains::remove))
-        .route("/gestion/marquage", get(marking::show).post(marking::set))
-        .route("/gestion/regles", get(rules::show).post(rules::set))
         .route("/gestion/utilisateurs", get(users::list).post(users::add))
         .route("/gestion/utilisateurs/importer", get(import::show).post(import::preview))
         .route("/gestion/utilisateurs/importer/confirmer", post(import::confirm))
         .route("/gestion/utilisateurs/{user}", get(users::show))
-        .route("/gestion/utilisateurs/{user}/desactiver", post(users::disable))
-        .route("/gestion/utilisateurs/{user}/activer", post(users::enable))
-        .route("/gestion/utilisateurs/{user}/sessions/terminer", post(users::end_sessions))
         // Operators
         .route("/exploitation/acces", get(granted::list))
         .route("/exploitation/acces/{user}/{list}", get(granted::show))
         .merge(operator::routes())
+        .merge(grave().route_layer(from_fn_with_state(console.clone(), prove::prove)))
+}
+
+/// What is done under a proof of the second factor that is not older than five minutes ([`prove`]); looking needs none.
+fn grave() -> Router<Arc<Console>> {
+    Router::new()
+        .route("/gestion/compte/renouveler", post(account::renew))
+        .route("/gestion/domaines", get(domains::show).post(domains::add))
+        .route("/gestion/domaines/retirer", post(domains::remove))
+        .route("/gestion/marquage", get(marking::show).post(marking::set))
+        .route("/gestion/regles", get(rules::show).post(rules::set))
+        .route("/gestion/utilisateurs/{user}/desactiver", post(users::disable))
+        .route("/gestion/utilisateurs/{user}/activer", post(users::enable))
+        .route("/gestion/utilisateurs/{user}/sessions/terminer", post(users::end_sessions))
+        .merge(operator::grave())
 }
 
 /// A manager or an operator who is signed in, as of this request.
@@ -75,6 +93,8 @@ pub struct Member {
     seconds: u64,
     /// Minutes without activity after which it ends.
     minutes: u64,
+    /// What the store knows the session by.
+    session: Option<SecretHash>,
 }
 
 /// A page that is linked to from every page of staff: its path, and the key of its name.
@@ -123,8 +143,15 @@ impl Member {
             None => page.t("staff-operator"),
         };
         let address = self.staff.address.as_str().to_owned();
-        let told = Vec::new();
-        page.account = Some(Account { address, organisation, seconds: self.seconds, minutes: self.minutes, told });
+        page.account = Some(Account {
+            address,
+            organisation,
+            seconds: self.seconds,
+            minutes: self.minutes,
+            door: "/gestion/connexion",
+            told: Vec::new(),
+            fresh_start: None,
+        });
         page
     }
 
@@ -139,11 +166,9 @@ impl FromRequestParts<Arc<Console>> for Member {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Failure> {
-        let asked = parts.uri.path_and_query().filter(|_| parts.method.is_safe());
-        let back = asked.map_or("/gestion", |path| path.as_str()).to_owned();
+        let back = if parts.method.is_safe() { path_of(&parts.uri) } else { "/gestion" }.to_owned();
         let nobody = Failure::SignIn { back };
-        let current = session::current(parts, console).await?.ok_or_else(|| nobody.clone())?;
-        let (seconds, minutes) = (current.seconds(), current.kept.minutes());
+        let mut current = session::current(parts, console).await?.ok_or_else(|| nobody.clone())?;
         let Holder::Staff(id) = current.holder else { return Err(nobody) };
         let found = console.blocking(move |console| {
             let staff = match console.store.staff(id) {
@@ -155,13 +180,17 @@ impl FromRequestParts<Arc<Console>> for Member {
             Ok(Some((staff, organisation)))
         });
         let found = found.await?.filter(|(staff, _)| staff.status == StaffStatus::Active);
-        let (staff, organisation) = found.ok_or(nobody)?;
+        let (staff, organisation) = found.ok_or_else(|| nobody.clone())?;
+        if let Some(own) = &organisation {
+            current.follow(&own.settings).await?.ok_or(nobody)?;
+        }
+        let (seconds, minutes, session) = (current.seconds(), current.kept.minutes(), current.hash());
         let address = parts.extensions.get::<Visitor>().map(|visitor| visitor.address).ok_or(Failure::Internal)?;
         let path = parts.uri.path();
         if organisation.as_ref().is_some_and(|own| !access::admits(&own.settings, address, path)) {
             return Err(Failure::Network);
         }
-        Ok(Self { staff, organisation: organisation.map(Arc::new), seconds, minutes })
+        Ok(Self { staff, organisation: organisation.map(Arc::new), seconds, minutes, session })
     }
 }
 

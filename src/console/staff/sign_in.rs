@@ -66,8 +66,7 @@ pub async fn confirm(
     let Ok(address) = Address::parse(typed.adresse.trim()) else { return refused() };
     let (password, code) = (typed.mot_de_passe, typed.code);
     console.limits.count(Way::Staff, &visitor)?;
-    let _one_of_few = console.limits.may_hash().await?;
-    let tried = console.blocking(move |console| match console.store.staff_sign_in(&address, &password, &code) {
+    let tried = console.hashing(move |console| match console.store.staff_sign_in(&address, &password, &code) {
         Err(StoreError::SignInRefused) => Ok(None),
         Ok(id) => console.store.staff(id).map(Some),
         Err(error) => Err(error),

@@ -312,3 +312,16 @@ staff-setting-dpo-hint = One line of at most 200 characters. Users read it.
 staff-setting-activity-days = Days of history, for those who ask for it
 staff-setting-activity-days-hint = 1 to 90.
 staff-wrong-value = This value is not possible. { $hint }
+
+staff-account-title = My account
+staff-account-factors = Password and second factor
+staff-account-factors-text = You choose a new password and register a new second factor. The old ones work until that is done; then all your sessions end.
+staff-account-renew = Choose both anew
+
+staff-prove-title = Confirm with your second factor
+staff-prove-lead = What you are about to do asks for a code within the last five minutes. What you typed is kept.
+staff-prove-code = Six-digit code
+staff-prove-hint = The one that your app shows; a code that was used works no more.
+staff-prove-wrong = This is not the code, or it was used already. Wait for the next one.
+staff-prove-do = Confirm
+staff-prove-not = Do nothing

@@ -312,3 +312,16 @@ staff-setting-dpo-hint = Une ligne de 200 caractères au plus. Les utilisateurs 
 staff-setting-activity-days = Jours d’historique, pour qui le demande
 staff-setting-activity-days-hint = De 1 à 90.
 staff-wrong-value = Cette valeur n’est pas possible. { $hint }
+
+staff-account-title = Mon compte
+staff-account-factors = Mot de passe et second facteur
+staff-account-factors-text = Vous choisissez un nouveau mot de passe et enregistrez un nouveau second facteur. Les anciens servent jusqu’à la fin ; ensuite toutes vos sessions se terminent.
+staff-account-renew = Choisir les deux à nouveau
+
+staff-prove-title = Confirmez avec votre second facteur
+staff-prove-lead = Ce que vous allez faire demande un code de moins de cinq minutes. Ce que vous avez entré est gardé.
+staff-prove-code = Code à six chiffres
+staff-prove-hint = Celui que montre votre application ; un code déjà utilisé ne sert plus.
+staff-prove-wrong = Ce n’est pas le bon code, ou il a déjà servi. Attendez le suivant.
+staff-prove-do = Confirmer
+staff-prove-not = Ne rien faire

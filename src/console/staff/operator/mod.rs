@@ -12,10 +12,14 @@ use axum::routing::{get, post};
 
 use crate::console::state::Console;
 
-/// Every page and action of operators.
+/// Pages of operators.
 pub fn routes() -> Router<Arc<Console>> {
+    Router::new().route("/exploitation", get(health::show))
+}
+
+/// What operators do under a fresh proof of their second factor: all of it.
+pub fn grave() -> Router<Arc<Console>> {
     Router::new()
-        .route("/exploitation", get(health::show))
         .route("/exploitation/organisations", get(organisations::list).post(organisations::add))
         .route("/exploitation/organisations/{id}", get(organisations::show).post(organisations::set))
         .route("/exploitation/organisations/{id}/domaines", post(organisations::add_domain))
