@@ -4,7 +4,10 @@ use std::io::{self, BufWriter};
 
 use tracing::Level;
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::app::LostLines;
 use crate::config::{Config, LogFormat};
@@ -45,8 +48,13 @@ fn log_to(writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static, format: L
     // by a macro that panics where that cannot be written to, and the panic would end the connection that logged.
     let builder = builder.log_internal_errors(false);
     let set = match format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => builder.with_ansi(false).finish().with(worth_a_line(level)).try_init(),
+        LogFormat::Json => builder.json().finish().with(worth_a_line(level)).try_init(),
     };
     drop(set);
+}
+
+/// Not what anybody can have written at will: for each cookie that was made up the keeper of sessions has a line.
+fn worth_a_line(level: Level) -> Targets {
+    Targets::new().with_default(LevelFilter::from_level(level)).with_target("tower_sessions_core", LevelFilter::ERROR)
 }
