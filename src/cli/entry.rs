@@ -198,7 +198,7 @@ impl Importer for EntryImport<'_> {
     }
 
     fn read(&self, line: u64, fields: &Fields<'_>) -> anyhow::Result<ImportEntry> {
-        let user = parse(with_formula(fields.need("user")?))?;
+        let user = parse(&with_formula(fields.need("user")?))?;
         let list: ListKind = fields.need("list")?.parse()?;
         let value: EntryValue = with_formula(fields.need("value")?).parse()?;
         if let Some(organisation) = self.organisations.get(user.domain()) {

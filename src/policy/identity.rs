@@ -10,7 +10,7 @@ use super::list::Scope;
 use super::text::lossy;
 
 /// The delimiter between a sender's address and its detail: what `a+b@d` and `a@d` have in common.
-const SENDER_DELIMITER: char = '+';
+pub const SENDER_DELIMITER: char = '+';
 /// Most levels of a domain that are looked up for entries with subdomains; deeper ones are skipped from the left.
 const MAX_PARENTS: usize = 8;
 /// Longest From header read, in bytes. A longer one names no header sender.

@@ -1,7 +1,7 @@
 //! End to end: a real Postfix, or a real Sendmail, hands messages to the built `perso-milter`, a real Dovecot receives
 //! them, and the tests read what a person would see, the SMTP replies and the bytes in the mailbox.
 //!
-//! Needs root, since Debian's Postfix does, the packages postfix, dovecot-imapd, dovecot-lmtpd and m4, and Sendmail, unpacked;
+//! Needs root, since Debian's Postfix does, the packages postfix, dovecot-imapd, dovecot-lmtpd, dovecot-sieve and m4, and Sendmail, unpacked;
 //! `tests/run` sees to them. Nothing of the machine's own mail system is touched: configuration, queue, mailboxes and logs
 //! live in scratch directories under /tmp and /run, ports are on loopback and reserved first, and every process is stopped
 //! by its own id.
@@ -48,6 +48,7 @@ mod mixed;
 mod plain;
 mod probe;
 mod shared;
+mod sieve;
 mod split;
 mod tag;
 mod white;

@@ -22,6 +22,7 @@ fn all() -> Vec<Entry> {
         entry(ListKind::Black, "-spam-@b.example", Some("« trop », vraiment; trop")),
         entry(ListKind::Black, "pub.example", None),
         entry(ListKind::Black, "'o@b.example", Some("'guillemet")),
+        entry(ListKind::Black, "c@b.example", Some("un;=1+1, -2\u{201d},\"=3\";'d', '=4 ; @x")),
         entry(ListKind::Personal, "maman@famille.example", Some("ma mère \"chérie\"")),
         entry(ListKind::Personal, "news-*@loisirs.example", None),
     ]
@@ -43,12 +44,13 @@ fn csv_and_json_come_back_as_they_went() {
 }
 
 #[test]
-fn no_cell_is_a_formula() {
+fn no_cell_is_a_formula_by_whichever_sign_a_spreadsheet_parts_them() {
     let written = csv(&all());
-    let mut rows = csv::Reader::from_reader(written.trim_start_matches(BYTE_ORDER_MARK).as_bytes());
-    for row in rows.records() {
-        for cell in &row.expect("a row") {
-            assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell}");
+    assert!(written.starts_with("\u{feff}list;value;note;"), "{written}");
+    for line in written.trim_start_matches(BYTE_ORDER_MARK).lines() {
+        for cell in line.split([';', ',', '\t']) {
+            let cell = cell.trim_start_matches([' ', '"']);
+            assert!(!cell.starts_with(['=', '+', '-', '@']), "{cell} in {line}");
         }
     }
 }
@@ -59,17 +61,29 @@ fn an_entry_that_cannot_be_read_is_left_out() {
     entries[0].value = Readable::Altered;
     assert_eq!(csv(&entries).lines().count(), entries.len());
     let folders = Folders { personal: "Perso", junk: "Junk" };
-    assert!(!sieve(&entries, folders).contains("promo"));
+    assert!(!sieve(&entries, folders, BlackAction::Junk).contains("promo"));
 }
 
 #[test]
 fn a_script_asks_the_more_specific_first_and_quotes_what_it_names() {
-    let script = sieve(&all(), Folders { personal: "Per\"so\\", junk: "Junk" });
+    let script = sieve(&all(), Folders { personal: "Per\"so\\", junk: "Junk" }, BlackAction::Junk);
     let at = |text: &str| script.find(text).unwrap_or_else(|| panic!("{text} in {script}"));
     assert!(at("+promo@boutique.example") < at("-spam-@b.example"));
-    assert!(at("-spam-@b.example") < at("\"pub.example\""));
+    assert!(at("-spam-@b.example") < at("\"-spam-+*@b.example\""));
+    assert!(at("\"-spam-+*@b.example\"") < at("\"pub.example\""));
     assert!(at("\"pub.example\"") < at("\"*.ecole.example\""));
     assert!(script.contains(r#"fileinto :create "Per\"so\\";"#));
-    assert!(at("address :matches :all \"from\" [\n  \"news-*@loisirs.example\"]") > at("$Personal") - 200);
-    assert!(!sieve(&[], Folders { personal: "a", junk: "b" }).contains("if"));
+    let personal = &script[at("if anyof")..];
+    assert!(personal.contains("address :matches :all \"from\" [\r\n  \"news-*@loisirs.example\"]"), "{script}");
+    assert!(personal.contains("$Personal"), "{script}");
+    assert!(!sieve(&[], Folders { personal: "a", junk: "b" }, BlackAction::Junk).contains("if"));
+}
+
+#[test]
+fn a_script_says_where_it_does_not_do_what_the_relay_does() {
+    let of = |action| sieve(&all(), Folders { personal: "Perso", junk: "Junk" }, action);
+    assert!(of(BlackAction::Reject).contains("# The relay refuses messages from blocked senders"));
+    assert!(of(BlackAction::Discard).contains("# The relay drops"));
+    assert!(!of(BlackAction::Junk).contains("# The relay"));
+    assert!(of(BlackAction::Junk).split_inclusive('\n').all(|line| line.ends_with("\r\n")));
 }

@@ -110,7 +110,7 @@ impl Table {
         if record.iter().all(|cell| cell.trim().is_empty()) {
             return;
         }
-        let cell = |at: usize| record.get(at).map(|cell| plain(with_formula(cell.trim())).trim().to_owned());
+        let cell = |at: usize| record.get(at).map(|cell| plain(&with_formula(cell.trim())).trim().to_owned());
         let list = match self.list.and_then(cell).filter(|list| !list.is_empty()).map(|list| list_named(&list)) {
             Some(None) => return reading.bad(line, &whole(), Reason::UnknownList),
             list => list.flatten(),

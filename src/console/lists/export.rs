@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::conflict::policy_of;
 use crate::console::export::{self, Folders};
 use crate::console::failure::Failure;
 use crate::console::page::{Page, Place, render};
@@ -43,17 +44,19 @@ pub async fn send(
         "listes.sieve" => "application/sieve; charset=utf-8",
         _ => return Err(Failure::NotFound),
     };
-    let entries = super::read(&console, &signed_in, None).await?.ok_or(Failure::Locked)?;
-    let defaults = &*console.defaults();
-    let settings = &signed_in.organisation.settings;
-    let folder = |own: Option<String>, default: &str| own.unwrap_or_else(|| default.to_owned());
-    let personal = folder(settings.folder.as_ref().map(ToString::to_string), &defaults.personal.folder);
-    let junk = folder(settings.junk_folder.as_ref().map(ToString::to_string), &defaults.black.junk_folder);
-    let body = match file.as_str() {
-        "listes.csv" => export::csv(&entries),
-        "listes.json" => export::json(&entries),
-        _ => export::sieve(&entries, Folders { personal: &personal, junk: &junk }),
-    };
+    let name = file.clone();
+    let body = console.blocking(move |console| {
+        let entries = console.store.read_entries(signed_in.id(), None, &signed_in.permission())?;
+        let policy = policy_of(&console.defaults(), &signed_in.organisation);
+        let action = signed_in.user.options.black_action.unwrap_or(policy.black.action);
+        let folders = Folders { personal: &policy.personal.folder, junk: &policy.black.junk_folder };
+        Ok(match name.as_str() {
+            "listes.csv" => export::csv(&entries),
+            "listes.json" => export::json(&entries),
+            _ => export::sieve(&entries, folders, action),
+        })
+    });
+    let body = body.await?;
     let disposition =
         HeaderValue::from_str(&format!("attachment; filename=\"{file}\"")).map_err(|_| Failure::Internal)?;
     let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(kind)), (header::CONTENT_DISPOSITION, disposition)];
