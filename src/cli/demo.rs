@@ -183,7 +183,7 @@ fn fill(store: &dyn Store, lists: &ListsFile) -> anyhow::Result<()> {
         let new = NewUser { address: user.address.clone(), aliases: user.aliases.clone(), kind };
         let id = store.add_user(&actor, &new)?;
         store.set_user_options(&actor, id, user.options)?;
-        store.add_entries(&actor, id, &user.entries)?;
+        store.add_entries(&Actor::User, id, &user.entries)?;
     }
     for address in &lists.shared {
         store.share_address(&actor, organisation, address)?;

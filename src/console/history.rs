@@ -11,14 +11,14 @@ use serde::Deserialize;
 use super::decision;
 use super::failure::Failure;
 use super::language::own_path;
-use super::page::{Notice, Page, Place, Tone, redirect_with, render};
+use super::lists::add::{carry_out, said};
+use super::page::{Notice, Page, Place, redirect_with, render};
 use super::session::SignedIn;
 use super::state::Console;
 use super::visitor::Visitor;
 use crate::language::Language;
 use crate::policy::list::ListKind;
-use crate::policy::refusal::check;
-use crate::store::{Actor, History, Keeping, StoreError};
+use crate::store::{Actor, Edit, History, Keeping};
 
 /// Rows of one page.
 const ROWS: usize = 50;
@@ -200,7 +200,7 @@ async fn erased(console: &Arc<Console>, signed_in: &SignedIn, erasing: Erasing) 
     console.blocking(erase).await
 }
 
-/// A sender, to be put on a list or taken off it.
+/// An entry, to be taken off its list.
 #[derive(Deserialize)]
 pub struct Chosen {
     liste: String,
@@ -215,33 +215,6 @@ impl Chosen {
     }
 }
 
-/// `POST /historique/ajouter`: a sender of the past goes on a list.
-pub async fn add(
-    State(console): State<Arc<Console>>,
-    signed_in: SignedIn,
-    Form(chosen): Form<Chosen>,
-) -> Result<Response, Failure> {
-    let list: ListKind = chosen.liste.parse().map_err(|_| Failure::Malformed)?;
-    let value = chosen.valeur.parse().map_err(|_| Failure::Malformed)?;
-    if check(list, &value, &super::lists::rules(&console.defaults(), &signed_in)).is_err() {
-        let refused = Notice::new(Tone::Bad, "history-refused").with("sender", value.written());
-        return Ok(redirect_with(chosen.back(), refused));
-    }
-    let (user, sender) = (signed_in.id(), value.written());
-    let added =
-        console.blocking(move |console| match console.store.add_entries(&Actor::User, user, &[(list, value)]) {
-            Err(StoreError::Functional | StoreError::ListFull(_)) => Ok(false),
-            added => added.map(|()| true),
-        });
-    let key = match (added.await?, list) {
-        (false, _) => return Ok(redirect_with(chosen.back(), Notice::new(Tone::Bad, "history-no-room"))),
-        (true, ListKind::Personal) => "history-added-personal",
-        (true, ListKind::Black) => "history-added-black",
-        (true, ListKind::White) => "history-added-white",
-    };
-    Ok(redirect_with(chosen.back(), Notice::good(key).with("sender", sender)))
-}
-
 /// `POST /historique/retirer`: the entry that decided comes off its list.
 pub async fn remove(
     State(console): State<Arc<Console>>,
@@ -250,11 +223,10 @@ pub async fn remove(
 ) -> Result<Response, Failure> {
     let list: ListKind = chosen.liste.parse().map_err(|_| Failure::Malformed)?;
     let value: crate::policy::list::EntryValue = chosen.valeur.parse().map_err(|_| Failure::Malformed)?;
-    let (user, permission, entry) = (signed_in.id(), signed_in.permission(), value.written());
-    let removed = console.blocking(move |console| {
-        console.store.check_permission(user, &permission)?;
-        console.store.remove_entries(&Actor::User, user, &[(list, value)])
-    });
-    removed.await?;
-    Ok(redirect_with(chosen.back(), Notice::good("history-removed").with("entry", entry)))
+    let (user, permission, written) = (signed_in.id(), signed_in.permission(), value.written());
+    console.blocking(move |console| console.store.check_permission(user, &permission)).await?;
+    let edits = vec![Edit::Remove(list, value)];
+    let changed = carry_out(&console, &signed_in, Actor::User, edits).await?.map_err(Failure::from)?;
+    let notice = said(&changed, "lists-removed", "lists-removed-before").with("value", written);
+    Ok(redirect_with(chosen.back(), notice))
 }

@@ -14,7 +14,7 @@ use super::session::SignedIn;
 use super::state::Console;
 use super::visitor::Visitor;
 use crate::policy::list::ListKind;
-use crate::store::{Readable, UserKind};
+use crate::store::{Readable, StoreError, UserKind};
 
 #[derive(Template)]
 #[template(path = "home.html", config = ".askama.toml")]
@@ -57,43 +57,20 @@ pub async fn show(
     visitor: Visitor,
     signed_in: SignedIn,
 ) -> Result<Response, Failure> {
-    let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "home-title");
-    answer(&console, &signed_in, page, ListKind::Personal, String::new(), None).await
+    let page = page_of(&visitor, &signed_in);
+    again(&console, &signed_in, page, ListKind::Personal, String::new(), None).await
 }
 
-/// The page once more, with what is wrong with its field.
+/// The page, with nothing wrong yet.
+pub fn page_of(visitor: &Visitor, signed_in: &SignedIn) -> Page {
+    Page::signed_in(visitor, signed_in, Place::Lists, "home-title")
+}
+
+/// The page once more: with what is wrong with its field, or with how many messages what stands in it would have matched.
 ///
 /// # Errors
 /// As of the store.
 pub async fn again(
-    console: &Arc<Console>,
-    visitor: &Visitor,
-    signed_in: &SignedIn,
-    list: ListKind,
-    field: String,
-    text: String,
-) -> Result<Response, Failure> {
-    let page = Page::signed_in(visitor, signed_in, Place::Lists, "home-title").with_error("adresse", text);
-    answer(console, signed_in, page, list, field, None).await
-}
-
-/// The page once more, with how many messages the entry in its field would have matched.
-///
-/// # Errors
-/// As of the store.
-pub async fn counted(
-    console: &Arc<Console>,
-    visitor: &Visitor,
-    signed_in: &SignedIn,
-    list: ListKind,
-    field: String,
-    how_many: HowMany,
-) -> Result<Response, Failure> {
-    let page = Page::signed_in(visitor, signed_in, Place::Lists, "home-title");
-    answer(console, signed_in, page, list, field, Some(how_many)).await
-}
-
-async fn answer(
     console: &Arc<Console>,
     signed_in: &SignedIn,
     page: Page,
@@ -101,21 +78,26 @@ async fn answer(
     field: String,
     how_many: Option<HowMany>,
 ) -> Result<Response, Failure> {
-    let entries = lists::read(console, signed_in, None).await?;
-    let user = &signed_in.user;
-    let count = |name: &str| {
-        let entries = entries.as_ref()?;
-        Some(page.number(&(entries.iter().filter(|entry| lists::name(entry.list) == name).count() as u64)))
+    let (id, permission) = (signed_in.id(), signed_in.permission());
+    let read = move |console: &Console| match console.store.entry_counts(id, &permission) {
+        Err(StoreError::UserLocked) => Ok(None),
+        // A row that was altered is not counted; each list says what is wrong with its entries.
+        Err(StoreError::Altered(_)) => Ok(Some((None, console.store.read_waiting(id, MAX_WAITING, &permission)?))),
+        counts => Ok(Some((Some(counts?), console.store.read_waiting(id, MAX_WAITING, &permission)?))),
     };
+    let (counts, waiting) = console.blocking(read).await?.unzip();
+    let (locked, counts) = (counts.is_none(), counts.flatten());
+    let user = &signed_in.user;
     let card = |named: Named| {
         let what = page.t(&format!("lists-{}-what", named.name));
-        Card { count: count(named.name), what, named }
+        let count = |counts: [usize; 3]| page.number(&(counts[named.list as usize] as u64));
+        Card { count: counts.map(count), what, named }
     };
     let cards = lists::named(&page, user).into_iter().map(card).collect();
-    let waits = entries.iter().flatten().filter(|entry| !entry.confirmed && matches!(entry.value, Readable::Value(_)));
+    let waits = waiting.iter().flatten().filter(|entry| matches!(entry.value, Readable::Value(_)));
     let waiting = waits.map(|entry| Waiting {
         id: entry.id.to_string(),
-        value: lists::written(&page, entry),
+        value: lists::written(page.language, entry),
         list: page.t(&format!("lists-{}-title", lists::name(entry.list))),
         origin: lists::origin(&page, entry.origin),
         created: page.day(&entry.created),
@@ -129,10 +111,10 @@ async fn answer(
         cards,
         field,
         first,
-        locked: entries.is_none(),
+        locked,
         paused: user.options.paused,
         how_many,
-        waiting: waiting.take(MAX_WAITING).collect(),
+        waiting: waiting.collect(),
     };
     Ok(render(&page, &home))
 }

@@ -1,20 +1,12 @@
-//! "Combien ?": how many of one's own messages an entry would have matched, before it is added. A form that adds entries asks
-//! here by another button of its own, or calls [`how_many()`] and includes `how_many.html` with the answer, named `how_many`.
+//! "Combien ?": how many of one's own messages an entry would have matched, before it is added. A page with a form that adds
+//! entries includes `how_many.html` with the answer, named `how_many`.
 
 use std::sync::Arc;
 
-use askama::Template;
-use axum::Form;
-use axum::extract::State;
-use axum::response::Response;
-use serde::Deserialize;
-
 use super::failure::Failure;
-use super::language::own_path;
-use super::page::{Page, Place, render};
+use super::page::Page;
 use super::session::SignedIn;
 use super::state::Console;
-use super::visitor::Visitor;
 use crate::activity::{Candidate, Looked, look};
 use crate::directory::policy;
 use crate::policy::list::{EntryValue, FingerprintKey, ListKind};
@@ -81,44 +73,4 @@ pub async fn how_many(
         Ok(looked.map_or(HowMany::NoData, HowMany::Counted))
     };
     console.blocking(count).await
-}
-
-#[derive(Template)]
-#[template(path = "how_many_page.html", config = ".askama.toml")]
-struct HowManyPage<'a> {
-    page: &'a Page,
-    how_many: Option<HowMany>,
-    list: ListKind,
-    value: &'a str,
-    back: &'a str,
-}
-
-/// What a form that adds an entry sends.
-#[derive(Deserialize)]
-pub struct Asked {
-    liste: String,
-    valeur: String,
-    #[serde(default)]
-    retour: String,
-}
-
-/// `POST /historique/combien`: the answer, and the button that adds the entry.
-pub async fn show(
-    State(console): State<Arc<Console>>,
-    visitor: Visitor,
-    signed_in: SignedIn,
-    Form(asked): Form<Asked>,
-) -> Result<Response, Failure> {
-    let list: ListKind = asked.liste.parse().map_err(|_| Failure::Malformed)?;
-    let mut page = Page::signed_in(&visitor, &signed_in, Place::Lists, "how-many-title");
-    let how_many = match asked.valeur.parse() {
-        Ok(value) => Some(how_many(&console, &signed_in, list, value).await?),
-        Err(_) => {
-            let text = page.t("how-many-unreadable");
-            page = page.with_error("valeur", text);
-            None
-        }
-    };
-    let back = own_path(&asked.retour);
-    Ok(render(&page, &HowManyPage { page: &page, how_many, list, value: &asked.valeur, back }))
 }

@@ -72,10 +72,10 @@ fn routes(console: &Arc<Console>) -> Router<Arc<Console>> {
     Router::new()
         .route("/", get(home::show))
         // Lists; a name of the second part is no list's
-        .route("/listes/{liste}", get(lists::list::show))
+        .route("/listes/{liste}", get(lists::list::show).post(lists::list::search))
         .route("/listes/ajouter", post(lists::add::add))
         .route("/listes/combien", post(lists::add::count))
-        .route("/listes/ajouter-plusieurs", post(lists::several::add))
+        .route("/listes/ajouter-plusieurs", post(lists::several::add).layer(lists::several::limit()))
         .route("/listes/coller", get(lists::several::show_paste).post(lists::several::read_paste))
         .route("/listes/importer", get(lists::several::show_import).post(lists::several::read_import))
         .route("/listes/confirmer", post(lists::entry::confirm_all))
@@ -126,9 +126,7 @@ fn routes(console: &Arc<Console>) -> Router<Arc<Console>> {
         .route("/historique/noter", post(history::keep))
         .route("/historique/effacer", get(history::ask_erase).post(history::erase))
         .route("/historique/arreter", get(history::ask_stop).post(history::stop))
-        .route("/historique/ajouter", post(history::add))
         .route("/historique/retirer", post(history::remove))
-        .route("/historique/combien", post(how_many::show))
         .route("/pourquoi", get(why::show).post(why::explain))
         // How one's own mail is treated
         .route("/reglages", get(preferences::show).post(preferences::set))

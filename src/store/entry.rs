@@ -88,6 +88,8 @@ pub enum Edit {
     Remove(ListKind, EntryValue),
     /// This note, or none, shall stand beside the entry, on whichever lists it is. For its user alone.
     Note(ListKind, EntryValue, Option<Note>),
+    /// This note shall stand beside the entry where there is none: a name that came with it. For its user alone.
+    Name(ListKind, EntryValue, Note),
     /// The user keeps an entry that somebody else added. For its user alone.
     Confirm(ListKind, EntryValue),
     /// That is taken back: the entry is to be confirmed. For its user alone.
@@ -101,6 +103,7 @@ impl Edit {
             Self::Add(list, _)
             | Self::Remove(list, _)
             | Self::Note(list, ..)
+            | Self::Name(list, ..)
             | Self::Confirm(list, _)
             | Self::Reopen(list, _) => *list,
         }
@@ -112,6 +115,7 @@ impl Edit {
             Self::Add(_, value)
             | Self::Remove(_, value)
             | Self::Note(_, value, _)
+            | Self::Name(_, value, _)
             | Self::Confirm(_, value)
             | Self::Reopen(_, value) => value,
         }
@@ -119,7 +123,12 @@ impl Edit {
 
     /// Whether nobody but the user may ask for it.
     pub(crate) fn is_for_user_alone(&self) -> bool {
-        matches!(self, Self::Note(..) | Self::Confirm(..) | Self::Reopen(..))
+        self.is_note() || matches!(self, Self::Confirm(..) | Self::Reopen(..))
+    }
+
+    /// Whether it changes a note, and no list.
+    pub fn is_note(&self) -> bool {
+        matches!(self, Self::Note(..) | Self::Name(..))
     }
 }
 
@@ -176,6 +185,27 @@ pub struct Standing {
     pub confirmed: bool,
 }
 
+/// What a call of edits came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The number of the change, which undoing takes.
+    pub number: i64,
+    /// What each edit did, in their order; for the user alone. For anyone else it is `None`: it would tell what stood there.
+    pub effects: Option<Vec<Effect>>,
+}
+
+impl Changed {
+    /// The same for a session of the user that may not read: without what tells of before.
+    pub fn for_reader(self, may_read: bool) -> Self {
+        Self { effects: self.effects.filter(|_| may_read), ..self }
+    }
+
+    /// Whether anything is not as it was; `None` for whoever may not know.
+    pub fn did_something(&self) -> Option<bool> {
+        self.effects.as_ref().map(|effects| effects.contains(&Effect::Done))
+    }
+}
+
 /// What undoing a change came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Undone {
@@ -183,6 +213,8 @@ pub struct Undone {
     pub done: usize,
     /// Edits left as they are, since later changes touched the same entries.
     pub left: usize,
+    /// Entries that did not come back, since they would be refused today.
+    pub refused: usize,
 }
 
 /// What an edit did; for its user's eyes alone.

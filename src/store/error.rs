@@ -98,6 +98,9 @@ pub enum StoreError {
     /// Later changes touched all entries that this one changed.
     #[error("later changes touched the same entries; undo those first, or change the list itself")]
     UndoContradicted,
+    /// All that would come back is refused today.
+    #[error("what this change took away would be refused today")]
+    UndoRefused,
     /// No live grant, or not the user's own session.
     #[error("only the user, or somebody to whom the user gave a grant that is still live, may read this list")]
     NotPermitted,
@@ -201,6 +204,7 @@ impl StoreError {
             | Self::UnknownChange
             | Self::UndoExpired
             | Self::UndoContradicted
+            | Self::UndoRefused
             | Self::NotPermitted
             | Self::UserLocked
             | Self::GrantUnderLock

@@ -148,7 +148,7 @@ pub fn write_edit(edit: &Edit, effect: Effect, before: Option<&Standing>, payloa
     if let Some(Standing { origin, created, confirmed }) = before {
         payload.push_str(&format!("\t{} {} {}", origin.as_str(), created.as_second(), u8::from(*confirmed)));
     }
-    if let Edit::Note(_, _, Some(note)) = edit {
+    if let Edit::Note(_, _, Some(note)) | Edit::Name(_, _, note) = edit {
         payload.push('\t');
         payload.push_str(note.as_str());
     }
@@ -173,7 +173,7 @@ fn sign(edit: &Edit, effect: Effect) -> char {
                 '~'
             }
         }
-        Edit::Note(..) => {
+        Edit::Note(..) | Edit::Name(..) => {
             if done {
                 '"'
             } else {
@@ -197,10 +197,59 @@ fn sign(edit: &Edit, effect: Effect) -> char {
     }
 }
 
+/// Most edits of a change that are read for who looks at the journal, of those that did something and of the others each.
+pub const SHOWN_EDITS: usize = 10;
+
+/// A payload, as much of it as is shown.
+#[derive(Default)]
+pub struct Summary {
+    /// The change that was taken back.
+    pub undoes: Option<i64>,
+    /// The first edits, at most [`SHOWN_EDITS`] that did something or were left out, and as many that did nothing.
+    pub edits: Vec<JournalEdit>,
+    /// How many did something.
+    pub done: usize,
+    /// How many were left out.
+    pub left_out: usize,
+}
+
+/// Reads what is shown of a payload. The other lines are told apart by their sign alone: a change may hold many.
+pub fn summarise(payload: &str) -> Summary {
+    let mut summary = Summary { undoes: undone_by(payload), ..Summary::default() };
+    let mut nothing = 0;
+    for line in payload.lines() {
+        let Some(effect) = line.chars().next().and_then(effect_of) else { continue };
+        match effect {
+            Effect::Done => summary.done += 1,
+            Effect::LeftOut => summary.left_out += 1,
+            Effect::Nothing => nothing += 1,
+        }
+        let before = if effect == Effect::Nothing { nothing } else { summary.done + summary.left_out };
+        if before <= SHOWN_EDITS {
+            summary.edits.extend(read_edit(line));
+        }
+    }
+    summary
+}
+
+/// The change that a payload says was taken back.
+pub fn undone_by(payload: &str) -> Option<i64> {
+    payload.lines().next()?.strip_prefix('#')?.parse().ok()
+}
+
+/// What a sign says was done; `None` for one that begins no edit.
+fn effect_of(sign: char) -> Option<Effect> {
+    match sign {
+        '+' | '-' | '"' | '*' | '?' => Some(Effect::Done),
+        '!' => Some(Effect::LeftOut),
+        '=' | '~' | ',' | ':' | ';' => Some(Effect::Nothing),
+        _ => None,
+    }
+}
+
 /// Reads a payload: the change that was taken back, and the edits. Lines that are none are left out.
 pub fn read_payload(payload: &str) -> (Option<i64>, Vec<JournalEdit>) {
-    let undoes = payload.lines().next().and_then(|line| line.strip_prefix('#')?.parse().ok());
-    (undoes, payload.lines().filter_map(read_edit).collect())
+    (undone_by(payload), payload.lines().filter_map(read_edit).collect())
 }
 
 fn read_edit(line: &str) -> Option<JournalEdit> {
@@ -218,11 +267,7 @@ fn read_edit(line: &str) -> Option<JournalEdit> {
         '?' | ';' => Edit::Reopen(list, value),
         _ => return None,
     };
-    let effect = match sign {
-        '!' => Effect::LeftOut,
-        '+' | '-' | '"' | '*' | '?' => Effect::Done,
-        _ => Effect::Nothing,
-    };
+    let effect = effect_of(sign)?;
     let before = more.filter(|_| sign == '-').and_then(read_standing);
     Some(JournalEdit { edit, effect, before })
 }

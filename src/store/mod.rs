@@ -52,9 +52,12 @@ pub use activity::{
     ACTIVITY_DAYS, ACTIVITY_ROWS, Activity, ActivityStore, ActivityWriter, Digest, History, HistoryRow, Keeping,
     MAX_ACTIVITY_DAYS,
 };
-pub use entry::{Edit, Effect, Entry, EntryId, JournalEdit, MAX_NOTE, Note, Readable, Standing, UNDO_DAYS, Undone};
+pub use entry::{
+    Changed, Edit, Effect, Entry, EntryId, JournalEdit, MAX_NOTE, Note, Readable, Standing, UNDO_DAYS, Undone,
+};
 pub use error::{Fault, Result, StoreError};
 pub use feed::{AddressHash, AddressHasher, ChangeBatch, Changes, Feed, Glob, LoadReport, LoadedUser, Position};
+pub use journal::SHOWN_EDITS;
 pub use keys::{KeyError, Keys, MatchKey, SealKey};
 pub use probe::{AddressedFolder, MAX_PROBES, PROBE_LIFE, Probe, ProbeCode, ProvenFolder};
 pub use settings::{KEYS, LANGUAGES, MAX_DPO, OrganisationSettings, SESSION_IDLE, SettingError};
@@ -72,8 +75,8 @@ pub const MAX_GRANT: Duration = Duration::from_secs(24 * 60 * 60);
 pub const MAX_NAME: usize = 64;
 /// Most aliases of one user.
 pub const MAX_ALIASES: usize = 64;
-/// Most edits of one call.
-pub const MAX_EDITS: usize = 10_000;
+/// Most edits of one call, each with a note beside it: more than any file holds that the console takes.
+pub const MAX_EDITS: usize = 20_000;
 
 /// Where the store takes the time from; tests bring their own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -332,9 +335,9 @@ pub trait Store: AccountStore + ActivityStore + StaffStore + Send + Sync {
     // Entries
 
     /// Carries out edits of a user's lists in their order, all or none, and answers with the number of the change, which
-    /// [`Self::undo`] takes. What was there before shows in nothing that
-    /// is answered: adding twice or removing what is not there succeeds. The values were checked by the policy; the
-    /// same value may stand on several lists.
+    /// [`Self::undo`] takes, and, for the user alone, with what each edit did. To anyone else nothing that is answered shows
+    /// what was there before: adding twice or removing what is not there succeeds. The values were checked by the policy;
+    /// the same value may stand on several lists.
     ///
     /// A list holds [`crate::policy::list::MAX_ENTRIES`]. The user is told when it is full; for anyone else the
     /// entries beyond are left out in silence (the user reads it in the journal), since an error would tell what the
@@ -343,7 +346,7 @@ pub trait Store: AccountStore + ActivityStore + StaffStore + Send + Sync {
     /// # Errors
     /// There is no such user; the mailbox is functional and the list personal; over [`MAX_EDITS`]; the list is full;
     /// [`StoreError::NotPermitted`] for notes and confirmations by anyone but the user.
-    fn change_entries(&self, actor: &Actor, user: UserId, edits: &[Edit]) -> Result<Ticket<i64>>;
+    fn change_entries(&self, actor: &Actor, user: UserId, edits: &[Edit]) -> Result<Ticket<Changed>>;
 
     /// Adds entries and waits; see [`Self::change_entries`].
     ///
@@ -377,13 +380,56 @@ pub trait Store: AccountStore + ActivityStore + StaffStore + Send + Sync {
     /// [`StoreError::NotPermitted`], also for a user who is not there; [`StoreError::NoSealKey`].
     fn read_entries(&self, user: UserId, list: Option<ListKind>, permission: &Permission) -> Result<Vec<Entry>>;
 
-    /// Takes a change of the user's lists back, whoever made it, as far as later changes left its entries alone. It is
-    /// itself a change, which can be undone. Removed entries come back with their origin, date and note.
+    /// As [`Self::read_entries`] of one list, without the notes: the quickest way to a long list.
     ///
     /// # Errors
-    /// [`StoreError::UnknownChange`], [`StoreError::UndoExpired`], [`StoreError::UndoContradicted`]; the list is full; see
-    /// [`Self::journal`].
-    fn undo(&self, user: UserId, permission: &Permission, change: i64) -> Result<Undone>;
+    /// See [`Self::read_entries`]; a grant is not enough.
+    fn read_values(&self, user: UserId, list: ListKind, permission: &Permission) -> Result<Vec<Entry>>;
+
+    /// The notes beside some entries, in their order.
+    ///
+    /// # Errors
+    /// See [`Self::read_values`].
+    fn read_notes(&self, user: UserId, entries: &[EntryId], permission: &Permission) -> Result<Vec<Option<Note>>>;
+
+    /// Opens one entry; `None` where it does not stand there.
+    ///
+    /// # Errors
+    /// See [`Self::read_values`].
+    fn read_entry(&self, user: UserId, entry: EntryId, permission: &Permission) -> Result<Option<Entry>>;
+
+    /// Opens, without notes, the newest entries that others added and the user has not said to keep yet, at most `limit`.
+    ///
+    /// # Errors
+    /// See [`Self::read_values`].
+    fn read_waiting(&self, user: UserId, limit: usize, permission: &Permission) -> Result<Vec<Entry>>;
+
+    /// How many entries each list holds, by [`ListKind::ALL`].
+    ///
+    /// # Errors
+    /// See [`Self::read_values`]; [`StoreError::Altered`].
+    fn entry_counts(&self, user: UserId, permission: &Permission) -> Result<[usize; 3]>;
+
+    /// The lists on which a value stands.
+    ///
+    /// # Errors
+    /// See [`Self::entry_counts`].
+    fn lists_with(&self, user: UserId, value: &EntryValue, permission: &Permission) -> Result<Vec<ListKind>>;
+
+    /// Takes a change of the user's lists back, whoever made it, as far as later changes left its entries alone and `allowed`
+    /// says that what comes back may stand on that list. It is itself a change, which can be undone. Removed entries come
+    /// back with their origin, date and note.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownChange`], [`StoreError::UndoExpired`], [`StoreError::UndoContradicted`],
+    /// [`StoreError::UndoRefused`]; the list is full; see [`Self::journal`].
+    fn undo(
+        &self,
+        user: UserId,
+        permission: &Permission,
+        change: i64,
+        allowed: &dyn Fn(ListKind, &EntryValue) -> bool,
+    ) -> Result<Undone>;
 
     // Grants
 

@@ -413,8 +413,15 @@ pub struct JournalRecord {
     pub kind: String,
     /// The change that it took back.
     pub undoes: Option<i64>,
-    /// The edits of a change of entries, where they are still kept and open.
+    /// Whether a later change took this one back.
+    pub is_undone: bool,
+    /// The first edits of a change of entries, where they are still kept and open: of those that did something, or were
+    /// left out since the list was full, at most [`super::SHOWN_EDITS`], and as many of those that did nothing.
     pub edits: Vec<JournalEdit>,
+    /// How many edits did something.
+    pub done: usize,
+    /// How many were left out.
+    pub left_out: usize,
 }
 
 /// What [`super::Store::verify_journal`] found.

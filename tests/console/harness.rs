@@ -254,6 +254,21 @@ impl Browser {
         self.post_with(path, form, &[("origin", &origin), ("sec-fetch-site", "same-origin")])
     }
 
+    /// A form of the console's own pages that holds files, or more than others do.
+    pub fn post_parts(&mut self, path: &str, parts: &[(&str, &[u8])]) -> Answer {
+        let part = |(head, body): &(&str, &[u8])| {
+            [b"--x\r\ncontent-disposition: form-data; ", head.as_bytes(), b"\r\n\r\n", body, b"\r\n"].concat()
+        };
+        let body = [parts.iter().map(part).collect::<Vec<_>>().concat(), b"--x--\r\n".to_vec()].concat();
+        let origin = self.origin.clone();
+        let headers = [
+            ("content-type", "multipart/form-data; boundary=x"),
+            ("origin", origin.as_str()),
+            ("sec-fetch-site", "same-origin"),
+        ];
+        self.send(path, &body, &headers)
+    }
+
     /// With these headers and no others that say where it comes from.
     pub fn post_with(&mut self, path: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
         let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();

@@ -53,6 +53,12 @@ conformance! { sqlite:
     a_change_is_undone_and_the_undoing_too
     a_removed_entry_comes_back_as_it_was
     a_moved_entry_goes_back_with_its_note
+    undoing_a_second_list_gives_the_note_of_the_first_back
+    a_name_is_the_note_where_there_is_none
+    only_the_user_is_told_what_a_change_did
+    what_would_be_refused_today_does_not_come_back
+    parts_of_lists_are_read_alone
+    the_journal_shows_the_beginning_of_a_long_change_and_what_was_undone
     later_changes_are_not_undone_by_an_earlier_one
     a_note_is_undone
     what_is_too_old_or_not_there_is_not_undone

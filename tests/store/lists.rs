@@ -38,7 +38,7 @@ fn newest(store: &dyn Store, user: UserId) -> i64 {
 }
 
 fn undo(store: &dyn Store, user: UserId, change: i64) -> Result<Undone> {
-    store.undo(user, &Permission::Own(user), change)
+    store.undo(user, &Permission::Own(user), change, &|_, _| true)
 }
 
 pub fn a_note_stands_beside_its_entry_for_its_user_alone(store: &dyn Store, _: &TestClock) {
@@ -90,7 +90,7 @@ pub fn only_the_user_notes_and_confirms(store: &dyn Store, _: &TestClock) {
     let stranger = store.add_user(&administrator(), &person("bob@acme.example")).expect("added");
     let row = newest(store, user);
     for permission in [Permission::Own(stranger), Permission::Grant { grantee: "support".to_owned() }] {
-        assert!(matches!(store.undo(user, &permission, row), Err(StoreError::NotPermitted)));
+        assert!(matches!(store.undo(user, &permission, row, &|_, _| true), Err(StoreError::NotPermitted)));
     }
     assert!(matches!(undo(store, stranger, row), Err(StoreError::UnknownChange)), "another user's change");
 }
@@ -99,7 +99,7 @@ pub fn a_change_is_undone_and_the_undoing_too(store: &dyn Store, _: &TestClock) 
     let user = anne(store);
     store.add_entries(&administrator(), user, &[(Black, value("maman@famille.example"))]).expect("added");
     let added = newest(store, user);
-    assert_eq!(undo(store, user, added).expect("undone"), Undone { done: 1, left: 0 });
+    assert_eq!(undo(store, user, added).expect("undone"), Undone { done: 1, left: 0, refused: 0 });
     assert!(shown(store, user).is_empty());
     let journal = store.journal(user, &Permission::Own(user), None, 1).expect("read");
     assert_eq!((journal[0].kind.as_str(), journal[0].undoes), ("undo", Some(added)));
@@ -141,6 +141,122 @@ pub fn a_moved_entry_goes_back_with_its_note(store: &dyn Store, _: &TestClock) {
     assert_eq!(shown(store, user), ["black ami@famille.example (brouillés)"]);
 }
 
+/// The value stood on another list with a note of its own: undoing what put it on a second one puts that back.
+pub fn undoing_a_second_list_gives_the_note_of_the_first_back(store: &dyn Store, _: &TestClock) {
+    let user = anne(store);
+    let ami = value("ami@famille.example");
+    add(store, user, Black, &["ami@famille.example"]);
+    change(store, user, &[Edit::Note(Black, ami.clone(), Some(note("brouillés")))]);
+    change(store, user, &[Edit::Add(Personal, ami.clone()), Edit::Note(Personal, ami.clone(), Some(note("amis")))]);
+    undo(store, user, newest(store, user)).expect("undone");
+    assert_eq!(shown(store, user), ["black ami@famille.example (brouillés)"]);
+    undo(store, user, newest(store, user)).expect("undone");
+    assert_eq!(shown(store, user), ["black ami@famille.example (amis)", "personal ami@famille.example (amis)"]);
+
+    let soeur = value("soeur@famille.example");
+    add(store, user, White, &["soeur@famille.example"]);
+    change(store, user, &[Edit::Add(Personal, soeur.clone()), Edit::Note(Personal, soeur, Some(note("ma sœur")))]);
+    undo(store, user, newest(store, user)).expect("undone");
+    assert!(shown(store, user).contains(&"white soeur@famille.example".to_owned()), "{:?}", shown(store, user));
+}
+
+pub fn a_name_is_the_note_where_there_is_none(store: &dyn Store, _: &TestClock) {
+    let user = anne(store);
+    let maman = value("maman@famille.example");
+    let name = |text| Edit::Name(Personal, maman.clone(), note(text));
+    change(store, user, &[Edit::Add(Personal, maman.clone()), name("Jeanne Martin")]);
+    assert_eq!(shown(store, user), ["personal maman@famille.example (Jeanne Martin)"]);
+    change(store, user, &[Edit::Note(Personal, maman.clone(), Some(note("ma mère")))]);
+    let ticket = store.change_entries(&Actor::User, user, &[Edit::Add(Personal, maman.clone()), name("J. Martin")]);
+    let changed = ticket.expect("on its way").wait().expect("changed");
+    assert_eq!(changed.effects, Some(vec![Effect::Nothing, Effect::Nothing]));
+    assert_eq!(shown(store, user), ["personal maman@famille.example (ma mère)"], "the user's own words stay");
+    assert!(matches!(undo(store, user, changed.number), Err(StoreError::UnknownChange)));
+}
+
+/// What a change did tells what stood there before.
+pub fn only_the_user_is_told_what_a_change_did(store: &dyn Store, _: &TestClock) {
+    let user = anne(store);
+    for (actor, told) in
+        [(Actor::User, true), (Actor::UserFile, true), (administrator(), false), (Actor::System, false)]
+    {
+        let edits = [Edit::Add(White, value("a@b.example"))];
+        let changed = store.change_entries(&actor, user, &edits).expect("on its way").wait().expect("changed");
+        assert_eq!(changed.effects.is_some(), told, "{actor}");
+        assert_eq!(changed.number, newest(store, user));
+    }
+}
+
+/// A domain that was protected since stays off the list that does not take it any more.
+pub fn what_would_be_refused_today_does_not_come_back(store: &dyn Store, _: &TestClock) {
+    let user = anne(store);
+    let (client, ami) = (value("contact@client.example"), value("ami@famille.example"));
+    change(store, user, &[Edit::Add(Personal, client.clone()), Edit::Add(Personal, ami.clone())]);
+    change(store, user, &[Edit::Note(Personal, client.clone(), Some(note("un client")))]);
+    change(store, user, &[Edit::Remove(Personal, client.clone()), Edit::Remove(Personal, ami)]);
+    let (removal, own) = (newest(store, user), Permission::Own(user));
+    let undone = store.undo(user, &own, removal, &|_, value| *value != client).expect("undone");
+    assert_eq!(undone, Undone { done: 1, left: 0, refused: 1 });
+    assert_eq!(shown(store, user), ["personal ami@famille.example"]);
+    change(store, user, &[Edit::Add(Personal, client.clone())]);
+    change(store, user, &[Edit::Remove(Personal, client)]);
+    let removal = newest(store, user);
+    assert!(matches!(store.undo(user, &own, removal, &|_, _| false), Err(StoreError::UndoRefused)));
+}
+
+/// What pages need of a long list without opening all of it.
+pub fn parts_of_lists_are_read_alone(store: &dyn Store, _: &TestClock) {
+    let user = anne(store);
+    let own = &Permission::Own(user);
+    let stranger = store.add_user(&administrator(), &person("bob@acme.example")).expect("added");
+    add(store, user, White, &["a@b.example", "c@b.example"]);
+    add(store, user, Black, &["a@b.example"]);
+    store.add_entries(&administrator(), user, &[(Black, value("spam.example"))]).expect("added");
+    change(store, user, &[Edit::Note(White, value("a@b.example"), Some(note("un")))]);
+    assert_eq!(store.entry_counts(user, own).expect("counted"), [2, 2, 0]);
+    assert_eq!(store.lists_with(user, &value("a@b.example"), own).expect("found"), [White, Black]);
+    assert_eq!(store.lists_with(user, &value("b.example"), own).expect("found"), []);
+    let [waiting] = &store.read_waiting(user, 9, own).expect("read")[..] else { panic!("one waits") };
+    assert_eq!(waiting.value, Readable::Value(value("spam.example")));
+    let all = read(store, user);
+    for entry in &all {
+        assert_eq!(store.read_entry(user, entry.id, own).expect("read").as_ref(), Some(entry));
+        assert_eq!(store.read_entry(stranger, entry.id, &Permission::Own(stranger)).expect("read"), None);
+    }
+    let ids: Vec<_> = all.iter().map(|entry| entry.id).collect();
+    let notes: Vec<_> = all.iter().map(|entry| entry.note.clone()).collect();
+    assert_eq!(store.read_notes(user, &ids, own).expect("read"), notes);
+    let values: Vec<_> =
+        store.read_values(user, White, own).expect("read").into_iter().map(|entry| entry.value).collect();
+    assert_eq!(values, [Readable::Value(value("a@b.example")), Readable::Value(value("c@b.example"))]);
+    for permission in [&Permission::Own(stranger), &Permission::Grant { grantee: "support".to_owned() }] {
+        assert!(matches!(store.entry_counts(user, permission), Err(StoreError::NotPermitted)));
+        assert!(matches!(store.lists_with(user, &value("a@b.example"), permission), Err(StoreError::NotPermitted)));
+        assert!(matches!(store.read_entry(user, ids[0], permission), Err(StoreError::NotPermitted)));
+        assert!(matches!(store.read_waiting(user, 9, permission), Err(StoreError::NotPermitted)));
+        assert!(matches!(store.read_notes(user, &ids, permission), Err(StoreError::NotPermitted)));
+        assert!(matches!(store.read_values(user, White, permission), Err(StoreError::NotPermitted)));
+    }
+}
+
+pub fn the_journal_shows_the_beginning_of_a_long_change_and_what_was_undone(store: &dyn Store, _: &TestClock) {
+    let user = anne(store);
+    let edits: Vec<_> = (0..40).map(|n| Edit::Add(White, value(&format!("u{n}@b.example")))).collect();
+    change(store, user, &edits);
+    let long = newest(store, user);
+    for n in 0..5 {
+        add(store, user, Black, &[&format!("spam{n}@b.example")]);
+    }
+    undo(store, user, long).expect("undone");
+    let own = Permission::Own(user);
+    // The change stands on another page than its undoing.
+    let row = store.journal(user, &own, Some(long + 1), 1).expect("read").remove(0);
+    assert_eq!((row.id, row.edits.len(), row.done, row.left_out, row.is_undone), (long, SHOWN_EDITS, 40, 0, true));
+    let newer = store.journal(user, &own, None, 3).expect("read");
+    assert!(newer.iter().all(|row| !row.is_undone));
+    assert_eq!(newer[0].undoes, Some(long));
+}
+
 pub fn later_changes_are_not_undone_by_an_earlier_one(store: &dyn Store, _: &TestClock) {
     let user = anne(store);
     let both = [Edit::Add(White, value("a@b.example")), Edit::Add(White, value("c@b.example"))];
@@ -149,7 +265,7 @@ pub fn later_changes_are_not_undone_by_an_earlier_one(store: &dyn Store, _: &Tes
     change(store, user, &[Edit::Remove(White, value("a@b.example"))]);
     let removal = newest(store, user);
     change(store, user, &[Edit::Add(White, value("a@b.example"))]);
-    assert_eq!(undo(store, user, first).expect("undone"), Undone { done: 1, left: 1 });
+    assert_eq!(undo(store, user, first).expect("undone"), Undone { done: 1, left: 1, refused: 0 });
     assert_eq!(shown(store, user), ["white a@b.example"], "added again since");
     assert!(matches!(undo(store, user, first), Err(StoreError::UndoContradicted)));
     change(store, user, &[Edit::Remove(White, value("a@b.example")), Edit::Add(Black, value("a@b.example"))]);
@@ -198,7 +314,7 @@ pub fn what_is_too_old_or_not_there_is_not_undone(store: &dyn Store, clock: &Tes
 
 pub fn a_large_change_is_undone_whole(store: &dyn Store, _: &TestClock) {
     let user = anne(store);
-    let values: Vec<_> = (0..MAX_EDITS / 2).map(|n| value(&format!("u{n}@b.example"))).collect();
+    let values: Vec<_> = (0..10_000).map(|n| value(&format!("u{n}@b.example"))).collect();
     let edits = |value: &_| [Edit::Add(White, Clone::clone(value)), Edit::Note(White, value.clone(), Some(note("x")))];
     change(store, user, &values.iter().flat_map(edits).collect::<Vec<_>>());
     let undone = undo(store, user, newest(store, user)).expect("undone");
@@ -238,6 +354,41 @@ fn entries_typed_one_by_one_are_sealed_anew_into_one_batch() {
     assert_eq!(store.verify_journal(store.organisation("acme").expect("there").id).expect("verified").broken, None);
     undo(&store, user, newest(&store, user)).expect("a change from before is undone");
     assert_eq!(read(&store, user).len(), 69);
+}
+
+/// What cannot be opened is not sealed anew, and is no reason to seal the rest anew at each reading.
+#[test]
+fn what_does_not_open_calls_for_no_compaction() {
+    let place = Place::new();
+    let store = place.open();
+    let user = anne(&store);
+    for n in 0..70 {
+        add(&store, user, White, &[&format!("ami{n}@famille.example")]);
+    }
+    place.raw().execute("UPDATE entries SET sealed = x'00'", []).expect("altered");
+    assert!(read(&store, user).iter().all(|entry| entry.value == Readable::Altered));
+    add(&store, user, Black, &["spam@b.example"]);
+    assert_eq!(batches(&place), (71, 71));
+}
+
+/// A value that its user lost between the reading and the writing stays lost: it was sealed to a key that is gone.
+#[test]
+fn a_value_that_was_lost_meanwhile_is_not_sealed_anew() {
+    let place = Place::new();
+    let store = place.open();
+    let user = anne(&store);
+    for n in 0..70 {
+        add(&store, user, White, &[&format!("ami{n}@famille.example")]);
+    }
+    let other = place.raw();
+    other.execute_batch("BEGIN IMMEDIATE").expect("the writer waits");
+    assert_eq!(read(&store, user).len(), 70);
+    other.execute("UPDATE entries SET sealed = x''", []).expect("lost");
+    other.execute_batch("COMMIT").expect("the writer goes on");
+    // A change behind the compaction in the writer's queue.
+    add(&store, user, Black, &["spam@b.example"]);
+    let lost = read(&store, user).iter().filter(|entry| entry.value == Readable::Lost).count();
+    assert_eq!(lost, 70);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use calcard::vcard::{VCard, VCardProperty, VCardValue};
 
 use super::words::{plain, read_field};
-use super::{Reading, Reason, name};
+use super::{MAX_LINES, Reading, Reason, name};
 
 const BEGIN: &str = "BEGIN:VCARD";
 const END: &str = "END:VCARD";
@@ -17,11 +17,20 @@ fn is(line: &str, mark: &str) -> bool {
     line.trim().eq_ignore_ascii_case(mark)
 }
 
-/// Reads the cards. The library knows no lines: a card's entries stand at the line where it begins.
+/// Reads the cards. The library knows no lines: a card's entries stand at the line where it begins. One that does not end
+/// before the next begins is named.
 pub fn read(text: &str, reading: &mut Reading) {
     let mut card: Option<(u64, String)> = None;
-    for (number, line) in reading.lines(text) {
+    let mut count = 0;
+    for (number, line) in (1..).zip(text.split('\n')) {
         if is(line, BEGIN) {
+            if let Some((start, lines)) = card.take() {
+                reading.bad(start, &lines, Reason::Unclosed);
+            }
+            count += 1;
+            if count > MAX_LINES {
+                return reading.over(number);
+            }
             card = Some((number, String::new()));
         }
         let Some((start, lines)) = &mut card else { continue };
@@ -33,7 +42,7 @@ pub fn read(text: &str, reading: &mut Reading) {
         }
     }
     if let Some((start, lines)) = card {
-        reading.bad(start, &lines, Reason::Malformed);
+        reading.bad(start, &lines, Reason::Unclosed);
     }
 }
 

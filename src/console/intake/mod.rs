@@ -26,11 +26,11 @@ use crate::policy::refusal::{EntryRules, Refusal};
 use crate::store::{MAX_NOTE, Note};
 
 pub use decode::FileError;
-pub use suggest::{Suggestion, Why, suggest};
+pub use suggest::{Suggestion, Why, is_changing, suggest};
 
 /// Largest file or text taken, in bytes.
 pub const MAX_FILE: usize = 2 << 20;
-/// Most lines of a file or text.
+/// Most lines of a file or text, rows of a table, cards.
 pub const MAX_LINES: usize = 20_000;
 /// Longest line, in bytes.
 pub const MAX_LINE: usize = 64 << 10;
@@ -95,6 +95,10 @@ pub enum Reason {
     TooLong,
     /// It names a list that there is not.
     UnknownList,
+    /// A quote is opened and not closed, or a card not ended: what follows would be taken for part of it.
+    Unclosed,
+    /// It is for a list that the user has not: the mailbox is that of a function.
+    NoSuchList,
     /// More lines than [`MAX_LINES`], or more entries than a list holds: this one and all after it were left out.
     TooMany,
     /// The policy refuses it on this list.
@@ -132,16 +136,21 @@ fn with_plain_ends(text: &str) -> String {
     text.replace("\r\n", "\n").replace(['\r', '\u{2028}', '\u{85}'], "\n")
 }
 
-/// Takes out what the policy refuses on the list that each is for: its own, else `list`.
-pub fn check(intake: Intake, list: ListKind, rules: &EntryRules<'_>) -> Intake {
+/// Takes out what cannot stand on the list that each is for, its own, else `list`: the user has not that list (they have
+/// `lists`), or the policy refuses it.
+pub fn check(intake: Intake, list: ListKind, lists: &[ListKind], rules: &EntryRules<'_>) -> Intake {
     let Intake { good, mut bad, repeated } = intake;
     let (mut kept, before) = (Vec::with_capacity(good.len()), bad.len());
+    let wrong = |list: ListKind, value: &EntryValue| match lists.contains(&list) {
+        true => crate::policy::refusal::check(list, value, rules).err().map(Reason::Refused),
+        false => Some(Reason::NoSuchList),
+    };
     for candidate in good {
-        match crate::policy::refusal::check(candidate.list.unwrap_or(list), &candidate.value, rules) {
-            Ok(()) => kept.push(candidate),
-            Err(refusal) => {
+        match wrong(candidate.list.unwrap_or(list), &candidate.value) {
+            None => kept.push(candidate),
+            Some(reason) => {
                 let text = shown(&candidate.value.written());
-                bad.push(Bad { line: candidate.line, text, reason: Reason::Refused(refusal) });
+                bad.push(Bad { line: candidate.line, text, reason });
             }
         }
     }
@@ -165,23 +174,28 @@ fn shown(text: &str) -> String {
 struct Reading {
     intake: Intake,
     seen: HashMap<(Option<ListKind>, EntryValue), usize>,
+    /// How many entries there are for each list.
+    counts: HashMap<Option<ListKind>, usize>,
     full: bool,
 }
 
 impl Reading {
     fn good(&mut self, line: u64, list: Option<ListKind>, value: EntryValue, note: Option<Note>) {
-        let known = self.seen.len();
-        let at = *self.seen.entry((list, value.clone())).or_insert(known);
-        if at < known {
+        let key = (list, value);
+        if let Some(at) = self.seen.get(&key) {
             self.intake.repeated += 1;
-            let first = &mut self.intake.good[at];
+            let first = &mut self.intake.good[*at];
             first.note = first.note.take().or(note);
-        } else if known >= MAX_ENTRIES {
-            self.seen.remove(&(list, value));
-            self.over(line);
-        } else {
-            self.intake.good.push(Candidate { line, list, value, note });
+            return;
         }
+        let count = self.counts.entry(list).or_default();
+        if *count >= MAX_ENTRIES {
+            return self.over(line);
+        }
+        *count += 1;
+        let (list, value) = key.clone();
+        self.seen.insert(key, self.intake.good.len());
+        self.intake.good.push(Candidate { line, list, value, note });
     }
 
     fn bad(&mut self, line: u64, text: &str, reason: Reason) {

@@ -1,6 +1,6 @@
 //! Domains that say shorter, or more lastingly, what addresses say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::policy::list::{EntryValue, ListKind};
 use crate::policy::refusal::{EntryRules, Refusal, check};
@@ -38,7 +38,7 @@ pub fn suggest<'a>(
     list: ListKind,
     rules: &EntryRules<'_>,
 ) -> Vec<Suggestion> {
-    let (mut domains, mut whole) = (BTreeMap::new(), Vec::new());
+    let (mut domains, mut whole) = (BTreeMap::new(), HashSet::new());
     for value in values {
         match value {
             EntryValue::Address(address) => {
@@ -46,7 +46,9 @@ pub fn suggest<'a>(
                 *count += 1;
                 *changing |= is_changing(address.local());
             }
-            other => whole.push(other),
+            other => {
+                whole.insert(other);
+            }
         }
     }
     let offered = domains.into_iter().filter_map(|(domain, (count, changing))| {
@@ -58,7 +60,7 @@ pub fn suggest<'a>(
         let value: EntryValue = domain.parse().ok()?;
         // Anybody's domain is no shorter word for some of its people, also where it may be blocked.
         let is_anybodys = check(ListKind::White, &value, &EntryRules::default()) == Err(Refusal::Freemail);
-        let is_taken = whole.contains(&&value) || is_anybodys || check(list, &value, rules).is_err();
+        let is_taken = whole.contains(&value) || is_anybodys || check(list, &value, rules).is_err();
         (!is_taken).then_some(Suggestion { value, why })
     });
     offered.collect()

@@ -9,6 +9,9 @@ use crate::spreadsheet::with_formula;
 /// Rows that are looked at before the columns are guessed.
 const LOOKED_AT: usize = 100;
 
+/// Rows with a quote that nobody closes, after which reading goes on: each costs reading to the end of the text.
+const MAX_UNCLOSED: usize = 20;
+
 /// Names of columns, as programs write them in French and English, in lower case.
 const VALUES: &[&str] = &[
     "value",
@@ -83,22 +86,44 @@ impl Table {
         (with(column) * 2 >= rows.len()).then_some(column)
     }
 
-    /// Reads the rows.
+    /// Reads the rows. A quote that nobody closes would swallow all that follows: its row is named, and reading goes on with
+    /// the line after it.
     pub fn read(&self, text: &str, reading: &mut Reading) {
-        let mut records = reader(self.delimiter, text).into_records();
-        if self.has_header {
-            records.next();
-        }
-        let mut count = 0;
-        for record in records {
-            // Anything that is text is a row to this reader: it takes rows of any length and counts no bytes.
-            let Ok(record) = record else { continue };
-            let line = record.position().map_or(0, csv::Position::line);
-            count += 1;
-            if count > MAX_LINES {
-                return reading.over(line);
+        let (mut text, mut before, mut count, mut unclosed) = (text, 0, 0, 0);
+        let mut header = self.has_header;
+        loop {
+            let mut records = reader(self.delimiter, text).into_records();
+            if std::mem::take(&mut header) {
+                records.next();
             }
-            self.read_row(line, &record, reading);
+            let open = loop {
+                let start = records.reader().position().byte() as usize; // a text in memory
+                // Anything that is text is a row to this reader: it takes rows of any length and counts no bytes.
+                let Some(record) = records.next() else { return };
+                let Ok(record) = record else { continue };
+                let line = before + record.position().map_or(0, csv::Position::line);
+                count += 1;
+                if count > MAX_LINES {
+                    return reading.over(line);
+                }
+                let end = records.reader().position().byte() as usize;
+                // Quotes within quotes are written twice, so that the closed ones are even.
+                let whole = text.get(start..end).unwrap_or_default();
+                if end == text.len() && whole.trim_end().contains('\n') && !whole.matches('"').count().is_multiple_of(2)
+                {
+                    break (start, line);
+                }
+                self.read_row(line, &record, reading);
+            };
+            let (start, line) = open;
+            let rest = text[start..].trim_start_matches('\n');
+            let (first, after) = rest.split_once('\n').unwrap_or((rest, ""));
+            reading.bad(line, first, Reason::Unclosed);
+            unclosed += 1;
+            if unclosed > MAX_UNCLOSED {
+                return reading.over(line + 1);
+            }
+            (text, before) = (after, line);
         }
     }
 

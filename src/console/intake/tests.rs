@@ -84,7 +84,7 @@ fn the_policy_refuses_on_the_list_that_each_is_for() {
     let own = [Domain::parse("acme.example").expect("valid")];
     let rules = EntryRules { own_domains: &own, ..EntryRules::default() };
     let text = "gmail.com\nchef@acme.example\n*\nco.uk\na@b.example\n*x@b.example";
-    let checked = |list| came(&check(read_text(text), list, &rules));
+    let checked = |list| came(&check(read_text(text), list, &ListKind::ALL, &rules));
     let refused = |refusal| Reason::Refused(refusal);
     let common =
         [(3, refused(Refusal::Everybody)), (4, refused(Refusal::PublicSuffix)), (6, refused(Refusal::GlobsOff))];
@@ -253,4 +253,43 @@ proptest::proptest! {
     fn any_bytes_are_read(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..600)) {
         let _ = read_file(&bytes);
     }
+}
+
+#[test]
+fn an_unclosed_quote_is_named_and_swallows_nothing() {
+    let text =
+        "valeur;note\na@b.example;un\nc@b.example;\"deux\nd@b.example;trois\ne@b.example;\"qua\ntre\"\nf@b.example;\n";
+    let (good, bad) = file(text.as_bytes());
+    assert_eq!(good, ["a@b.example (un)", "d@b.example (trois)", "e@b.example (qua tre)", "f@b.example"]);
+    assert_eq!(bad, [(3, Reason::Unclosed)]);
+    let all: String = (0..200).map(|n| format!("u{n}@b.example;\"x\n\n\"y\";\"\n")).collect();
+    let (_, bad) = file(format!("valeur;note\n{all}").as_bytes());
+    assert!(!bad.is_empty(), "something of it is named, in good time");
+}
+
+#[test]
+fn a_card_without_its_end_is_named_and_the_next_is_read() {
+    let text = "BEGIN:VCARD\nVERSION:4.0\nFN:Jeanne\nEMAIL:j@b.example\nBEGIN:VCARD\nVERSION:4.0\nFN:Paul\n\
+                EMAIL:p@b.example\nEND:VCARD\n";
+    assert_eq!(file(text.as_bytes()), (vec!["p@b.example (Paul)".to_owned()], vec![(1, Reason::Unclosed)]));
+}
+
+#[test]
+fn cards_are_counted_and_not_their_lines() {
+    let card =
+        |n| format!("BEGIN:VCARD\nVERSION:4.0\nFN:Ami {n}\nNOTE:a\nNOTE:b\nNOTE:c\nEMAIL:u{n}@b.example\nEND:VCARD\n");
+    let text: String = (0..5_000).map(card).collect();
+    let (good, bad) = file(text.as_bytes());
+    assert_eq!((good.len(), bad), (5_000, Vec::new()));
+}
+
+#[test]
+fn each_list_of_a_file_may_hold_as_much_as_a_list_holds() {
+    let lists = ["white", "black"];
+    let rows: String = (0..MAX_LINES).map(|n| format!("{};u{n}@b.example\n", lists[n % 2])).collect();
+    let (good, bad) = file(format!("list;value\n{rows}").as_bytes());
+    assert_eq!((good.len(), bad), (MAX_LINES, Vec::new()));
+    let rows: String = (0..=MAX_ENTRIES).map(|n| format!("white;u{n}@b.example\n")).collect();
+    let (good, bad) = file(format!("list;value\n{rows}").as_bytes());
+    assert_eq!((good.len(), bad), (MAX_ENTRIES, vec![(MAX_ENTRIES as u64 + 2, Reason::TooMany)]));
 }

@@ -9,16 +9,17 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::Named;
-use super::add::{carry_out, undoable};
+use super::add::{added, carry_out, said, there_already};
 use crate::console::failure::Failure;
-use crate::console::page::{Notice, Page, Place, redirect_with, render};
+use crate::console::intake::Reason;
+use crate::console::page::{Notice, Page, Place, Tone, redirect_with, render};
 use crate::console::session::SignedIn;
 use crate::console::state::Console;
 use crate::console::visitor::Visitor;
 use crate::policy::authres::AuthenticationMode;
 use crate::policy::list::{EntryValue, ListKind};
 use crate::policy::refusal::check;
-use crate::store::{Actor, Edit, Entry, EntryId, Level, MAX_NOTE, Note, Readable, StoreError};
+use crate::store::{Actor, Edit, Entry, EntryId, Level, MAX_EDITS, MAX_NOTE, Note, Readable, StoreError};
 
 #[derive(Template)]
 #[template(path = "lists_entry.html", config = ".askama.toml")]
@@ -40,10 +41,10 @@ struct EntryPage<'a> {
     hindrances: Vec<String>,
 }
 
-/// An entry that was asked for, with all others.
+/// An entry that was asked for, and the lists that hold what it says.
 struct Found {
     entry: Entry,
-    all: Vec<Entry>,
+    standing: Vec<ListKind>,
 }
 
 impl Found {
@@ -58,9 +59,16 @@ impl Found {
 
 async fn find(console: &Arc<Console>, signed_in: &SignedIn, id: &str) -> Result<Found, Failure> {
     let id: EntryId = id.parse().map_err(|_| Failure::NotFound)?;
-    let all = super::read(console, signed_in, None).await?.ok_or(Failure::Locked)?;
-    let entry = all.iter().find(|entry| entry.id == id).cloned().ok_or(Failure::NotFound)?;
-    Ok(Found { entry, all })
+    let (user, permission) = (signed_in.id(), signed_in.permission());
+    let found = console.blocking(move |console| {
+        let Some(entry) = console.store.read_entry(user, id, &permission)? else { return Ok(None) };
+        let standing = match &entry.value {
+            Readable::Value(value) => console.store.lists_with(user, value, &permission)?,
+            Readable::Lost | Readable::Altered => Vec::new(),
+        };
+        Ok(Some(Found { entry, standing }))
+    });
+    found.await?.ok_or(Failure::NotFound)
 }
 
 /// `GET /listes/entree/{id}`
@@ -82,7 +90,7 @@ fn answer(console: &Console, signed_in: &SignedIn, page: Page, found: Found, typ
     let Some(list) = list.into_iter().next() else { return Failure::NotFound.into_response() };
     let answer = EntryPage {
         id: entry.id.to_string(),
-        value: super::written(&page, entry),
+        value: super::written(page.language, entry),
         list,
         others,
         scope: found.value().map(|value| super::scope(&page, value)).unwrap_or_default(),
@@ -118,7 +126,7 @@ fn hindrances(console: &Console, signed_in: &SignedIn, page: &Page, found: &Foun
     if enforced.clone().any(|own| own.list == against && covers(&own.value)) {
         keys.push("lists-hindrance-enforced");
     }
-    let is_on = |list| found.all.iter().any(|e| e.list == list && e.value == found.entry.value);
+    let is_on = |list| found.standing.contains(&list);
     match list {
         ListKind::Personal if is_on(ListKind::Black) => keys.push("lists-hindrance-blocked"),
         ListKind::Black if is_on(ListKind::White) => keys.push("lists-hindrance-accepted"),
@@ -147,20 +155,29 @@ fn covers(other: &EntryValue, value: &EntryValue) -> bool {
     }
 }
 
+/// What is said of a change that came about, and of one that changed nothing: keys that name the entry.
+struct Sayings {
+    done: &'static str,
+    nothing: &'static str,
+}
+
 async fn change(
     console: &Arc<Console>,
     visitor: &Visitor,
     signed_in: &SignedIn,
     found: Found,
     edits: Vec<Edit>,
-    notice: Notice,
+    sayings: Sayings,
     back: &str,
 ) -> Result<Response, Failure> {
     match carry_out(console, signed_in, Actor::User, edits).await? {
-        Ok(change) => Ok(redirect_with(back, undoable(signed_in, notice, change))),
+        Ok(changed) => {
+            let value = super::written(visitor.language, &found.entry);
+            Ok(redirect_with(back, said(&changed, sayings.done, sayings.nothing).with("value", value)))
+        }
         Err(error) => {
             let page = Page::signed_in(visitor, signed_in, Place::Lists, "lists-entry-title");
-            let text = super::refused(&page, &error).ok_or_else(|| Failure::from(error))?;
+            let text = page.t(super::refused(&error).ok_or_else(|| Failure::from(error))?);
             Ok(answer(console, signed_in, page.with_error("deplacer", text), found, None))
         }
     }
@@ -176,9 +193,8 @@ pub async fn remove(
     let found = find(&console, &signed_in, &id).await?;
     let list = found.entry.list;
     let value = found.value().cloned().ok_or(Failure::NotFound)?;
-    let notice = Notice::good("lists-removed").with("value", value.written());
-    let edits = vec![Edit::Remove(list, value)];
-    change(&console, &visitor, &signed_in, found, edits, notice, &super::path(list)).await
+    let sayings = Sayings { done: "lists-removed", nothing: "lists-removed-before" };
+    change(&console, &visitor, &signed_in, found, vec![Edit::Remove(list, value)], sayings, &super::path(list)).await
 }
 
 /// The form of a note.
@@ -207,9 +223,13 @@ pub async fn note(
         }
         Err(error) => return Err(error.into()),
     };
-    let notice = Notice::good("lists-noted").with("value", value.written());
+    let sayings = Sayings { done: "lists-noted", nothing: "lists-noted-before" };
+    if note == found.entry.note {
+        let notice = Notice::new(Tone::Plain, sayings.nothing).with("value", value.written());
+        return Ok(redirect_with(&super::path(list), notice));
+    }
     let edits = vec![Edit::Note(list, value, note)];
-    change(&console, &visitor, &signed_in, found, edits, notice, &super::path(list)).await
+    change(&console, &visitor, &signed_in, found, edits, sayings, &super::path(list)).await
 }
 
 /// The form of a move.
@@ -229,16 +249,17 @@ pub async fn move_to(
     let to = super::of_slug(&moved.liste)?;
     let found = find(&console, &signed_in, &id).await?;
     let value = found.value().cloned().ok_or(Failure::NotFound)?;
-    let defaults = console.defaults();
-    let rules = super::rules(&defaults, &signed_in);
-    if let Err(refusal) = check(to, &value, &rules) {
+    if let Err(refusal) = check(to, &value, &super::rules(&console.defaults(), &signed_in)) {
         let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-entry-title");
-        let text = super::reason(&page, crate::console::intake::Reason::Refused(refusal));
+        let text = page.t(super::reason(Reason::Refused(refusal)));
         return Ok(answer(&console, &signed_in, page.with_error("deplacer", text), found, None));
     }
-    let notice = Notice::good(super::add::added(to)).with("value", value.written());
-    let edits = vec![Edit::Remove(found.entry.list, value.clone()), Edit::Add(to, value)];
-    change(&console, &visitor, &signed_in, found, edits, notice, &super::path(to)).await
+    let sayings = Sayings { done: added(to), nothing: there_already(to) };
+    let edits = match found.entry.list == to {
+        true => vec![Edit::Add(to, value)],
+        false => vec![Edit::Remove(found.entry.list, value.clone()), Edit::Add(to, value)],
+    };
+    change(&console, &visitor, &signed_in, found, edits, sayings, &super::path(to)).await
 }
 
 /// `POST /listes/entree/{id}/confirmer`: the user keeps what somebody else added.
@@ -250,23 +271,24 @@ pub async fn confirm(
 ) -> Result<Response, Failure> {
     let found = find(&console, &signed_in, &id).await?;
     let value = found.value().cloned().ok_or(Failure::NotFound)?;
-    let notice = Notice::good("lists-confirmed").with("value", value.written());
+    let sayings = Sayings { done: "lists-confirmed", nothing: "lists-confirmed-before" };
     let edits = vec![Edit::Confirm(found.entry.list, value)];
-    change(&console, &visitor, &signed_in, found, edits, notice, "/").await
+    change(&console, &visitor, &signed_in, found, edits, sayings, "/").await
 }
 
 /// `POST /listes/confirmer`: the user keeps all that others added.
 pub async fn confirm_all(State(console): State<Arc<Console>>, signed_in: SignedIn) -> Result<Response, Failure> {
-    let all = super::read(&console, &signed_in, None).await?.ok_or(Failure::Locked)?;
-    let waiting = all.into_iter().filter(|entry| !entry.confirmed);
-    let edits: Vec<_> = waiting
-        .filter_map(|entry| match entry.value {
-            Readable::Value(value) => Some(Edit::Confirm(entry.list, value)),
-            Readable::Lost | Readable::Altered => None,
-        })
-        .take(crate::store::MAX_EDITS)
-        .collect();
-    let notice = Notice::good("lists-confirmed-all").with("count", edits.len().to_string());
-    let change = carry_out(&console, &signed_in, Actor::User, edits).await?.map_err(Failure::from)?;
-    Ok(redirect_with("/", undoable(&signed_in, notice, change)))
+    let (user, permission) = (signed_in.id(), signed_in.permission());
+    let waiting = console.blocking(move |console| console.store.read_waiting(user, MAX_EDITS, &permission)).await?;
+    let edits = waiting.into_iter().filter_map(|entry| match entry.value {
+        Readable::Value(value) => Some(Edit::Confirm(entry.list, value)),
+        Readable::Lost | Readable::Altered => None,
+    });
+    let edits: Vec<_> = edits.collect();
+    if edits.is_empty() {
+        return Ok(redirect_with("/", Notice::new(Tone::Plain, "lists-nothing-waits")));
+    }
+    let count = edits.len().to_string();
+    let changed = carry_out(&console, &signed_in, Actor::User, edits).await?.map_err(Failure::from)?;
+    Ok(redirect_with("/", said(&changed, "lists-confirmed-all", "lists-nothing-waits").with("count", count)))
 }

@@ -1,12 +1,11 @@
 //! `/listes/journal`: who changed what on the user's account, and taking changes of the lists back.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use crate::console::failure::Failure;
@@ -14,12 +13,12 @@ use crate::console::page::{Notice, Page, Place, Tone, redirect_with, render};
 use crate::console::session::SignedIn;
 use crate::console::state::Console;
 use crate::console::visitor::Visitor;
-use crate::store::{Edit, Effect, JournalEdit, JournalRecord, StoreError, UNDO_DAYS};
+use crate::policy::list::EntryValue;
+use crate::policy::refusal::check;
+use crate::store::{Edit, Effect, JournalEdit, JournalRecord, StoreError, UNDO_DAYS, Undone};
 
 /// Changes on a page.
 const ON_PAGE: usize = 50;
-/// Edits of one change that are shown; the others are counted.
-const SHOWN: usize = 10;
 const PATH: &str = "/listes/journal";
 
 #[derive(Template)]
@@ -72,31 +71,26 @@ pub async fn show(
     let mut records = records.unwrap_or_default();
     let has_older = records.len() > ON_PAGE;
     records.truncate(ON_PAGE);
-    let undone: HashSet<i64> = records.iter().filter_map(|record| record.undoes).collect();
     let limit = (console.clock)() - SignedDuration::from_hours(24 * i64::from(UNDO_DAYS));
-    let row = |record: &JournalRecord| {
-        let done = record.edits.iter().any(|edit| edit.effect == Effect::Done);
-        let undone = undone.contains(&record.id);
-        Row { undone, can_undo: done && !undone && record.at >= limit, ..row(&page, record) }
-    };
-    let rows: Vec<Row> = records.iter().map(row).collect();
+    let rows: Vec<Row> = records.iter().map(|record| row(&page, record, limit)).collect();
     let older = records.last().filter(|_| has_older).map(|record| record.id);
     Ok(render(&page, &Journal { page: &page, rows, days: UNDO_DAYS.into(), older, locked }))
 }
 
-fn row(page: &Page, record: &JournalRecord) -> Row {
+/// A change in words; one from before `limit` is not taken back.
+fn row(page: &Page, record: &JournalRecord, limit: Timestamp) -> Row {
     let shown = record.edits.iter().filter(|edit| edit.effect != Effect::Nothing);
-    let edits: Vec<String> = shown.clone().take(SHOWN).map(|edit| edit_words(page, edit)).collect();
+    let edits: Vec<String> = shown.map(|edit| edit_words(page, edit)).collect();
     Row {
         id: record.id,
         moment: page.moment(&record.at),
         iso: record.at.to_string(),
         who: who(page, &record.actor),
         what: kind(page, &record.kind),
-        more: shown.count().saturating_sub(SHOWN) as u64,
+        more: (record.done + record.left_out).saturating_sub(edits.len()) as u64,
         edits,
-        undone: false,
-        can_undo: false,
+        undone: record.is_undone,
+        can_undo: record.done > 0 && !record.is_undone && record.at >= limit,
     }
 }
 
@@ -147,7 +141,7 @@ fn edit_words(page: &Page, edit: &JournalEdit) -> String {
         (_, Effect::LeftOut) => "lists-did-leave-out",
         (Edit::Add(..), _) => "lists-did-add",
         (Edit::Remove(..), _) => "lists-did-remove",
-        (Edit::Note(..), _) => "lists-did-note",
+        (Edit::Note(..) | Edit::Name(..), _) => "lists-did-note",
         (Edit::Confirm(..), _) => "lists-did-confirm",
         (Edit::Reopen(..), _) => "lists-did-reopen",
     };
@@ -161,16 +155,29 @@ pub async fn undo(
     signed_in: SignedIn,
     Path(id): Path<i64>,
 ) -> Result<Response, Failure> {
-    let (user, permission) = (signed_in.id(), signed_in.permission());
-    let undone = console.blocking(move |console| match console.store.undo(user, &permission, id) {
-        Err(StoreError::UndoExpired) => Ok(Err("lists-undo-expired")),
-        Err(StoreError::UndoContradicted) => Ok(Err("lists-undo-contradicted")),
-        Err(StoreError::ListFull(_)) => Ok(Err("lists-full")),
-        undone => undone.map(Ok),
+    let reader = signed_in.clone();
+    let undone = console.blocking(move |console| {
+        let defaults = console.defaults();
+        let rules = super::rules(&defaults, &reader);
+        // What was taken off a list comes back only where it may be put there today.
+        let allowed = |list, value: &EntryValue| check(list, value, &rules).is_ok();
+        match console.store.undo(reader.id(), &reader.permission(), id, &allowed) {
+            Err(StoreError::UnknownChange) => Ok(Err("lists-undo-unknown")),
+            Err(StoreError::UndoExpired) => Ok(Err("lists-undo-expired")),
+            Err(StoreError::UndoContradicted) => Ok(Err("lists-undo-contradicted")),
+            Err(StoreError::UndoRefused) => Ok(Err("lists-undo-refused")),
+            Err(StoreError::ListFull(_)) => Ok(Err("lists-full")),
+            undone => undone.map(Ok),
+        }
     });
     let notice = match undone.await? {
-        Ok(undone) if undone.left == 0 => Notice::good("lists-undone"),
-        Ok(undone) => Notice::new(Tone::Plain, "lists-undone-partly").with("left", undone.left.to_string()),
+        Ok(Undone { left: 0, refused: 0, .. }) => Notice::good("lists-undone"),
+        Ok(Undone { left, refused: 0, .. }) => {
+            Notice::new(Tone::Plain, "lists-undone-partly").with("left", left.to_string())
+        }
+        Ok(Undone { refused, .. }) => {
+            Notice::new(Tone::Plain, "lists-undone-refused").with("refused", refused.to_string())
+        }
         Err(key) => Notice::new(Tone::Bad, key),
     };
     Ok(redirect_with(PATH, notice))

@@ -16,14 +16,14 @@ pub mod journal;
 pub mod list;
 pub mod several;
 
-use std::sync::Arc;
-
 use super::failure::Failure;
-use super::intake::Reason;
+use super::intake::{self, Intake, Reason};
 use super::page::Page;
 use super::session::SignedIn;
 use super::state::Console;
+use super::text;
 use crate::directory::{Defaults, entry_rules};
+use crate::language::Language;
 use crate::policy::list::{EntryValue, ListKind, Scope};
 use crate::policy::refusal::{EntryRules, Refusal};
 use crate::store::{Entry, Origin, Readable, StoreError, User, UserKind};
@@ -64,6 +64,8 @@ pub fn path(list: ListKind) -> String {
 
 /// A list as a page shows it in a choice or a link.
 pub struct Named {
+    /// Which it is.
+    pub list: ListKind,
     /// Part of paths and forms.
     pub slug: &'static str,
     /// Part of keys, classes and icons.
@@ -74,10 +76,13 @@ pub struct Named {
 
 /// The lists that this user has, in words: a functional mailbox has no personal one.
 pub fn named(page: &Page, user: &User) -> Vec<Named> {
-    let has = |list: &ListKind| *list != ListKind::Personal || user.kind == UserKind::Person;
-    let words =
-        |list| Named { slug: slug(list), name: name(list), title: page.t(&format!("lists-{}-title", name(list))) };
-    SHOWN.into_iter().filter(has).map(words).collect()
+    let words = |list| Named {
+        list,
+        slug: slug(list),
+        name: name(list),
+        title: page.t(&format!("lists-{}-title", name(list))),
+    };
+    lists_of(user).iter().copied().map(words).collect()
 }
 
 /// What whoever is signed in may put on their lists.
@@ -85,29 +90,45 @@ pub fn rules<'a>(defaults: &'a Defaults, signed_in: &'a SignedIn) -> EntryRules<
     entry_rules(defaults, &signed_in.organisation)
 }
 
-/// The user's entries, of one list or all; `None` where the personal lock keeps this session from reading.
-///
-/// # Errors
-/// As of the store.
-pub async fn read(
-    console: &Arc<Console>,
-    signed_in: &SignedIn,
-    list: Option<ListKind>,
-) -> Result<Option<Vec<Entry>>, Failure> {
-    let (user, permission) = (signed_in.id(), signed_in.permission());
-    let read = console.blocking(move |console| match console.store.read_entries(user, list, &permission) {
-        Err(StoreError::UserLocked) => Ok(None),
-        read => read.map(Some),
-    });
-    read.await
+/// The lists that a user has.
+fn lists_of(user: &User) -> &'static [ListKind] {
+    match user.kind {
+        UserKind::Person => &SHOWN,
+        UserKind::Functional => &SHOWN[1..],
+    }
+}
+
+/// Takes out of what was understood what whoever is signed in may not enter.
+pub fn check(console: &Console, signed_in: &SignedIn, list: ListKind, intake: Intake) -> Intake {
+    intake::check(intake, list, lists_of(&signed_in.user), &rules(&console.defaults(), signed_in))
+}
+
+/// What stands in the fields of a form that adds one entry.
+#[derive(Default)]
+pub struct Typed {
+    /// Address or domain.
+    pub field: String,
+    /// The note beside it.
+    pub note: String,
+}
+
+/// Longest text of a field that is shown again, in characters; who pastes more has the page for it.
+const MAX_FIELD: usize = 2000;
+
+impl Typed {
+    /// As much of it as is shown again.
+    pub fn of(field: &str, note: &str) -> Self {
+        let shown = |text: &str| text.chars().take(MAX_FIELD).collect();
+        Self { field: shown(field), note: shown(note) }
+    }
 }
 
 /// An entry in words; one that cannot be read says so.
-pub fn written(page: &Page, entry: &Entry) -> String {
+pub fn written(language: Language, entry: &Entry) -> String {
     match &entry.value {
         Readable::Value(value) => value.written(),
-        Readable::Lost => page.t("lists-lost"),
-        Readable::Altered => page.t("lists-altered"),
+        Readable::Lost => text::t(language, "lists-lost"),
+        Readable::Altered => text::t(language, "lists-altered"),
     }
 }
 
@@ -130,14 +151,16 @@ pub fn origin(page: &Page, origin: Origin) -> String {
     })
 }
 
-/// Why something is no entry, and what to do instead.
-pub fn reason(page: &Page, reason: Reason) -> String {
-    page.t(match reason {
+/// The key of why something is no entry, and what to do instead.
+pub fn reason(reason: Reason) -> &'static str {
+    match reason {
         Reason::NoAddress => "lists-bad-no-address",
         Reason::Malformed => "lists-bad-malformed",
         Reason::TooLong => "lists-bad-too-long",
         Reason::UnknownList => "lists-bad-unknown-list",
         Reason::TooMany => "lists-bad-too-many",
+        Reason::Unclosed => "lists-bad-unclosed",
+        Reason::NoSuchList => "lists-functional",
         Reason::Refused(refusal) => match refusal {
             Refusal::Everybody => "lists-refused-everybody",
             Refusal::PublicSuffix => "lists-refused-public-suffix",
@@ -147,14 +170,14 @@ pub fn reason(page: &Page, reason: Reason) -> String {
             Refusal::ProtectedSender => "lists-refused-protected-sender",
             Refusal::GlobsOff => "lists-refused-globs-off",
         },
-    })
+    }
 }
 
-/// What the store refused, in words that belong to a form.
-pub fn refused(page: &Page, error: &StoreError) -> Option<String> {
+/// The key of what the store refused, where that belongs to a form.
+pub fn refused(error: &StoreError) -> Option<&'static str> {
     match error {
-        StoreError::ListFull(_) => Some(page.t("lists-full")),
-        StoreError::Functional => Some(page.t("lists-functional")),
+        StoreError::ListFull(_) => Some("lists-full"),
+        StoreError::Functional => Some("lists-functional"),
         _ => None,
     }
 }

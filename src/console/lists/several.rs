@@ -1,26 +1,36 @@
 //! Many entries at once: pasted (`/listes/coller`) or from a file (`/listes/importer`). Both lead to a preview that takes
 //! the good lines and names the bad ones; what is taken travels in the preview's form and is checked again.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{Multipart, Query, State};
+use axum::extract::{DefaultBodyLimit, Multipart, Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::add::{carry_out, undoable};
+use super::add::{carry_out, said};
 use super::{Named, of_slug};
 use crate::console::failure::Failure;
-use crate::console::intake::{self, Candidate, FileError, Intake, Why};
-use crate::console::page::{Notice, Page, Place, redirect_with, render};
+use crate::console::intake::{self, Candidate, FileError, Intake, Suggestion, Why};
+use crate::console::page::{Page, Place, redirect_with, render};
 use crate::console::session::SignedIn;
 use crate::console::state::Console;
 use crate::console::visitor::Visitor;
 use crate::policy::list::ListKind;
 use crate::policy::refusal::EntryRules;
-use crate::store::{Actor, Edit, MAX_EDITS, Note};
+use crate::store::{Actor, Changed, Edit, Effect, Note, StoreError};
+
+/// Largest form of the preview: what the largest file comes to. Its letters may take twice as many bytes in UTF-8, and each
+/// line names its list.
+const MAX_PREVIEW: usize = 4 * intake::MAX_FILE;
+
+/// What the form of the preview may hold.
+pub fn limit() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(MAX_PREVIEW)
+}
 
 /// Rows of the preview that are shown; the others are counted.
 const SHOWN: usize = 200;
@@ -64,6 +74,8 @@ struct Preview<'a> {
     good_count: u64,
     bad: Vec<Bad>,
     bad_count: u64,
+    /// All bad lines as a text, where there are more than are shown.
+    all_bad: String,
     repeated: u64,
     suggestions: Vec<Offered>,
     /// What will be added.
@@ -129,16 +141,15 @@ pub async fn read_paste(
     Form(pasted): Form<Pasted>,
 ) -> Result<Response, Failure> {
     let list = of_slug(&pasted.liste)?;
-    let intake = intake::read_text(&pasted.texte);
-    if intake.good.is_empty() && intake.bad.is_empty() {
+    if pasted.texte.trim().is_empty() {
         let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-paste-title");
         let text = page.t("lists-bad-empty");
         return Ok(paste(&page.with_error("texte", text), &signed_in, list, pasted.texte));
     }
-    let defaults = console.defaults();
-    let rules = super::rules(&defaults, &signed_in);
-    let intake = intake::check(intake, list, &rules);
-    Ok(previewed(&console, &visitor, &signed_in, list, intake, Source::Texte))
+    let reader = signed_in.clone();
+    let read = move |console: &Console| Ok(super::check(console, &reader, list, intake::read_text(&pasted.texte)));
+    let intake = console.blocking(read).await?;
+    preview(&console, &visitor, &signed_in, list, intake).await
 }
 
 /// `GET /listes/importer`
@@ -168,15 +179,16 @@ pub async fn read_import(
             _ => {}
         }
     }
-    let defaults = console.defaults();
-    let rules = super::rules(&defaults, &signed_in);
-    match intake::read_file(&file.unwrap_or_default()) {
-        Ok(read) => {
-            let intake = intake::check(read, list, &rules);
-            Ok(previewed(&console, &visitor, &signed_in, list, intake, Source::Fichier))
-        }
+    let reader = signed_in.clone();
+    let read = move |console: &Console| {
+        let read = intake::read_file(&file.unwrap_or_default());
+        Ok(read.map(|intake| super::check(console, &reader, list, intake)))
+    };
+    let page = |title| Page::signed_in(&visitor, &signed_in, Place::Lists, title);
+    match console.blocking(read).await? {
+        Ok(intake) => previewed(&console, &signed_in, page("lists-preview-title"), list, intake, Source::Fichier).await,
         Err(error) => {
-            let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-import-title");
+            let page = page("lists-import-title");
             let text = page.t(match error {
                 FileError::TooLarge => "lists-file-too-large",
                 FileError::Empty => "lists-file-empty",
@@ -187,10 +199,10 @@ pub async fn read_import(
     }
 }
 
-/// What was typed into the one field and is several entries.
+/// What was typed or pasted, before it is added.
 ///
 /// # Errors
-/// None yet.
+/// None of its own.
 pub async fn preview(
     console: &Arc<Console>,
     visitor: &Visitor,
@@ -198,32 +210,29 @@ pub async fn preview(
     list: ListKind,
     intake: Intake,
 ) -> Result<Response, Failure> {
-    Ok(previewed(console, visitor, signed_in, list, intake, Source::Texte))
+    let page = Page::signed_in(visitor, signed_in, Place::Lists, "lists-preview-title");
+    previewed(console, signed_in, page, list, intake, Source::Texte).await
 }
 
-fn previewed(
-    console: &Console,
-    visitor: &Visitor,
+async fn previewed(
+    console: &Arc<Console>,
     signed_in: &SignedIn,
+    page: Page,
     list: ListKind,
     intake: Intake,
     source: Source,
-) -> Response {
-    let page = Page::signed_in(visitor, signed_in, Place::Lists, "lists-preview-title");
+) -> Result<Response, Failure> {
+    let reader = signed_in.clone();
+    let work = move |console: &Console| {
+        Ok(show_preview(&super::rules(&console.defaults(), &reader), page, list, intake, source))
+    };
+    console.blocking(work).await
+}
+
+fn show_preview(rules: &EntryRules<'_>, page: Page, list: ListKind, intake: Intake, source: Source) -> Response {
     let title = |list| page.t(&format!("lists-{}-title", super::name(list)));
-    let defaults = console.defaults();
-    let rules = super::rules(&defaults, signed_in);
     let meant = intake.good.iter().filter(|one| one.list.is_none_or(|own| own == list)).map(|one| &one.value);
-    let suggestions = intake::suggest(meant, list, &rules).into_iter().take(SHOWN).map(|suggestion| {
-        let domain = suggestion.value.written();
-        let text = match suggestion.why {
-            Why::Many(count) => {
-                page.text("lists-suggest-many", &[("count", count.into()), ("domain", domain.as_str().into())])
-            }
-            Why::Changing => page.text("lists-suggest-changing", &[("domain", domain.as_str().into())]),
-        };
-        Offered { domain, text }
-    });
+    let suggestions = intake::suggest(meant, list, rules).into_iter().take(SHOWN);
     let good = |one: &Candidate| Good {
         line: one.line,
         value: one.value.written(),
@@ -231,7 +240,7 @@ fn previewed(
         note: one.note.as_ref().map(|note| note.as_str().to_owned()).unwrap_or_default(),
     };
     let bad =
-        |bad: &intake::Bad| Bad { line: bad.line, text: bad.text.clone(), reason: super::reason(&page, bad.reason) };
+        |bad: &intake::Bad| Bad { line: bad.line, text: bad.text.clone(), reason: page.t(super::reason(bad.reason)) };
     let preview = Preview {
         slug: super::slug(list),
         list: title(list),
@@ -239,13 +248,34 @@ fn previewed(
         good_count: intake.good.len() as u64,
         bad: intake.bad.iter().take(SHOWN).map(bad).collect(),
         bad_count: intake.bad.len() as u64,
+        all_bad: if intake.bad.len() > SHOWN { all_bad(&page, &intake.bad) } else { String::new() },
         repeated: intake.repeated as u64,
-        suggestions: suggestions.collect(),
+        suggestions: suggestions.map(|suggestion| offered(&page, &suggestion)).collect(),
         lines: intake.good.iter().map(|one| line_of(one, list)).collect(),
         source: if source == Source::Fichier { "fichier" } else { "texte" },
         page: &page,
     };
     render(&page, &preview)
+}
+
+fn offered(page: &Page, suggestion: &Suggestion) -> Offered {
+    let domain = suggestion.value.written();
+    let named = ("domain", domain.as_str().into());
+    let text = match suggestion.why {
+        Why::Many(count) => page.text("lists-suggest-many", &[("count", count.into()), named]),
+        Why::Changing => page.text("lists-suggest-changing", &[named]),
+    };
+    Offered { domain, text }
+}
+
+/// Every bad line with its number and what is wrong with it.
+fn all_bad(page: &Page, bad: &[intake::Bad]) -> String {
+    let mut text = String::new();
+    for bad in bad {
+        // Writing into memory does not fail.
+        let _ = writeln!(text, "{}\t{}\t{}", bad.line, bad.text, page.t(super::reason(bad.reason)));
+    }
+    text
 }
 
 /// A line of the form: list, value, note, with tabs between.
@@ -254,61 +284,96 @@ fn line_of(one: &Candidate, list: ListKind) -> String {
     format!("{}\t{}\t{note}\n", one.list.unwrap_or(list), one.value.written())
 }
 
-/// Reads such a line; what is none, or is refused by now, is left out.
-fn read_line(line: &str, rules: &EntryRules<'_>) -> Option<(ListKind, Candidate)> {
+/// Reads such a line; what is none is left out.
+fn read_line(number: u64, line: &str) -> Option<Candidate> {
     let mut parts = line.splitn(3, '\t');
     let list: ListKind = parts.next()?.parse().ok()?;
     let value = parts.next()?.parse().ok()?;
-    crate::policy::refusal::check(list, &value, rules).ok()?;
     let note = parts.next().and_then(|note| Note::parse(note).ok().flatten());
-    Some((list, Candidate { line: 0, list: Some(list), value, note }))
+    Some(Candidate { line: number, list: Some(list), value, note })
 }
 
 /// The form of the preview.
-#[derive(Deserialize)]
-pub struct Chosen {
-    liste: String,
-    lignes: String,
+struct Chosen {
+    list: ListKind,
+    lines: String,
     source: Source,
 }
 
-/// `POST /listes/ajouter-plusieurs`
+impl Chosen {
+    async fn read(mut form: Multipart) -> Result<Self, Failure> {
+        let mut chosen = Self { list: ListKind::Personal, lines: String::new(), source: Source::Texte };
+        while let Some(field) = form.next_field().await.map_err(|_| Failure::Malformed)? {
+            let name = field.name().map(str::to_owned);
+            let text = field.text().await.map_err(|_| Failure::TooLarge)?;
+            match name.as_deref() {
+                Some("liste") => chosen.list = of_slug(&text)?,
+                Some("lignes") => chosen.lines = text,
+                Some("source") if text == "fichier" => chosen.source = Source::Fichier,
+                _ => {}
+            }
+        }
+        Ok(chosen)
+    }
+}
+
+/// `POST /listes/ajouter-plusieurs`: all in one change.
 pub async fn add(
     State(console): State<Arc<Console>>,
     visitor: Visitor,
     signed_in: SignedIn,
-    Form(chosen): Form<Chosen>,
+    form: Multipart,
 ) -> Result<Response, Failure> {
-    let list = of_slug(&chosen.liste)?;
-    let defaults = console.defaults();
-    let rules = super::rules(&defaults, &signed_in);
-    let read: Vec<_> = chosen.lignes.lines().filter_map(|line| read_line(line, &rules)).collect();
-    let mut counts: BTreeMap<ListKind, usize> = BTreeMap::new();
+    let Chosen { list, lines, source } = Chosen::read(form).await?;
+    let reader = signed_in.clone();
+    let read = move |console: &Console| {
+        let good = (1..).zip(lines.lines()).filter_map(|(number, line)| read_line(number, line)).collect();
+        // What was sent may be other than what was shown.
+        let intake = super::check(console, &reader, list, Intake { good, ..Intake::default() });
+        let may_read = match console.store.check_permission(reader.id(), &reader.permission()) {
+            Err(StoreError::UserLocked) => false,
+            checked => checked.map(|()| true)?,
+        };
+        Ok((intake, may_read))
+    };
+    let (intake, may_read) = console.blocking(read).await?;
     let mut edits = Vec::new();
-    for (list, one) in read {
-        *counts.entry(list).or_default() += 1;
+    for one in &intake.good {
+        let list = one.list.unwrap_or(list);
         edits.push(Edit::Add(list, one.value.clone()));
-        edits.extend(one.note.map(|note| Edit::Note(list, one.value, Some(note))));
+        edits.extend(one.note.clone().map(|name| Edit::Name(list, one.value.clone(), name)));
     }
-    let added: usize = counts.values().sum();
-    let actor = if chosen.source == Source::Fichier { Actor::UserFile } else { Actor::User };
-    let mut changes = Vec::new();
-    for part in edits.chunks(MAX_EDITS) {
-        match carry_out(&console, &signed_in, actor.clone(), part.to_vec()).await? {
-            Ok(change) => changes.push(change),
-            Err(error) => {
-                let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-paste-title");
-                let text = super::refused(&page, &error).ok_or_else(|| Failure::from(error))?;
-                return Ok(paste(&page.with_error("texte", text), &signed_in, list, String::new()));
-            }
+    let lists: BTreeSet<ListKind> = edits.iter().map(Edit::list).collect();
+    let notes: Vec<bool> = edits.iter().map(Edit::is_note).collect();
+    let actor = if source == Source::Fichier { Actor::UserFile } else { Actor::User };
+    match carry_out(&console, &signed_in, actor, edits).await? {
+        Ok(changed) => {
+            let changed = changed.for_reader(may_read);
+            let (added, there) = counts(&changed, &notes);
+            let notice = said(&changed, "lists-added-several", "lists-added-several");
+            let notice = notice.with("count", added.to_string()).with("there", there.to_string());
+            // A file that names lists may leave the one that was chosen as it was.
+            let to = if lists.contains(&list) { super::path(list) } else { "/".to_owned() };
+            Ok(redirect_with(&to, notice))
+        }
+        Err(error) => {
+            let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-preview-title");
+            let text = match &error {
+                StoreError::ListFull(list) => {
+                    let title = page.t(&format!("lists-{}-title", super::name(*list)));
+                    page.text("lists-too-full", &[("list", title.into())])
+                }
+                _ => page.t(super::refused(&error).ok_or_else(|| Failure::from(error.clone()))?),
+            };
+            previewed(&console, &signed_in, page.with_error("ajouter", text), list, intake, source).await
         }
     }
-    let notice = Notice::good("lists-added-several").with("count", added.to_string());
-    let notice = match changes[..] {
-        [change] => undoable(&signed_in, notice, change),
-        _ => notice,
-    };
-    // A file that names lists may leave the one that was chosen as it was.
-    let to = if counts.contains_key(&list) { super::path(list) } else { "/".to_owned() };
-    Ok(redirect_with(&to, notice))
+}
+
+/// How many entries were added, and how many were there before, as far as that may be told.
+fn counts(changed: &Changed, notes: &[bool]) -> (usize, usize) {
+    let entries = notes.iter().filter(|is_note| !**is_note).count();
+    let Some(effects) = &changed.effects else { return (entries, 0) };
+    let added = effects.iter().zip(notes).filter(|(effect, is_note)| !**is_note && **effect == Effect::Done).count();
+    (added, entries - added)
 }

@@ -41,9 +41,7 @@ use super::session;
 use super::state::Console;
 use super::visitor::{Visitor, path_of};
 use crate::conflict::SetError;
-use crate::store::{
-    Actor, Holder, KEYS, Organisation, Role, SecretHash, SettingError, Staff, StaffStatus, StoreError,
-};
+use crate::store::{Actor, Holder, KEYS, Organisation, Role, SecretHash, SettingError, Staff, StaffStatus, StoreError};
 
 /// Every page and action of managers and operators.
 pub fn routes(console: &Arc<Console>) -> Router<Arc<Console>> {

@@ -120,6 +120,9 @@ function countInPlace() {
       const body = new URLSearchParams(new FormData(button.form, button));
       try {
         const response = await fetch(button.formAction, { method: "POST", body });
+        if (!response.ok) {
+          throw new Error("what is wrong with the form stands on the page");
+        }
         const page = new DOMParser().parseFromString(await response.text(), "text/html");
         answer.replaceChildren(...page.getElementById(answer.id).childNodes);
       } catch {

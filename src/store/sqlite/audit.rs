@@ -1,42 +1,87 @@
 //! Reading, verifying and cutting the journal.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::accounts::unlock;
+use super::accounts::{Unlocked, unlock};
 use super::change::{Change, Payload};
 use super::link::Db;
-use super::reading::Openers;
+use super::reading::{Batches, Openers, Sealed};
 use super::{Shared, sql, users};
-use crate::store::journal::{Block, ChainedRow, HASH, read_payload, sha256};
+use crate::store::journal::{Block, ChainedRow, HASH, Summary, sha256, summarise, undone_by};
 use crate::store::seal::Field;
 use crate::store::{Actor, JournalCheck, JournalRecord, OrganisationId, Permission, StoreError, UserId};
 
-pub fn of_user(
+/// Rows of the journal as they lie there, newest first.
+pub struct Fetched {
+    user: UserId,
+    unlocked: Unlocked,
+    records: Vec<(JournalRecord, Option<Sealed>)>,
+    /// What was taken back after the oldest of them.
+    undoes: Vec<Sealed>,
+    batches: Batches,
+}
+
+pub fn fetch(
     conn: &Connection,
     shared: &Shared,
     user: UserId,
     permission: &Permission,
     before: Option<i64>,
     limit: usize,
-) -> Db<Vec<JournalRecord>> {
+) -> Db<Fetched> {
     let unlocked = unlock(conn, shared, user, permission)?;
-    let mut openers = Openers::new(conn, user, &unlocked);
+    let mut batches = Batches::default();
     let mut statement = conn.prepare_cached(sql::USER_JOURNAL)?;
     let mut rows = statement.query((user.to_sql(), before.unwrap_or(i64::MAX), limit))?;
     let mut records = Vec::new();
     while let Some(row) = rows.next()? {
-        let sealed: (Option<i64>, Option<u32>, Option<Vec<u8>>) = (row.get(4)?, row.get(5)?, row.get(6)?);
-        let plain = match sealed {
-            (Some(batch), Some(position), Some(payload)) => openers.open(Field::Journal, batch, position, &payload)?,
-            _ => None,
+        let plain: bool = row.get::<_, Option<i64>>(4)?.is_none() || row.get_ref(6)? == ValueRef::Null;
+        let sealed = if plain { None } else { Sealed::read(row, 4)? };
+        let record = JournalRecord {
+            id: row.get(0)?,
+            at: users::time(row.get(1)?),
+            actor: row.get(2)?,
+            kind: row.get(3)?,
+            undoes: None,
+            is_undone: false,
+            edits: Vec::new(),
+            done: 0,
+            left_out: 0,
         };
-        let text = plain.as_ref().and_then(|plain| std::str::from_utf8(plain).ok());
-        let (undoes, edits) = text.map(read_payload).unwrap_or_default();
-        let at = users::time(row.get(1)?);
-        records.push(JournalRecord { id: row.get(0)?, at, actor: row.get(2)?, kind: row.get(3)?, undoes, edits });
+        records.push((record, sealed));
     }
-    Ok(records)
+    let oldest = records.last().map_or(i64::MAX, |(record, _)| record.id);
+    let mut statement = conn.prepare_cached(sql::LATER_UNDOES)?;
+    let mut rows = statement.query((user.to_sql(), oldest))?;
+    let mut undoes = Vec::new();
+    while let Some(row) = rows.next()? {
+        undoes.extend(Sealed::read(row, 0)?);
+    }
+    for sealed in records.iter().filter_map(|(_, sealed)| sealed.as_ref()).chain(&undoes) {
+        batches.learn(conn, user, sealed.batch)?;
+    }
+    Ok(Fetched { user, unlocked, records, undoes, batches })
+}
+
+impl Fetched {
+    /// Opens them.
+    pub fn open(self) -> Vec<JournalRecord> {
+        let mut openers = Openers::new(self.user, &self.unlocked, self.batches);
+        let mut open = |sealed: &Sealed| openers.open(Field::Journal, sealed);
+        let undone = self.undoes.iter().filter_map(|sealed| undone_by(std::str::from_utf8(&open(sealed)?).ok()?));
+        let undone: HashSet<i64> = undone.collect();
+        let opened = self.records.into_iter().map(|(record, sealed)| {
+            let plain = sealed.as_ref().and_then(&mut open);
+            let text = plain.as_ref().and_then(|plain| std::str::from_utf8(plain).ok());
+            let Summary { undoes, edits, done, left_out } = text.map(summarise).unwrap_or_default();
+            JournalRecord { undoes, edits, done, left_out, is_undone: undone.contains(&record.id), ..record }
+        });
+        opened.collect()
+    }
 }
 
 pub fn verify(conn: &Connection, shared: &Shared, organisation: OrganisationId) -> Db<JournalCheck> {

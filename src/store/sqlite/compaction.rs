@@ -3,7 +3,6 @@
 //!
 //! Batches of changes are numbered by the user's revision, upwards from 1; those of compactions from -1 downwards.
 
-use super::accounts::Unlocked;
 use super::change::Change;
 use super::link::Db;
 use super::reading::Opened;
@@ -26,8 +25,9 @@ pub struct Compaction {
 
 impl Compaction {
     /// Seals the entries and notes anew, where they lie in so many batches that it pays.
-    pub fn prepare(opened: &Opened, unlocked: &Unlocked, user: UserId) -> Result<Option<Self>> {
+    pub fn prepare(opened: &Opened, user: UserId) -> Result<Option<Self>> {
         let Some(revision) = opened.revision.filter(|_| opened.batches > COMPACT_ABOVE) else { return Ok(None) };
+        let unlocked = &opened.unlocked;
         let organisation = unlocked.organisation;
         let mut sealer = Sealer::new(&public_key(&unlocked.private)?)?;
         let (mut entries, mut sealed_notes) = (Vec::new(), Vec::new());

@@ -11,7 +11,7 @@ use crate::store::journal::{write_edit, write_undoes};
 use crate::store::packed::{PackedLists, PackedRow};
 use crate::store::seal::{Field, KEY, Place, Sealer};
 use crate::store::{
-    Actor, Edit, Effect, LockState, MAX_EDITS, OrganisationId, Origin, Result, Standing, StoreError, Undone, UserId,
+    Actor, Edit, Effect, LockState, MAX_EDITS, OrganisationId, Origin, Result, Standing, StoreError, UserId,
 };
 
 /// What sealing and matching for one user needs.
@@ -35,8 +35,8 @@ pub fn user_keys(conn: &Connection, shared: &Shared, user: UserId) -> Db<UserKey
 
 /// Whether this actor may make these edits.
 pub fn check(actor: &Actor, edits: &[Edit]) -> Result<()> {
-    if edits.len() > MAX_EDITS {
-        return Err(StoreError::Invalid(format!("at most {MAX_EDITS} edits are taken at once")));
+    if edits.iter().filter(|edit| !edit.is_note()).count() > MAX_EDITS || edits.len() > 2 * MAX_EDITS {
+        return Err(StoreError::Invalid(format!("at most {MAX_EDITS} edits are taken at once, with their notes")));
     }
     if !actor.is_user() && edits.iter().any(Edit::is_for_user_alone) {
         return Err(StoreError::NotPermitted);
@@ -113,15 +113,16 @@ fn prepare(shared: &Shared, user: UserId, keys: &UserKeys, sealer: &mut Sealer, 
                 pattern = Some(shared.wrap.wrap(&place, text.as_bytes())?);
             }
         }
-        Edit::Note(_, _, Some(note)) => sealed = Some(notes::seal(sealer, organisation, user, fingerprint, note)?),
+        Edit::Note(_, _, Some(note)) | Edit::Name(_, _, note) => {
+            sealed = Some(notes::seal(sealer, organisation, user, fingerprint, note)?)
+        }
         Edit::Note(..) | Edit::Remove(..) | Edit::Confirm(..) | Edit::Reopen(..) => {}
     }
     Ok(PreparedEdit { edit, fingerprint, sealed, pattern, standing: None })
 }
 
-/// Carries out the edits of one user: entries, notes, packed row, journal, feed. Answers with how many did something
-/// and how many did not.
-pub fn apply(change: &mut Change<'_>, actor: &Actor, prepared: Prepared) -> Db<Undone> {
+/// Carries out the edits of one user: entries, notes, packed row, journal, feed. Answers with what each did.
+pub fn apply(change: &mut Change<'_>, actor: &Actor, prepared: Prepared) -> Db<Vec<Effect>> {
     let Prepared { user, organisation, mut sealer, edits, undoing } = prepared;
     let (mut row, mac) = change.packed(user)?;
     row.revision += 1;
@@ -135,11 +136,11 @@ pub fn apply(change: &mut Change<'_>, actor: &Actor, prepared: Prepared) -> Db<U
         write_undoes(undone, &mut payload);
     }
     let mut applying = Applying::new(change, actor, &mut row, undoing)?;
-    let mut counts = Undone { done: 0, left: 0 };
+    let mut effects = Vec::with_capacity(edits.len());
     for edit in &edits {
         let (effect, before) = applying.edit(edit)?;
         write_edit(&edit.edit, effect, before.as_ref(), &mut payload);
-        if effect == Effect::Done { counts.done += 1 } else { counts.left += 1 }
+        effects.push(effect);
     }
     applying.finish()?;
     change.set_packed(&row, &mac)?;
@@ -148,7 +149,7 @@ pub fn apply(change: &mut Change<'_>, actor: &Actor, prepared: Prepared) -> Db<U
     let kind = if undoing.is_some() { "undo" } else { "entries" };
     change.log(actor, organisation, kind, Some(user), Payload::Sealed(batch, position, &sealed))?;
     change.tell(Told::User(user))?;
-    Ok(counts)
+    Ok(effects)
 }
 
 /// The lists of one user while edits are carried out.
@@ -194,7 +195,10 @@ impl<'a> Applying<'a> {
         let effect = match &prepared.edit {
             Edit::Remove(list, _) => return self.remove(*list, fingerprint),
             Edit::Add(list, value) => self.add(*list, value, prepared)?,
-            Edit::Note(list, ..) if !self.row.lists.contains(*list, fingerprint) => Effect::Nothing,
+            Edit::Note(list, ..) | Edit::Name(list, ..) if !self.row.lists.contains(*list, fingerprint) => {
+                Effect::Nothing
+            }
+            Edit::Name(..) => self.notes.add(fingerprint, prepared.sealed.as_ref())?,
             Edit::Note(..) => self.notes.replace(fingerprint, prepared.sealed.as_ref())?,
             Edit::Confirm(list, _) => self.set_confirmed(*list, fingerprint, true)?,
             Edit::Reopen(list, _) => self.set_confirmed(*list, fingerprint, false)?,

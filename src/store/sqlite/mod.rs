@@ -168,12 +168,39 @@ impl SqliteStore {
         self.readers.read(&self.shared, work)
     }
 
+    /// Entries, opened after the connection is given back. Those of a list that lie in many batches are sealed anew.
+    fn entries(
+        &self,
+        user: UserId,
+        permission: &Permission,
+        wanted: reading::Wanted,
+        notes: reading::Notes,
+    ) -> Result<Vec<Entry>> {
+        let fetched = self.read(|conn| reading::fetch(conn, &self.shared, user, permission, wanted, notes))?;
+        let opened = fetched.open();
+        if !matches!(permission, Permission::Grant { .. })
+            && let Some(compaction) = compaction::Compaction::prepare(&opened, user)?
+        {
+            // Whoever reads does not wait for it, nor for what may hinder it: the next reading tries again.
+            drop(self.writer.submit(move |change| compaction.apply(change)));
+        }
+        Ok(opened.entries)
+    }
+
     fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Change<'_>) -> Db<T> + Send + 'static,
     {
         self.writer.submit(work)?.wait()
+    }
+}
+
+/// A grant is for reading a list, and for nothing else.
+fn own(permission: &Permission) -> Result<()> {
+    match permission {
+        Permission::Own(_) | Permission::Unlocked(..) => Ok(()),
+        Permission::Grant { .. } => Err(StoreError::NotPermitted),
     }
 }
 
@@ -349,15 +376,15 @@ impl Store for SqliteStore {
         self.writer.submit_alone(move |change| shared_addresses::import(change, &actor, lines))
     }
 
-    fn change_entries(&self, actor: &Actor, user: UserId, edits: &[Edit]) -> Result<Ticket<i64>> {
+    fn change_entries(&self, actor: &Actor, user: UserId, edits: &[Edit]) -> Result<Ticket<Changed>> {
         entries::check(actor, edits)?;
         let keys = self.read(|conn| entries::user_keys(conn, &self.shared, user))?;
         let prepared = entries::Prepared::new(&self.shared, user, &keys, edits)?;
         let actor = actor.clone();
         self.writer.submit(move |change| {
             let number = change.next_row();
-            entries::apply(change, &actor, prepared)?;
-            Ok(number)
+            let effects = entries::apply(change, &actor, prepared)?;
+            Ok(Changed { number, effects: actor.is_user().then_some(effects) })
         })
     }
 
@@ -377,30 +404,71 @@ impl Store for SqliteStore {
                 reading::Notes::Hidden
             }
         };
-        let (opened, unlocked) = self.read(|conn| {
-            let unlocked = accounts::unlock(conn, &self.shared, user, permission)?;
-            Ok((reading::open(conn, &self.shared, &unlocked, user, list, notes)?, unlocked))
-        })?;
-        if notes == reading::Notes::Shown
-            && let Some(compaction) = compaction::Compaction::prepare(&opened, &unlocked, user)?
-        {
-            // Whoever reads does not wait for it, nor for what may hinder it: the next reading tries again.
-            drop(self.writer.submit(move |change| compaction.apply(change)));
-        }
-        Ok(opened.entries)
+        self.entries(user, permission, reading::Wanted::List(list), notes)
     }
 
-    fn undo(&self, user: UserId, permission: &Permission, change: i64) -> Result<Undone> {
-        if matches!(permission, Permission::Grant { .. }) {
-            return Err(StoreError::NotPermitted);
-        }
-        let now = self.shared.now();
-        let prepared = self.read(|conn| {
+    fn read_values(&self, user: UserId, list: ListKind, permission: &Permission) -> Result<Vec<Entry>> {
+        own(permission)?;
+        self.entries(user, permission, reading::Wanted::List(Some(list)), reading::Notes::Hidden)
+    }
+
+    fn read_notes(&self, user: UserId, entries: &[EntryId], permission: &Permission) -> Result<Vec<Option<Note>>> {
+        own(permission)?;
+        let fetched = self.read(|conn| {
             let unlocked = accounts::unlock(conn, &self.shared, user, permission)?;
-            let keys = entries::user_keys(conn, &self.shared, user)?;
-            undo::plan(conn, &self.shared, &unlocked, &keys, user, change, now)
-        })?;
-        self.write(move |change| undo::carry_out(change, prepared))
+            let mut batches = reading::Batches::default();
+            let notes = entries.iter().map(|id| notes::fetch(conn, user, id.fingerprint, &mut batches));
+            Ok((notes.collect::<Db<Vec<_>>>()?, unlocked, batches))
+        });
+        let (sealed, unlocked, batches) = fetched?;
+        let mut openers = reading::Openers::new(user, &unlocked, batches);
+        let open = |(id, sealed): (&EntryId, Option<reading::Sealed>)| {
+            sealed.and_then(|sealed| notes::open(&mut openers, id.fingerprint, &sealed))
+        };
+        Ok(entries.iter().zip(sealed).map(open).collect())
+    }
+
+    fn read_entry(&self, user: UserId, entry: EntryId, permission: &Permission) -> Result<Option<Entry>> {
+        own(permission)?;
+        Ok(self.entries(user, permission, reading::Wanted::One(entry), reading::Notes::Shown)?.pop())
+    }
+
+    fn read_waiting(&self, user: UserId, limit: usize, permission: &Permission) -> Result<Vec<Entry>> {
+        own(permission)?;
+        self.entries(user, permission, reading::Wanted::Waiting(limit), reading::Notes::Hidden)
+    }
+
+    fn entry_counts(&self, user: UserId, permission: &Permission) -> Result<[usize; 3]> {
+        own(permission)?;
+        self.read(|conn| {
+            accounts::unlock(conn, &self.shared, user, permission)?;
+            let (_, lists) = reading::packed(conn, &self.shared, user)?.ok_or(StoreError::Altered(user))?;
+            Ok(ListKind::ALL.map(|list| lists.len(list)))
+        })
+    }
+
+    fn lists_with(&self, user: UserId, value: &EntryValue, permission: &Permission) -> Result<Vec<ListKind>> {
+        own(permission)?;
+        self.read(|conn| {
+            let unlocked = accounts::unlock(conn, &self.shared, user, permission)?;
+            let (_, lists) = reading::packed(conn, &self.shared, user)?.ok_or(StoreError::Altered(user))?;
+            let fingerprint = unlocked.fingerprint.of(value);
+            Ok(ListKind::ALL.into_iter().filter(|list| lists.contains(*list, fingerprint)).collect())
+        })
+    }
+
+    fn undo(
+        &self,
+        user: UserId,
+        permission: &Permission,
+        change: i64,
+        allowed: &dyn Fn(ListKind, &EntryValue) -> bool,
+    ) -> Result<Undone> {
+        own(permission)?;
+        let now = self.shared.now();
+        let fetched = self.read(|conn| undo::fetch(conn, &self.shared, user, permission, change, now))?;
+        let plan = fetched.plan(&self.shared, allowed)?;
+        self.write(move |change| undo::carry_out(change, plan))
     }
 
     fn issue_grant(&self, user: UserId, grantee: &str, list: ListKind, time: Duration) -> Result<GrantId> {
@@ -429,10 +497,9 @@ impl Store for SqliteStore {
         before: Option<i64>,
         limit: usize,
     ) -> Result<Vec<JournalRecord>> {
-        if matches!(permission, Permission::Grant { .. }) {
-            return Err(StoreError::NotPermitted);
-        }
-        self.read(|conn| audit::of_user(conn, &self.shared, user, permission, before, limit))
+        own(permission)?;
+        let fetched = self.read(|conn| audit::fetch(conn, &self.shared, user, permission, before, limit))?;
+        Ok(fetched.open())
     }
 
     fn verify_journal(&self, id: OrganisationId) -> Result<JournalCheck> {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::link::Db;
-use super::reading::Openers;
+use super::reading::{Batches, Openers, Sealed};
 use super::sql;
 use crate::policy::list::Fingerprint;
 use crate::store::seal::{Field, Place, Sealer};
@@ -21,32 +21,33 @@ pub fn seal(
     sealer.seal(&Place { organisation, user, field: Field::Note }, &plain)
 }
 
-/// The notes of a user as they are, by fingerprint; those that do not open are left out.
-pub fn current(conn: &Connection, openers: &mut Openers<'_>) -> Db<Vec<(Fingerprint, Note)>> {
-    read(conn, sql::NOTES, [openers.user.to_sql()], openers)
+/// The note of an entry; `None` where it does not open, or is another's.
+pub fn open(openers: &mut Openers<'_>, fingerprint: Fingerprint, sealed: &Sealed) -> Option<Note> {
+    let plain = openers.open(Field::Note, sealed)?;
+    let text = std::str::from_utf8(plain.strip_prefix(&fingerprint.to_bytes()[..])?).ok()?;
+    Note::parse(text).ok().flatten()
+}
+
+/// The note that stands beside a value now.
+pub fn fetch(conn: &Connection, user: UserId, fingerprint: Fingerprint, batches: &mut Batches) -> Db<Option<Sealed>> {
+    let mut statement = conn.prepare_cached(sql::NOTE)?;
+    let found = statement.query_row((user.to_sql(), fingerprint.to_bytes()), |row| Sealed::read(row, 0)).optional()?;
+    let found = found.flatten();
+    if let Some(sealed) = &found {
+        batches.learn(conn, user, sealed.batch)?;
+    }
+    Ok(found)
 }
 
 /// The notes that a change ended, oldest first.
-pub fn ended_by(conn: &Connection, openers: &mut Openers<'_>, change: i64) -> Db<Vec<(Fingerprint, Note)>> {
-    read(conn, sql::NOTES_ENDED_BY, [openers.user.to_sql(), change], openers)
-}
-
-fn read(
-    conn: &Connection,
-    sql: &'static str,
-    values: impl rusqlite::Params,
-    openers: &mut Openers<'_>,
-) -> Db<Vec<(Fingerprint, Note)>> {
-    let mut statement = conn.prepare_cached(sql)?;
-    let mut rows = statement.query(values)?;
+pub fn ended_by(conn: &Connection, user: UserId, change: i64, batches: &mut Batches) -> Db<Vec<(Fingerprint, Sealed)>> {
+    let mut statement = conn.prepare_cached(sql::NOTES_ENDED_BY)?;
+    let mut rows = statement.query([user.to_sql(), change])?;
     let mut notes = Vec::new();
     while let Some(row) = rows.next()? {
-        let fingerprint: [u8; 16] = row.get(0)?;
-        let sealed: Vec<u8> = row.get(3)?;
-        let Some(plain) = openers.open(Field::Note, row.get(1)?, row.get(2)?, &sealed)? else { continue };
-        let text = plain.strip_prefix(&fingerprint[..]).and_then(|text| std::str::from_utf8(text).ok());
-        let note = text.and_then(|text| Note::parse(text).ok().flatten());
-        notes.extend(note.map(|note| (Fingerprint::from_bytes(fingerprint), note)));
+        let Some(sealed) = Sealed::read(row, 1)? else { continue };
+        batches.learn(conn, user, sealed.batch)?;
+        notes.push((Fingerprint::from_bytes(row.get(0)?), sealed));
     }
     Ok(notes)
 }
@@ -64,6 +65,13 @@ pub struct Writing<'a> {
 }
 
 impl Writing<'_> {
+    /// Puts a note where none is.
+    pub fn add(&self, fingerprint: Fingerprint, sealed: Option<&(u32, Vec<u8>)>) -> Db<Effect> {
+        let values = (self.user.to_sql(), fingerprint.to_bytes());
+        let is_there = self.conn.prepare_cached(sql::NOTE_CHANGE)?.exists(values)?;
+        if is_there { Ok(Effect::Nothing) } else { self.replace(fingerprint, sealed) }
+    }
+
     /// Puts a note, or none, in the place of what stands there.
     pub fn replace(&self, fingerprint: Fingerprint, sealed: Option<&(u32, Vec<u8>)>) -> Db<Effect> {
         if self.is_written_later(fingerprint)? {

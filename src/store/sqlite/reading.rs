@@ -1,50 +1,72 @@
-//! Entries and notes, opened for those who may read them.
+//! Entries and notes, opened for those who may read them: fetched with a connection, and opened when that is given back,
+//! so that a long list keeps nobody else from reading.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 use zeroize::Zeroizing;
 
-use super::accounts::Unlocked;
+use super::accounts::{Unlocked, unlock};
 use super::link::Db;
 use super::{Shared, notes, sql, users};
 use crate::policy::list::{EntryValue, Fingerprint, ListKind};
+use crate::store::packed::PackedLists;
 use crate::store::seal::{Field, KEY, Opener, Place};
-use crate::store::{Entry, EntryId, Note, Origin, Readable, StoreError, UserId};
+use crate::store::{Entry, EntryId, Origin, Permission, Readable, StoreError, UserId};
 
-/// The batches of one user, each opened once.
+/// The public keys of the batches that fetched values lie in.
+#[derive(Default)]
+pub struct Batches(HashMap<i64, Option<[u8; KEY]>>);
+
+impl Batches {
+    /// Fetches the key of a batch, once.
+    pub fn learn(&mut self, conn: &Connection, user: UserId, batch: i64) -> Db<()> {
+        if !self.0.contains_key(&batch) {
+            let mut statement = conn.prepare_cached(sql::BATCH)?;
+            let found = statement.query_row((user.to_sql(), batch), |row| row.get(0)).optional()?;
+            self.0.insert(batch, found);
+        }
+        Ok(())
+    }
+}
+
+/// Opens fetched values, each batch once.
 pub struct Openers<'a> {
-    pub user: UserId,
-    conn: &'a Connection,
+    user: UserId,
     unlocked: &'a Unlocked,
+    batches: Batches,
     known: HashMap<i64, Option<Opener>>,
 }
 
 impl<'a> Openers<'a> {
-    pub fn new(conn: &'a Connection, user: UserId, unlocked: &'a Unlocked) -> Self {
-        Self { user, conn, unlocked, known: HashMap::new() }
+    pub fn new(user: UserId, unlocked: &'a Unlocked, batches: Batches) -> Self {
+        Self { user, unlocked, batches, known: HashMap::new() }
     }
 
     /// The value at a position of a batch; `None` where it is not what was sealed there.
-    pub fn open(&mut self, field: Field, batch: i64, position: u32, sealed: &[u8]) -> Db<Option<Zeroizing<Vec<u8>>>> {
+    pub fn open(&mut self, field: Field, sealed: &Sealed) -> Option<Zeroizing<Vec<u8>>> {
         let place = Place { organisation: self.unlocked.organisation, user: self.user, field };
-        if let Some(opener) = self.known.get(&batch) {
-            return Ok(opener.as_ref().and_then(|opener| opener.open(&place, position, sealed)));
-        }
-        let ephemeral: Option<[u8; KEY]> = self
-            .conn
-            .prepare_cached(sql::BATCH)?
-            .query_row((self.user.to_sql(), batch), |row| row.get(0))
-            .optional()?;
-        let opener = ephemeral.and_then(|ephemeral| Opener::new(&self.unlocked.private, &ephemeral).ok());
-        let opened = opener.as_ref().and_then(|opener| opener.open(&place, position, sealed));
-        self.known.insert(batch, opener);
-        Ok(opened)
+        let (batches, private) = (&self.batches.0, &self.unlocked.private);
+        let opener = self.known.entry(sealed.batch).or_insert_with(|| {
+            let ephemeral = batches.get(&sealed.batch).copied().flatten()?;
+            Opener::new(private, &ephemeral).ok()
+        });
+        opener.as_ref()?.open(&place, sealed.position, &sealed.bytes)
     }
+}
 
-    /// How many batches were opened.
-    pub fn len(&self) -> usize {
-        self.known.values().flatten().count()
+/// A sealed value as it lies in its row.
+pub struct Sealed {
+    pub batch: i64,
+    pub position: u32,
+    pub bytes: Vec<u8>,
+}
+
+impl Sealed {
+    /// The one that begins in this column; `None` where there is none.
+    pub fn read(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Self>> {
+        let Some(batch) = row.get(at)? else { return Ok(None) };
+        Ok(Some(Self { batch, position: row.get(at + 1)?, bytes: row.get(at + 2)? }))
     }
 }
 
@@ -53,70 +75,129 @@ impl<'a> Openers<'a> {
 pub enum Notes {
     /// For the user.
     Shown,
-    /// For anyone else.
+    /// For anyone else, and where the user looks at values alone.
     Hidden,
+}
+
+/// Which entries are read.
+#[derive(Debug, Clone, Copy)]
+pub enum Wanted {
+    /// Of one list, or all.
+    List(Option<ListKind>),
+    /// One entry.
+    One(EntryId),
+    /// Those that wait for their user, at most so many.
+    Waiting(usize),
+}
+
+/// Entries as they lie in their rows, with all that opening them takes.
+pub struct Fetched {
+    user: UserId,
+    unlocked: Unlocked,
+    /// The user's revision and lists; `None` for a row that is not ours.
+    packed: Option<(u64, PackedLists)>,
+    rows: Vec<EntryRow>,
+    batches: Batches,
+}
+
+struct EntryRow {
+    id: EntryId,
+    sealed: Sealed,
+    origin: Origin,
+    created: i64,
+    confirmed: bool,
+    note: Option<Sealed>,
+}
+
+/// The user's packed lists, if the row is ours.
+pub fn packed(conn: &Connection, shared: &Shared, user: UserId) -> Db<Option<(u64, PackedLists)>> {
+    let found = super::change::packed(conn, user)?;
+    let ours = found.and_then(|(row, mac)| row.filter(|row| shared.rows.is_ours(row, &mac)));
+    Ok(ours.map(|row| (row.revision, row.lists)))
+}
+
+pub fn fetch(
+    conn: &Connection,
+    shared: &Shared,
+    user: UserId,
+    permission: &Permission,
+    wanted: Wanted,
+    notes: Notes,
+) -> Db<Fetched> {
+    let unlocked = unlock(conn, shared, user, permission)?;
+    let packed = packed(conn, shared, user)?;
+    let (mut rows, mut batches) = (Vec::new(), Batches::default());
+    let shown = notes == Notes::Shown;
+    let mut statement = conn.prepare_cached(match wanted {
+        Wanted::List(_) => sql::ENTRIES,
+        Wanted::One(_) => sql::ENTRY,
+        Wanted::Waiting(_) => sql::WAITING_ENTRIES,
+    })?;
+    let mut found = match wanted {
+        Wanted::List(list) => statement.query((user.to_sql(), shown, list.map(|list| list as u8)))?,
+        Wanted::One(id) => statement.query((user.to_sql(), shown, id.list as u8, id.fingerprint.to_bytes()))?,
+        Wanted::Waiting(limit) => statement.query((user.to_sql(), shown, limit))?,
+    };
+    while let Some(row) = found.next()? {
+        let Some(&list) = ListKind::ALL.get(row.get::<_, usize>(0)?) else { continue };
+        let id = EntryId { list, fingerprint: Fingerprint::from_bytes(row.get(1)?) };
+        let sealed = Sealed::read(row, 2)?.ok_or_else(|| StoreError::internal("an entry without its batch"))?;
+        let note = Sealed::read(row, 8)?;
+        for sealed in std::iter::once(&sealed).chain(&note) {
+            batches.learn(conn, user, sealed.batch)?;
+        }
+        let (origin, created, confirmed) = (Origin::from_code(row.get(5)?), row.get(6)?, row.get(7)?);
+        rows.push(EntryRow { id, sealed, origin, created, confirmed, note });
+    }
+    Ok(Fetched { user, unlocked, packed, rows, batches })
 }
 
 /// Opened entries, and what they came from.
 pub struct Opened {
     /// Sorted by list and value.
     pub entries: Vec<Entry>,
-    /// How many batches they and their notes were sealed in.
+    /// How many batches those that could be opened, and their notes, were sealed in.
     pub batches: usize,
     /// The user's revision when they were read; `None` for a row that is not ours.
     pub revision: Option<u64>,
+    /// What opened them.
+    pub unlocked: Unlocked,
 }
 
-pub fn open(
-    conn: &Connection,
-    shared: &Shared,
-    unlocked: &Unlocked,
-    user: UserId,
-    wanted: Option<ListKind>,
-    notes: Notes,
-) -> Db<Opened> {
-    let packed =
-        super::change::packed(conn, user)?.and_then(|(row, mac)| row.filter(|row| shared.rows.is_ours(row, &mac)));
-    let (revision, packed) = packed.map(|row| (row.revision, row.lists)).unzip();
-    let mut openers = Openers::new(conn, user, unlocked);
-    let mut notes: HashMap<Fingerprint, Note> = match notes {
-        Notes::Shown => notes::current(conn, &mut openers)?.into_iter().collect(),
-        Notes::Hidden => HashMap::new(),
-    };
-    let mut statement = conn.prepare_cached(sql::ENTRIES)?;
-    let mut rows = statement.query((user.to_sql(), wanted.map(|list| list as u8)))?;
-    let mut entries = Vec::new();
-    while let Some(row) = rows.next()? {
-        let Some(&list) = ListKind::ALL.get(row.get::<_, usize>(0)?) else { continue };
-        let id = EntryId { list, fingerprint: Fingerprint::from_bytes(row.get(1)?) };
-        let sealed = row.get_ref(4)?.as_blob().map_err(StoreError::internal)?;
-        let is_packed = packed.as_ref().is_some_and(|packed| packed.contains(id.list, id.fingerprint));
-        let value = match sealed {
-            [] if is_packed => Readable::Lost,
-            sealed => {
-                let plain = openers.open(Field::Entry, row.get(2)?, row.get(3)?, sealed)?.filter(|_| is_packed);
-                let value = plain.and_then(|plain| genuine(&plain, id, unlocked));
+impl Fetched {
+    /// Opens them.
+    pub fn open(self) -> Opened {
+        let Self { user, unlocked, packed, rows, batches } = self;
+        let (revision, packed) = packed.unzip();
+        let mut openers = Openers::new(user, &unlocked, batches);
+        let mut used = HashSet::new();
+        let mut entries = Vec::with_capacity(rows.len());
+        for EntryRow { id, sealed, origin, created, confirmed, note } in rows {
+            let is_packed = packed.as_ref().is_some_and(|lists| lists.contains(id.list, id.fingerprint));
+            let value = if sealed.bytes.is_empty() && is_packed {
+                Readable::Lost
+            } else {
+                let plain = openers.open(Field::Entry, &sealed).filter(|_| is_packed);
+                let value = plain.and_then(|plain| genuine(&plain, id, &unlocked));
                 value.map_or(Readable::Altered, Readable::Value)
+            };
+            let opened = note.as_ref().and_then(|sealed| notes::open(&mut openers, id.fingerprint, sealed));
+            if matches!(value, Readable::Value(_)) {
+                used.insert(sealed.batch);
+                used.extend(note.filter(|_| opened.is_some()).map(|sealed| sealed.batch));
             }
-        };
-        entries.push(Entry {
-            id,
-            list,
-            value,
-            origin: Origin::from_code(row.get(5)?),
-            created: users::time(row.get(6)?),
-            confirmed: row.get(7)?,
-            note: notes.remove(&id.fingerprint),
+            let created = users::time(created);
+            entries.push(Entry { id, list: id.list, value, origin, created, confirmed, note: opened });
+        }
+        entries.sort_by_cached_key(|entry| {
+            let value = match &entry.value {
+                Readable::Value(value) => value.written(),
+                Readable::Lost | Readable::Altered => String::new(),
+            };
+            (entry.list, value)
         });
+        Opened { entries, batches: used.len(), revision, unlocked }
     }
-    entries.sort_by_cached_key(|entry| {
-        let value = match &entry.value {
-            Readable::Value(value) => value.written(),
-            Readable::Lost | Readable::Altered => String::new(),
-        };
-        (entry.list, value)
-    });
-    Ok(Opened { entries, batches: openers.len(), revision })
 }
 
 /// The value of an entry, if it is what the row's fingerprint says.

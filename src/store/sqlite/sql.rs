@@ -104,12 +104,22 @@ statements! {
         AND change > ?3 AND change <> ?4)";
     SET_CONFIRMED = "UPDATE entries SET confirmed = ?4
         WHERE user = ?1 AND list = ?2 AND fingerprint = ?3 AND confirmed <> ?4";
-    ENTRIES = "SELECT list, fingerprint, batch, position, sealed, origin, created, confirmed FROM entries
-        WHERE user = ?1 AND (?2 IS NULL OR list = ?2)";
+    ENTRIES = "SELECT e.list, e.fingerprint, e.batch, e.position, e.sealed, e.origin, e.created, e.confirmed,
+        n.batch, n.position, n.sealed FROM entries e LEFT JOIN notes n
+        ON ?2 AND n.user = e.user AND n.fingerprint = e.fingerprint AND n.ended IS NULL
+        WHERE e.user = ?1 AND (?3 IS NULL OR e.list = ?3)";
+    ENTRY = "SELECT e.list, e.fingerprint, e.batch, e.position, e.sealed, e.origin, e.created, e.confirmed,
+        n.batch, n.position, n.sealed FROM entries e LEFT JOIN notes n
+        ON ?2 AND n.user = e.user AND n.fingerprint = e.fingerprint AND n.ended IS NULL
+        WHERE e.user = ?1 AND e.list = ?3 AND e.fingerprint = ?4";
+    WAITING_ENTRIES = "SELECT e.list, e.fingerprint, e.batch, e.position, e.sealed, e.origin, e.created, e.confirmed,
+        n.batch, n.position, n.sealed FROM entries e LEFT JOIN notes n
+        ON ?2 AND n.user = e.user AND n.fingerprint = e.fingerprint AND n.ended IS NULL
+        WHERE e.user = ?1 AND e.confirmed = 0 ORDER BY e.created DESC LIMIT ?3";
     PATTERNS = "SELECT list, pattern FROM entries WHERE user = ?1 AND pattern IS NOT NULL";
 
     // Notes
-    NOTES = "SELECT fingerprint, batch, position, sealed FROM notes WHERE user = ?1 AND ended IS NULL";
+    NOTE = "SELECT batch, position, sealed FROM notes WHERE user = ?1 AND fingerprint = ?2 AND ended IS NULL";
     NOTES_ENDED_BY = "SELECT fingerprint, batch, position, sealed FROM notes
         WHERE user = ?1 AND ended_by = ?2 ORDER BY id";
     NOTE_CHANGE = "SELECT change FROM notes WHERE user = ?1 AND fingerprint = ?2 AND ended IS NULL";
@@ -122,7 +132,7 @@ statements! {
     NEXT_COMPACTION = "SELECT min(coalesce(min(batch), 0), 0) - 1 FROM batches WHERE user = ?1";
     ADD_COMPACTION = "INSERT INTO batches (user, batch, ephemeral) VALUES (?1, ?2, ?3)";
     RESEAL_ENTRY = "UPDATE entries SET batch = ?4, position = ?5, sealed = ?6
-        WHERE user = ?1 AND list = ?2 AND fingerprint = ?3";
+        WHERE user = ?1 AND list = ?2 AND fingerprint = ?3 AND sealed <> x''";
     RESEAL_NOTE = "UPDATE notes SET batch = ?3, position = ?4, sealed = ?5
         WHERE user = ?1 AND fingerprint = ?2 AND ended IS NULL";
     PRUNE_BATCHES = "DELETE FROM batches WHERE user = ?1
@@ -264,6 +274,8 @@ statements! {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     USER_JOURNAL = "SELECT id, at, actor, kind, batch, position, payload FROM journal
         WHERE user = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3";
+    LATER_UNDOES = "SELECT batch, position, payload FROM journal
+        WHERE user = ?1 AND id > ?2 AND kind = 'undo' AND batch IS NOT NULL AND payload IS NOT NULL";
     JOURNAL_ROW = "SELECT at, batch, position, payload FROM journal
         WHERE id = ?1 AND user = ?2 AND batch IS NOT NULL AND payload IS NOT NULL";
     JOURNAL_HEAD = "SELECT block, hash FROM journal_blocks WHERE organisation = ?1 ORDER BY block DESC LIMIT 1";

@@ -60,9 +60,20 @@ lists-added-accepted = { $value } is accepted now. Messages already received do 
 lists-added-several =
     { $count ->
         [0] Nothing was added.
-        [one] One sender is on your lists. Messages already received do not change.
-       *[other] { $count } senders are on your lists. Messages already received do not change.
+        [one] One sender is now on your lists. Messages already received do not change.
+       *[other] { $count } senders are now on your lists. Messages already received do not change.
+    } { $there ->
+        [0] {""}
+        [one] One more was there already.
+       *[other] { $there } more were there already.
     }
+lists-there-personal = { $value } was a personal sender already.
+lists-there-blocked = { $value } was blocked already.
+lists-there-accepted = { $value } was accepted already.
+lists-removed-before = { $value } is not on this list any more: there is nothing to remove.
+lists-noted-before = The note on { $value } is the same as before.
+lists-confirmed-before = { $value } was not waiting for confirmation.
+lists-nothing-waits = Nothing is waiting for your confirmation.
 lists-removed = { $value } is off the list.
 lists-noted = The note on { $value } is saved.
 lists-confirmed = You keep { $value }.
@@ -72,12 +83,14 @@ lists-confirmed-all =
        *[other] You keep the { $count } entries that were waiting.
     }
 lists-full = The list is full: it holds 10,000 entries. Remove some, or replace several addresses by their domain.
+lists-too-full = The list “{ $list }” would hold more than 10,000 entries: nothing was added. Add fewer lines, remove entries, or replace several addresses by their domain.
 lists-functional = A functional mailbox has no personal list. Use the lists of blocked or accepted senders.
 
 lists-bad-empty = The field is empty. Enter an address (name@example.org) or a domain (example.org).
 lists-bad-no-address = There is neither an address nor a domain in it. Enter an address (name@example.org) or a domain (example.org).
 lists-bad-malformed = This address is not correct. Check the at sign, the dots and the blanks.
 lists-bad-too-long = This line is too long. Split it into several lines.
+lists-bad-unclosed = A quotation mark is not closed, or a card does not end. Mend the file at this line.
 lists-bad-unknown-list = There is no list of that name. Write white, black or personal, or name no list.
 lists-bad-too-many = The rest was not taken: there are too many lines. Add it in a second go.
 lists-refused-everybody = This entry would cover everybody. Enter an address or a domain.
@@ -174,6 +187,8 @@ lists-preview-add =
 lists-preview-none = Add nothing
 lists-preview-bad-title = Lines set aside
 lists-preview-bad-caption = What will not be added, and why
+lists-preview-all-bad = All { $count } lines left out
+lists-preview-all-bad-hint = The table shows { $shown }; here are all of them: line number, text, reason. Copy them to mend them.
 lists-preview-good-title = Entries to add
 lists-preview-caption = { $shown } of { $count }
 lists-preview-text = Text
@@ -250,5 +265,12 @@ lists-undone-partly =
         [one] The change is undone, but for one entry that you changed since.
        *[other] The change is undone, but for { $left } entries that you changed since.
     }
+lists-undone-refused =
+    { $refused ->
+        [one] The change is undone, but for one entry that your organisation would not accept today.
+       *[other] The change is undone, but for { $refused } entries that your organisation would not accept today.
+    }
+lists-undo-refused = Your organisation would not accept these entries today: they do not come back.
+lists-undo-unknown = There is nothing to undo: this change did not change your lists, or is not known any more.
 lists-undo-expired = This change is more than 30 days old: it cannot be undone any more. Change the list itself.
 lists-undo-contradicted = Later changes touch the same entries. Undo those first, or change the list itself.

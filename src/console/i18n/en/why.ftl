@@ -65,12 +65,7 @@ decision-proof-passed = { $method } passed
 decision-proof-not-asked = No proof is asked for here
 decision-proof-missing = Nothing proves that the message comes from this sender
 
-how-many-title = How many messages?
-how-many-value = Address or domain
 how-many-ask = How many?
-how-many-add = Add this entry
-how-many-back = Back, adding nothing
-how-many-unreadable = This is neither an address nor a domain. Write, for instance, mum@example.com or example.com.
 how-many-not-kept = To know how many messages this entry would have matched, switch your history on first.
 how-many-no-data = No message is noted in your history yet: there is no telling how many this entry would have matched.
 how-many-locked = Your personal lock is closed: sign in with your password, your passkey or your recovery code to count.

@@ -60,9 +60,20 @@ lists-added-accepted = { $value } est maintenant accepté. Les messages déjà r
 lists-added-several =
     { $count ->
         [0] Rien n’a été ajouté.
-        [one] Un expéditeur est dans vos listes. Les messages déjà reçus ne changent pas.
-       *[other] { $count } expéditeurs sont dans vos listes. Les messages déjà reçus ne changent pas.
+        [one] Un expéditeur est maintenant dans vos listes. Les messages déjà reçus ne changent pas.
+       *[other] { $count } expéditeurs sont maintenant dans vos listes. Les messages déjà reçus ne changent pas.
+    } { $there ->
+        [0] {""}
+        [one] Un autre y était déjà.
+       *[other] { $there } autres y étaient déjà.
     }
+lists-there-personal = { $value } était déjà un expéditeur personnel.
+lists-there-blocked = { $value } était déjà bloqué.
+lists-there-accepted = { $value } était déjà accepté.
+lists-removed-before = { $value } n’est plus dans cette liste : il n’y a rien à retirer.
+lists-noted-before = La note sur { $value } est restée la même.
+lists-confirmed-before = { $value } n’attendait pas de confirmation.
+lists-nothing-waits = Rien n’attend votre confirmation.
 lists-removed = { $value } est retiré de la liste.
 lists-noted = La note sur { $value } est enregistrée.
 lists-confirmed = Vous gardez { $value }.
@@ -72,12 +83,14 @@ lists-confirmed-all =
        *[other] Vous gardez les { $count } entrées qui attendaient.
     }
 lists-full = La liste est pleine : elle contient 10 000 entrées. Retirez-en, ou remplacez plusieurs adresses par leur domaine.
+lists-too-full = La liste « { $list } » dépasserait 10 000 entrées : rien n’a été ajouté. Ajoutez moins de lignes, retirez des entrées, ou remplacez plusieurs adresses par leur domaine.
 lists-functional = Une boîte fonctionnelle n’a pas de liste personnelle. Utilisez les listes des expéditeurs bloqués ou acceptés.
 
 lists-bad-empty = Le champ est vide. Entrez une adresse (nom@exemple.fr) ou un domaine (exemple.fr).
 lists-bad-no-address = Il n’y a là ni adresse ni domaine. Entrez une adresse (nom@exemple.fr) ou un domaine (exemple.fr).
 lists-bad-malformed = Cette adresse n’est pas correcte. Vérifiez l’arobase, les points et les espaces.
 lists-bad-too-long = Cette ligne est trop longue. Partagez-la en plusieurs lignes.
+lists-bad-unclosed = Un guillemet n’est pas refermé, ou une fiche n’est pas terminée. Corrigez le fichier à cette ligne.
 lists-bad-unknown-list = La liste nommée n’existe pas. Écrivez white, black ou personal, ou ne nommez aucune liste.
 lists-bad-too-many = La suite n’a pas été prise : il y a trop de lignes. Ajoutez-la en une seconde fois.
 lists-refused-everybody = Cette entrée couvrirait tout le monde. Entrez une adresse ou un domaine.
@@ -174,6 +187,8 @@ lists-preview-add =
 lists-preview-none = Ne rien ajouter
 lists-preview-bad-title = Lignes écartées
 lists-preview-bad-caption = Ce qui ne sera pas ajouté, et pourquoi
+lists-preview-all-bad = Les { $count } lignes écartées
+lists-preview-all-bad-hint = Le tableau en montre { $shown } ; les voici toutes : numéro de ligne, texte, raison. Copiez-les pour les corriger.
 lists-preview-good-title = Entrées à ajouter
 lists-preview-caption = { $shown } sur { $count }
 lists-preview-text = Texte
@@ -250,5 +265,12 @@ lists-undone-partly =
         [one] Le changement est annulé, sauf pour une entrée que vous avez changée depuis.
        *[other] Le changement est annulé, sauf pour { $left } entrées que vous avez changées depuis.
     }
+lists-undone-refused =
+    { $refused ->
+        [one] Le changement est annulé, sauf pour une entrée que votre organisation n’admettrait plus aujourd’hui.
+       *[other] Le changement est annulé, sauf pour { $refused } entrées que votre organisation n’admettrait plus aujourd’hui.
+    }
+lists-undo-refused = Votre organisation n’admettrait plus ces entrées aujourd’hui : elles ne reviennent pas.
+lists-undo-unknown = Il n’y a rien à annuler : ce changement n’a rien changé à vos listes, ou il n’est plus connu.
 lists-undo-expired = Ce changement a plus de 30 jours : il ne s’annule plus. Modifiez la liste elle-même.
 lists-undo-contradicted = Des changements plus récents portent sur les mêmes entrées. Annulez-les d’abord, ou modifiez la liste elle-même.

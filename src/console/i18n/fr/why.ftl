@@ -65,12 +65,7 @@ decision-proof-passed = { $method } réussi
 decision-proof-not-asked = Aucune preuve n’est demandée ici
 decision-proof-missing = Rien ne prouve que le message vient de cet expéditeur
 
-how-many-title = Combien de messages ?
-how-many-value = Adresse ou domaine
 how-many-ask = Combien ?
-how-many-add = Ajouter cette entrée
-how-many-back = Revenir sans ajouter
-how-many-unreadable = Ce n’est ni une adresse ni un domaine. Écrivez par exemple maman@exemple.fr ou exemple.fr.
 how-many-not-kept = Pour savoir combien de messages cette entrée aurait concernés, activez d’abord votre historique.
 how-many-no-data = Aucun message n’est encore noté dans votre historique : impossible de dire combien cette entrée en aurait concerné.
 how-many-locked = Votre verrou personnel est fermé : connectez-vous avec votre mot de passe, votre clé d’accès ou votre code de secours pour compter.

@@ -22,7 +22,7 @@ export async function run(person) {
   await person.reads("decision-nothing");
   await person.look("why");
   await person.press("why-add-personal");
-  await person.reads("history-added-personal", { sender: MOTHER });
+  await person.reads("lists-added-personal", { value: MOTHER });
 
   await explainHeaders(person);
   await receive(person);
