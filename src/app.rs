@@ -1,9 +1,11 @@
 //! The daemon: everything is wired here, in the order in which it starts.
 
 mod background;
+mod keepers;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use nix::sys::prctl::set_dumpable;
@@ -12,18 +14,34 @@ use tracing::{error, info, warn};
 
 use background::{Background, Signals};
 
+use keepers::Keepers;
+
 pub use background::LostLines;
 
 use crate::cache::{Cache, Follower};
 use crate::config::{Config, Loaded, Parsed, PublicUrl, Source};
 use crate::console::server::Bound;
-use crate::console::{MailOptions, Options, Relay};
+use crate::console::{MailOptions, Options};
 use crate::directory::{Defaults, RelayDirectory, SharedDefaults};
+use crate::metrics::Troubles;
 use crate::milter::connection::Sessions;
 use crate::milter::listen::{Group, Listener, ListenerOptions, bind};
 use crate::milter::server::{Limits, Report, Shutdown, serve};
 use crate::milter::settings::{MessageLimits, Role};
+use crate::pulse::Pulse;
 use crate::store::{Clock, SealAccess, SqliteOptions, SqliteStore, Store, system_clock};
+
+/// How often the console looks whether something is to be done by itself.
+const UPKEEP: Duration = Duration::from_secs(60);
+
+/// What is known of the log of this process.
+#[derive(Clone, Default)]
+pub struct LogState {
+    /// Lines that were lost.
+    pub lost: LostLines,
+    /// The last warnings and errors.
+    pub troubles: Arc<Troubles>,
+}
 
 /// A daemon that is bound and loaded, and not yet serving.
 pub struct Daemon {
@@ -36,7 +54,7 @@ pub struct Daemon {
     follower: Follower,
     signals: Signals,
     shutdown: Shutdown,
-    lost: LostLines,
+    log: LogState,
     /// What the console goes by.
     defaults: SharedDefaults,
     console: Option<Bound>,
@@ -71,7 +89,7 @@ impl Daemon {
         warn_of_folders(&*store, &directory);
         info!(version = env!("CARGO_PKG_VERSION"), configuration = %source, "ready");
         let shutdown = Shutdown::new();
-        let lost = LostLines::default();
+        let log = LogState::default();
         Ok(Self {
             source,
             config,
@@ -82,7 +100,7 @@ impl Daemon {
             follower,
             signals,
             shutdown,
-            lost,
+            log,
             defaults,
             console,
         })
@@ -121,7 +139,10 @@ impl Daemon {
         let sessions = Arc::new(Sessions::new(self.directory.clone(), &roles, frame));
         let limits = limits(&self.config);
         let (directory, cache, follower) = (self.directory.clone(), self.cache.clone(), self.follower.watch());
-        let relay = Relay { directory, cache, follower };
+        let identity = (relay_name(&self.listeners), system_clock());
+        let pulse = Pulse::new(self.store.clone(), directory, cache, follower, self.log.troubles.clone(), identity)?;
+        let seat = pulse.follower();
+        let keepers = Keepers::start(&self.store, &self.directory, pulse)?;
         let background = Background {
             source: self.source,
             config: self.config,
@@ -130,12 +151,13 @@ impl Daemon {
             defaults: self.defaults,
             cache: self.cache,
             follower: self.follower,
+            seat,
             shutdown: self.shutdown.clone(),
-            lost: self.lost,
+            lost: self.log.lost,
             lost_before: 0,
         };
         let background = background.start(self.signals)?;
-        let console = self.console.map(|console| console.with_relay(relay).serve()).transpose()?;
+        let console = self.console.map(Bound::serve).transpose()?;
         notify(&[sd_notify::NotifyState::Ready]);
         let report = serve(self.listeners, limits, sessions, self.shutdown.clone());
         self.shutdown.trigger();
@@ -145,6 +167,7 @@ impl Daemon {
         if background.join().is_err() {
             error!("the upkeep thread panicked, a fault of perso-milter");
         }
+        keepers.end();
         let report = report?;
         info!(finished = report.finished, cut = report.cut, "stopped");
         Ok(report)
@@ -172,6 +195,13 @@ fn bind_all(config: &Config) -> anyhow::Result<Vec<Listener>> {
     Ok(bound?)
 }
 
+/// What operators know a relay by: the host, and where it listens.
+fn relay_name(listeners: &[Listener]) -> String {
+    let host = nix::unistd::gethostname().map(|host| host.to_string_lossy().into_owned()).unwrap_or_default();
+    let listener = listeners.first().map(|listener| listener.local_address().to_string());
+    format!("{host} {}", listener.unwrap_or_default()).trim().to_owned()
+}
+
 /// Binds the console, where the configuration has one.
 fn bind_console(
     config: &Config,
@@ -195,6 +225,7 @@ fn bind_console(
             sender: sender.address().clone(),
         },
         defaults: defaults.clone(),
+        upkeep: UPKEEP,
     };
     Bound::bind(options, store.clone(), clock.clone()).map(Some)
 }
@@ -284,20 +315,20 @@ pub enum Part {
 ///
 /// # Errors
 /// Why it does not start.
-pub fn run(loaded: Loaded, only: Option<Part>, lost: &LostLines) -> anyhow::Result<()> {
+pub fn run(loaded: Loaded, only: Option<Part>, log: &LogState) -> anyhow::Result<()> {
     if only == Some(Part::Console) {
-        return run_console(loaded);
+        return run_console(loaded, log);
     }
     let seal = match only {
         Some(Part::Relay) => SealAccess::Never,
         _ => SealAccess::IfReadable,
     };
-    Daemon { lost: lost.clone(), ..Daemon::start(loaded, seal)? }.serve()?;
+    Daemon { log: log.clone(), ..Daemon::start(loaded, seal)? }.serve()?;
     Ok(())
 }
 
 /// Runs the console alone, until SIGTERM or SIGINT.
-fn run_console(loaded: Loaded) -> anyhow::Result<()> {
+fn run_console(loaded: Loaded, log: &LogState) -> anyhow::Result<()> {
     forbid_core_dumps();
     let signals = Signals::take_over().context("signals")?;
     let Loaded { source, parsed: Parsed { config, warnings, .. } } = loaded;
@@ -315,7 +346,7 @@ fn run_console(loaded: Loaded) -> anyhow::Result<()> {
     let Some(console) = bind_console(&config, &defaults, &store, &clock)? else {
         bail!("there is no console: set console.listen in {source}");
     };
-    let serving = console.serve()?;
+    let serving = console.with_troubles(log.troubles.clone()).serve()?;
     info!(version = env!("CARGO_PKG_VERSION"), configuration = %source, "ready");
     notify(&[sd_notify::NotifyState::Ready]);
     signals.wait_for_end(|| background::reload(&source, &config, |read| defaults.set(read)));

@@ -8,7 +8,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
@@ -205,6 +205,8 @@ pub struct FollowerStatus {
     pub rolled_back: bool,
     /// Full loads so far, the first one included.
     pub loads: u64,
+    /// When the store last answered what changed.
+    pub answered: Option<Instant>,
 }
 
 /// The thread that keeps a cache as its store is; it ends when this is dropped.
@@ -279,7 +281,7 @@ impl fmt::Debug for Follower {
 impl Default for FollowerStatus {
     fn default() -> Self {
         let position = Position { epoch: 0, revision: 0 };
-        Self { position, trouble: None, rejected: 0, rolled_back: false, loads: 0 }
+        Self { position, trouble: None, rejected: 0, rolled_back: false, loads: 0, answered: None }
     }
 }
 
@@ -352,6 +354,7 @@ impl Following {
             rejected: report.rejected,
             rolled_back: report.rolled_back,
             loads: status.loads + 1,
+            answered: Some(Instant::now()),
         };
         Ok(())
     }
@@ -367,5 +370,8 @@ impl Following {
             _ => {}
         }
         status.trouble = error.map(ToString::to_string);
+        if error.is_none() {
+            status.answered = Some(Instant::now());
+        }
     }
 }

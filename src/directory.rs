@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::activity::ActivityQueue;
 use crate::cache::{Cache, OrganisationWatch};
 use crate::mark::MarkKey;
-use crate::metrics::{Throughput, Totals};
+use crate::metrics::{Latency, Throughput, Totals};
 use crate::milter::settings::{Decided, Directory, Happened, MessageLimits, Pass, Settings};
 use crate::network::Network;
 use crate::policy::action::SplitMode;
@@ -96,6 +97,7 @@ pub struct RelayDirectory {
     keys: DirectoryKeys,
     totals: Totals,
     throughput: Throughput,
+    latency: Latency,
     activity: Arc<ActivityQueue>,
     clock: Clock,
 }
@@ -126,9 +128,9 @@ impl RelayDirectory {
         };
         let parts = Parts { defaults, organisations: BTreeMap::new() };
         let settings = ArcSwap::from_pointee(build(&parts, &keys));
-        let (totals, throughput) = (Totals::default(), Throughput::default());
+        let (totals, throughput, latency) = (Totals::default(), Throughput::default(), Latency::default());
         let activity = Arc::new(ActivityQueue::new());
-        Self { cache, settings, parts: Mutex::new(parts), keys, totals, throughput, activity, clock }
+        Self { cache, settings, parts: Mutex::new(parts), keys, totals, throughput, latency, activity, clock }
     }
 
     /// Puts another configuration in force, for messages that begin from now on.
@@ -159,6 +161,11 @@ impl RelayDirectory {
     /// Messages of the last minutes.
     pub fn throughput(&self) -> &Throughput {
         &self.throughput
+    }
+
+    /// How long the decisions of the last hour took.
+    pub fn latency(&self) -> &Latency {
+        &self.latency
     }
 
     /// Today, in UTC.
@@ -280,6 +287,10 @@ impl Directory for RelayDirectory {
             self.throughput.count(now);
         }
         self.totals.count(day(now), message);
+    }
+
+    fn took(&self, time: Duration) {
+        self.latency.count((self.clock)(), time);
     }
 
     fn happened(&self, to_each: &[Happened<'_>]) {

@@ -42,6 +42,7 @@
 //! | [`activity`] | what became of messages, on its way to the users who want to see it; questions to it | `milter`, `policy`, `store` |
 //! | [`directory`] | what sessions look up: the cache, and the settings in force | all above but `config` |
 //! | [`metrics`] | totals per organisation and day | `milter`, `policy`, `store` |
+//! | [`pulse`] | what a relay tells of itself into the store | `directory`, `cache`, `metrics`, `store` |
 //! | [`language`] | French and English | – |
 //! | [`explain`] | a verdict in words | `milter`, `split`, `policy`, `language` |
 //! | [`why`] | what decided about one user's message, and what would have become of it otherwise | `explain`, `activity`, `directory`, `store`, `policy` |
@@ -127,6 +128,7 @@ pub mod metrics;
 pub mod milter;
 pub mod network;
 pub mod policy;
+pub mod pulse;
 pub mod split;
 pub mod spreadsheet;
 pub mod store;

@@ -2,8 +2,12 @@
 //! stands on a list. How many messages the relay takes is counted by the minute: that depends on nobody's list, since the
 //! copies of a split message are not counted.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
+use arrayvec::ArrayVec;
 use dashmap::DashMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -11,7 +15,7 @@ use jiff::civil::Date;
 use crate::milter::settings::Decided;
 use crate::policy::action::PersonalActions;
 use crate::policy::decide::{Addressed, Outcome};
-use crate::store::{OrganisationId, Total};
+use crate::store::{LATENCY_BOUNDS, OrganisationId, TOTALS_USERS, Total, Trouble, shortened};
 
 /// What is counted of each recipient who is a user, and of each shared address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,7 +67,35 @@ impl Kind {
 /// Totals not yet handed to the store.
 #[derive(Debug, Default)]
 pub struct Totals {
-    counts: DashMap<(u32, Date), [u64; Kind::ALL.len()]>,
+    days: DashMap<(u32, Date), Day>,
+}
+
+/// The counts of one organisation and day.
+#[derive(Debug, Default)]
+struct Day {
+    counts: [u64; Kind::ALL.len()],
+    users: Users,
+}
+
+/// How many users a day's counts are about, as far as it matters: a day of too few is shown to nobody.
+#[derive(Debug, Default)]
+struct Users {
+    /// Who they are, each once, until they are enough.
+    seen: ArrayVec<u64, { TOTALS_USERS as usize }>,
+    /// At least so many, as was told before.
+    told: u64,
+}
+
+impl Users {
+    fn add(&mut self, user: u64) {
+        if !self.seen.is_full() && !self.seen.contains(&user) {
+            self.seen.push(user);
+        }
+    }
+
+    fn count(&self) -> u64 {
+        self.told.max(self.seen.len() as u64)
+    }
 }
 
 impl Totals {
@@ -74,10 +106,11 @@ impl Totals {
             if let Some(organisation) =
                 message.sender.filter(|_| !is_copied && recipient.verdict.reason.outbound.is_some())
             {
-                self.counts.entry((organisation, day)).or_default()[Kind::Outbound as usize] += 1;
+                self.days.entry((organisation, day)).or_default().counts[Kind::Outbound as usize] += 1;
             }
             let Some(organisation) = recipient.organisation else { continue };
-            let mut counts = self.counts.entry((organisation, day)).or_default();
+            let mut of_day = self.days.entry((organisation, day)).or_default();
+            let Day { counts, users } = &mut *of_day;
             let mut add = |kind: Kind| counts[kind as usize] += 1;
             if is_copied {
                 add(Kind::Split);
@@ -88,6 +121,7 @@ impl Totals {
                 continue;
             }
             add(Kind::Decided);
+            users.add(recipient.user);
             match recipient.verdict.outcome {
                 Outcome::Blocked(_) => add(Kind::Blocked),
                 Outcome::Deliver { personal, clear_spam } => {
@@ -108,16 +142,17 @@ impl Totals {
 
     /// Takes out the totals of the days before `today`, or all of them where there is none: at the end.
     pub fn take(&self, today: Option<Date>) -> Vec<Total> {
-        let days: Vec<(u32, Date)> = self.counts.iter().map(|entry| *entry.key()).collect();
+        let days: Vec<(u32, Date)> = self.days.iter().map(|entry| *entry.key()).collect();
         let ended = days.into_iter().filter(|(_, day)| today.is_none_or(|today| *day < today));
-        let taken = ended.filter_map(|key| self.counts.remove(&key));
+        let taken = ended.filter_map(|key| self.days.remove(&key));
         taken
-            .flat_map(|((organisation, day), counts)| {
-                Kind::ALL.into_iter().map(move |kind| Total {
+            .flat_map(|((organisation, day), Day { counts, users })| {
+                let counts = Kind::ALL.map(|kind| (kind.as_str(), counts[kind as usize]));
+                counts.into_iter().chain([(Total::USERS, users.count())]).map(move |(kind, count)| Total {
                     organisation: OrganisationId::new(organisation),
                     day,
-                    kind: kind.as_str().to_owned(),
-                    count: counts[kind as usize],
+                    kind: kind.to_owned(),
+                    count,
                 })
             })
             .filter(|total| total.count > 0)
@@ -127,8 +162,10 @@ impl Totals {
     /// Puts totals back that the store did not take.
     pub fn put_back(&self, totals: &[Total]) {
         for total in totals {
-            if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.as_str() == total.kind) {
-                self.counts.entry((total.organisation.get(), total.day)).or_default()[kind as usize] += total.count;
+            let mut of_day = self.days.entry((total.organisation.get(), total.day)).or_default();
+            match Kind::ALL.into_iter().find(|kind| kind.as_str() == total.kind) {
+                Some(kind) => of_day.counts[kind as usize] += total.count,
+                None => of_day.users.told = of_day.users.told.max(total.count),
             }
         }
     }
@@ -176,6 +213,77 @@ impl Throughput {
     }
 }
 
+/// Parts of an hour in which latency is counted.
+const PARTS: usize = 6;
+/// Seconds of one of them.
+const PART: u64 = 600;
+/// A slot holds the part above, and below the messages.
+const LATENCY_BITS: u32 = 32;
+
+/// How long the decisions about the messages of the last hour took.
+#[derive(Debug)]
+pub struct Latency([[AtomicU64; LATENCY_BOUNDS.len() + 1]; PARTS]);
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))))
+    }
+}
+
+impl Latency {
+    /// Counts a message. Takes no lock, and no memory.
+    pub fn count(&self, at: Timestamp, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let bound = LATENCY_BOUNDS.iter().position(|bound| micros <= *bound).unwrap_or(LATENCY_BOUNDS.len());
+        let part = part(at);
+        let more = |held: u64| {
+            Some(if held >> LATENCY_BITS == part { held.saturating_add(1) } else { (part << LATENCY_BITS) + 1 })
+        };
+        let slot = &self.0[(part % PARTS as u64) as usize][bound];
+        // It is told how often, and never refused.
+        let _ = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    }
+
+    /// Messages of about the last hour, one number for each of [`LATENCY_BOUNDS`] and one beyond.
+    pub fn last_hour(&self, now: Timestamp) -> Vec<u64> {
+        let this = part(now);
+        let is_recent = |held: u64| (this.saturating_sub(PARTS as u64 - 1)..=this).contains(&(held >> LATENCY_BITS));
+        let of_bound = |bound: usize| {
+            let held = self.0.iter().map(|part| part[bound].load(Ordering::Relaxed));
+            held.filter(|held| is_recent(*held)).map(|held| held & u64::from(u32::MAX)).sum()
+        };
+        (0..=LATENCY_BOUNDS.len()).map(of_bound).collect()
+    }
+}
+
+fn part(at: Timestamp) -> u64 {
+    u64::try_from(at.as_second()).unwrap_or(0) / PART
+}
+
+/// Warnings and errors that are remembered.
+const TROUBLES: usize = 32;
+
+/// The last warnings and errors of this process's log, for operators. What looks like somebody's address is left out.
+#[derive(Debug, Default)]
+pub struct Troubles(Mutex<VecDeque<Trouble>>);
+
+impl Troubles {
+    /// Remembers a line; the oldest gives way.
+    pub fn note(&self, at: Timestamp, text: &str) {
+        let hidden = |word: &str| if word.contains('@') { "(address)".to_owned() } else { word.to_owned() };
+        let words: Vec<String> = text.split_whitespace().map(hidden).collect();
+        let trouble = Trouble { at, text: shortened(words.join(" ")) };
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.truncate(TROUBLES - 1);
+        kept.push_front(trouble);
+    }
+
+    /// The lines, newest first.
+    pub fn last(&self) -> Vec<Trouble> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
 fn minute(at: Timestamp) -> u64 {
     u64::try_from(at.as_second()).unwrap_or(0) / 60
 }
@@ -204,12 +312,37 @@ mod tests {
     }
 
     #[test]
+    fn latency_is_counted_by_its_bound_for_an_hour() {
+        let latency = Latency::default();
+        let at = |second: i64| Timestamp::from_second(1_800_000_000 + second).expect("a time");
+        for (second, micros) in [(0, 100), (0, 101), (700, 1), (700, 9_000_000)] {
+            latency.count(at(second), Duration::from_micros(micros));
+        }
+        assert_eq!(latency.last_hour(at(700)), [2, 1, 0, 0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(latency.last_hour(at(3601)), [1, 0, 0, 0, 0, 0, 0, 0, 0, 1], "the first ten minutes are over");
+        latency.count(at(3601), Duration::from_micros(1));
+        assert_eq!(latency.last_hour(at(3601)), [2, 0, 0, 0, 0, 0, 0, 0, 0, 1], "the slot is the new part's");
+    }
+
+    #[test]
+    fn the_last_troubles_are_kept_without_addresses() {
+        let troubles = Troubles::default();
+        let at = Timestamp::from_second(1_800_000_000).expect("a time");
+        (0..100).for_each(|n| troubles.note(at, &format!("trouble {n} of <anne@acme.example>, again")));
+        let last = troubles.last();
+        assert_eq!((last.len(), last[0].text.as_str()), (TROUBLES, "trouble 99 of (address) again"));
+        troubles.note(at, &"é".repeat(10_000));
+        assert!(troubles.last()[0].text.len() < 400);
+    }
+
+    #[test]
     fn a_day_is_handed_out_once_it_has_ended() {
         let totals = Totals::default();
         let plan = Plan::default();
         let recipient = |outcome| DecidedRecipient {
             path: b"",
             organisation: Some(3),
+            user: 7,
             verdict: Verdict { outcome, ..Verdict::UNTOUCHED },
             effect: None,
         };
@@ -231,10 +364,41 @@ mod tests {
                 (monday, "personal", 1),
                 (monday, "blocked", 1),
                 (monday, "wanted", 1),
-                (monday, "shared-address", 1)
+                (monday, "shared-address", 1),
+                (monday, "users", 1)
             ]
         );
         totals.put_back(&ended);
-        assert_eq!(totals.take(None).len(), 10);
+        assert_eq!(totals.take(None).len(), 12);
+    }
+
+    #[test]
+    fn users_are_counted_once_each_and_no_further_than_it_matters() {
+        let totals = Totals::default();
+        let plan = Plan::default();
+        let (today, organisation) = (Date::constant(2026, 11, 23), Some(3));
+        let deliver = |users: &[u64]| {
+            let recipient = |user: &u64| DecidedRecipient {
+                path: b"",
+                organisation,
+                user: *user,
+                verdict: Verdict::UNTOUCHED,
+                effect: None,
+            };
+            let recipients = users.iter().map(recipient).collect();
+            let message =
+                Decided { direction: Direction::Inbound, pass: Pass::First, sender: None, recipients, plan: &plan };
+            totals.count(today, &message);
+        };
+        let users = |totals: &[Total]| totals.iter().find(|total| total.kind == Total::USERS).map(|total| total.count);
+        deliver(&[1, 2, 1]);
+        deliver(&[2, 3]);
+        let taken = totals.take(None);
+        assert_eq!(users(&taken), Some(3));
+        totals.put_back(&taken);
+        deliver(&[1]);
+        assert_eq!(users(&totals.take(None)), Some(3), "whether they are others is not known");
+        deliver(&(1..=40).collect::<Vec<_>>());
+        assert_eq!(users(&totals.take(None)), Some(TOTALS_USERS));
     }
 }

@@ -14,6 +14,8 @@ mod check;
 mod config;
 #[path = "cli/demo.rs"]
 mod demo;
+#[path = "cli/ending.rs"]
+mod ending;
 #[path = "cli/entry.rs"]
 mod entry;
 #[path = "cli/explain.rs"]

@@ -8,6 +8,10 @@ mod mailbox;
 
 #[path = "console/browser.rs"]
 mod browser;
+#[path = "console/digest.rs"]
+mod digest;
+#[path = "console/health.rs"]
+mod health;
 #[path = "console/history.rs"]
 mod history;
 #[path = "console/lists.rs"]

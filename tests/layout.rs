@@ -46,6 +46,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("metrics", &["policy", "store", "milter::settings"]),
     ("activity", &["policy", "store", "milter::settings"]),
     ("directory", &["policy", "mark", "split", "store", "cache", "metrics", "activity", "network", "milter::settings"]),
+    ("pulse", &["store", "cache", "metrics", "directory"]),
     ("explain", &["policy", "language", "split", "milter::client::message", "milter::settings", "milter::transaction"]),
     ("why", &["policy", "mark", "split", "store", "directory", "activity", "explain", "milter::settings"]),
     // The MTA's side once more, and the store that it is measured on.
@@ -83,7 +84,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "why",
         ],
     ),
-    ("app", &["activity", "cache", "config", "console", "directory", "metrics", "milter", "policy", "store"]),
+    ("app", &["activity", "cache", "config", "console", "directory", "metrics", "milter", "policy", "pulse", "store"]),
     ("cli", &["*"]),
     ("main", &["cli"]),
     ("lib", &[]),

@@ -52,9 +52,9 @@ pub fn look(
     let since = recent.last()?.at;
     let alone = Alone::new(organisation.id, candidate);
     let matched = recent.iter().filter(|activity| alone.matches(organisation, forwarders, activity)).count();
-    let is_unreadable = recent.len() < history.rows.len() && history.rows.iter().any(|row| row.activity.is_none());
+    let is_unreadable = history.rows.iter().any(|row| row.activity.is_none());
     let is_cut = recent.iter().any(|activity| activity.senders_cut);
-    let is_incomplete = is_unreadable || is_cut || !history.incomplete.is_empty();
+    let is_incomplete = is_unreadable || is_cut || history.is_incomplete_since(oldest);
     Some(Looked { matched, messages: recent.len(), since, is_incomplete })
 }
 

@@ -12,7 +12,7 @@ mod look;
 mod queue;
 mod week;
 
-pub use keeper::Keeper;
+pub use keeper::{Keeper, Told};
 pub use look::{Candidate, Looked, last_matches, look, senders};
 pub use queue::{ACTIVITY_QUEUE, ActivityQueue, activity_of};
 pub use week::{Week, week};

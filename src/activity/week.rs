@@ -23,7 +23,7 @@ pub struct Week {
 /// The counts of the seven days before `now`.
 pub fn week(history: &History, now: Timestamp) -> Week {
     let begin = now - SignedDuration::from_hours(7 * 24);
-    let mut week = Week { is_incomplete: !history.incomplete.is_empty(), ..Week::default() };
+    let mut week = Week { is_incomplete: history.is_incomplete_since(begin), ..Week::default() };
     for activity in history.rows.iter().filter_map(|row| row.activity.as_ref()).filter(|activity| activity.at >= begin)
     {
         week.messages += 1;

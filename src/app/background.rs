@@ -1,31 +1,25 @@
-//! What runs beside the mail path: signals, reload, totals, and a look at the follower. None of it holds mail up, and a
-//! store that is locked holds none of it up but the totals.
+//! What runs beside the mail path: signals, reload, and a look at the follower. None of it holds mail up, and a store that
+//! is locked holds none of it up.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 use super::{notify, warn_of_folders};
-use crate::activity::Keeper;
 use crate::cache::{Cache, Follower};
 use crate::config::{Config, Parsed, Source, load};
 use crate::directory::{Defaults, RelayDirectory, SharedDefaults};
 use crate::milter::server::Shutdown;
+use crate::pulse::FollowerSeat;
 use crate::store::Store;
 
 /// How often the follower is looked at.
 const WATCH: Duration = Duration::from_secs(5);
-/// How often the totals of ended days are handed to the store.
-const TOTALS: Duration = Duration::from_secs(60);
-/// How long the end of the daemon waits for the store to take the last totals.
-const LAST_TOTALS: Duration = Duration::from_secs(5);
 
 /// The signals of the daemon. They are taken over first of all: SIGHUP to a daemon that still loads must not end it.
 pub struct Signals {
@@ -116,6 +110,8 @@ pub struct Background {
     pub cache: Arc<Cache>,
     /// Keeps them.
     pub follower: Follower,
+    /// Whose state is told to the store.
+    pub seat: FollowerSeat,
     /// Ends the daemon.
     pub shutdown: Shutdown,
     /// Lines of the log that were lost.
@@ -136,14 +132,6 @@ impl Background {
     fn run(mut self, signals: Signals) {
         // However this thread ends, the daemon ends with it: without it no signal is heeded any more.
         let _stop = StopAtEnd(self.shutdown.clone());
-        let totals = match TotalsKeeper::start(self.store.clone(), self.directory.clone()) {
-            Ok(totals) => totals,
-            Err(error) => return error!(%error, "no thread can be started; the daemon stops"),
-        };
-        let activity = match Keeper::start(self.store.clone(), self.directory.activity().clone()) {
-            Ok(activity) => activity,
-            Err(error) => return error!(%error, "no thread can be started; the daemon stops"),
-        };
         let Signals { runtime, mut hangup, mut terminate, mut interrupt } = signals;
         runtime.block_on(async {
             let mut watch = tokio::time::interval(WATCH);
@@ -164,8 +152,6 @@ impl Background {
         info!("stopping: no new connections, running messages end");
         notify(&[sd_notify::NotifyState::Stopping]);
         self.shutdown.trigger();
-        totals.end();
-        activity.end();
     }
 
     fn reload(&self) {
@@ -193,7 +179,10 @@ impl Background {
         }
         error!("the thread that follows the store is gone, a fault of perso-milter; another is started");
         match Follower::start(&*self.store, self.cache.clone(), self.directory.clone()) {
-            Ok(follower) => self.follower = follower,
+            Ok(follower) => {
+                self.seat.take(follower.watch());
+                self.follower = follower;
+            }
             Err(error) => error!(%error, "the store cannot be followed; the last good lists serve on"),
         }
     }
@@ -223,57 +212,5 @@ struct StopAtEnd(Shutdown);
 impl Drop for StopAtEnd {
     fn drop(&mut self) {
         self.0.trigger();
-    }
-}
-
-/// Hands totals to the store, on a thread that may wait for it.
-struct TotalsKeeper {
-    end: Sender<()>,
-    ended: mpsc::Receiver<()>,
-}
-
-impl TotalsKeeper {
-    fn start(store: Arc<dyn Store>, directory: Arc<RelayDirectory>) -> anyhow::Result<Self> {
-        let (end, asked) = mpsc::channel();
-        let (done, ended) = mpsc::channel();
-        let keep = move || {
-            while asked.recv_timeout(TOTALS) == Err(RecvTimeoutError::Timeout) {
-                hand_over(&*store, &directory, Days::Ended);
-            }
-            hand_over(&*store, &directory, Days::All);
-            let _ = done.send(());
-        };
-        thread::Builder::new().name("totals".to_owned()).spawn(keep).context("totals")?;
-        Ok(Self { end, ended })
-    }
-
-    /// Hands over what is left; a store that is locked does not keep the daemon from ending.
-    fn end(self) {
-        let _ = self.end.send(());
-        if self.ended.recv_timeout(LAST_TOTALS).is_err() {
-            warn!("the store did not take the last totals in time; they are lost");
-        }
-    }
-}
-
-/// Which totals go to the store.
-#[derive(Clone, Copy)]
-enum Days {
-    Ended,
-    All,
-}
-
-fn hand_over(store: &dyn Store, directory: &RelayDirectory, days: Days) {
-    let today = match days {
-        Days::Ended => Some(directory.today()),
-        Days::All => None,
-    };
-    let totals = directory.totals().take(today);
-    if totals.is_empty() {
-        return;
-    }
-    if let Err(error) = store.add_totals(&totals) {
-        warn!(%error, "totals are kept until the store takes them");
-        directory.totals().put_back(&totals);
     }
 }

@@ -136,7 +136,7 @@ pub fn run(cli: Cli) -> ExitCode {
 fn run_daemon(config: &ConfigOption, only: Option<Part>) -> anyhow::Result<ExitCode> {
     let loaded = config.load()?;
     let log = DaemonLog::start(&loaded.parsed.config);
-    app::run(loaded, only, &log.lost)?;
+    app::run(loaded, only, &log.state)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -13,7 +13,7 @@ use crate::directory::{Defaults, parse_domains};
 use crate::policy::address::Address;
 use crate::policy::list::{EntryValue, ListKind};
 use crate::policy::refusal::{EntryRules, check};
-use crate::store::{KEYS, Level, Organisation, OwnEntry, RemainingUsers, Store, StoreError, Total};
+use crate::store::{DayTotals, KEYS, Level, Organisation, OwnEntry, RemainingUsers, Store, StoreError, TOTALS_USERS};
 
 /// `org …`
 #[derive(Debug, clap::Args)]
@@ -268,13 +268,20 @@ fn show(store: &dyn Store, name: &str, json: bool) -> anyhow::Result<()> {
     for entry in &organisation.own_lists {
         say!("list      {} {} {}", entry.level, entry.list, entry.value.written())?;
     }
-    for total in &totals {
-        say!("total     {} {} {}", total.day, total.kind, total.count)?;
+    for DayTotals { day, counts } in &totals {
+        match counts {
+            Some(counts) => {
+                for (kind, count) in counts {
+                    say!("total     {day} {kind} {count}")?;
+                }
+            }
+            None => say!("total     {day} hidden: fewer than {TOTALS_USERS} users got mail")?,
+        }
     }
     Ok(())
 }
 
-fn to_json(organisation: &Organisation, users: u64, shared: &[Address], totals: &[Total]) -> serde_json::Value {
+fn to_json(organisation: &Organisation, users: u64, shared: &[Address], totals: &[DayTotals]) -> serde_json::Value {
     let names = |domains: &[crate::policy::address::Domain]| -> Vec<String> {
         domains.iter().map(|domain| domain.as_str().to_owned()).collect()
     };
@@ -291,9 +298,10 @@ fn to_json(organisation: &Organisation, users: u64, shared: &[Address], totals: 
         "lists": organisation.own_lists.iter().map(|entry| json!({
             "level": entry.level.as_str(), "list": entry.list.as_str(), "value": entry.value.written(),
         })).collect::<Vec<_>>(),
-        "totals": totals.iter().map(|total| json!({
-            "day": total.day.to_string(), "kind": total.kind, "count": total.count,
-        })).collect::<Vec<_>>(),
+        "totals": totals.iter().flat_map(|day| day.counts.iter().flatten().map(|(kind, count)| json!({
+            "day": day.day.to_string(), "kind": kind, "count": count,
+        }))).collect::<Vec<_>>(),
+        "hidden_days": totals.iter().filter(|day| day.counts.is_none()).map(|day| day.day.to_string()).collect::<Vec<_>>(),
     })
 }
 

@@ -97,7 +97,7 @@ fn rows(language: Language, history: &History, page: usize) -> (Vec<Row>, Pages)
     let shown = &history.rows[start..all.min(start + ROWS)];
     let row = |row: &crate::store::HistoryRow| match &row.activity {
         Some(activity) => Row {
-            id: row.id,
+            id: row.number,
             machine_time: activity.at.to_string(),
             time: super::text::moment(language, activity.at),
             sender: activity.sender().map(|sender| sender.as_str().to_owned()),
@@ -106,7 +106,7 @@ fn rows(language: Language, history: &History, page: usize) -> (Vec<Row>, Pages)
             is_altered: false,
         },
         None => Row {
-            id: row.id,
+            id: row.number,
             machine_time: String::new(),
             time: String::new(),
             sender: None,

@@ -16,6 +16,8 @@
 //! | `intake`, `export` | lists that come in and go out, without the web |
 //! | `mail`, `outbox` | the mails that the console sends, and the thread that sends them |
 //! | `alert` | the mails that tell users what happened to their accounts |
+//! | `digest` | the weekly digest, its page and its mail |
+//! | `upkeep` | what the console does by itself |
 //! | `limits` | how often anybody may try to get in |
 //! | `passkeys` | the ceremonies of WebAuthn |
 //! | `assets` | stylesheet, scripts, icons |
@@ -31,6 +33,7 @@ mod confirm;
 mod connections;
 mod decision;
 mod demo;
+mod digest;
 pub mod export;
 mod failure;
 mod grants;
@@ -55,6 +58,7 @@ mod sign_in;
 mod staff;
 mod state;
 mod text;
+mod upkeep;
 mod visitor;
 mod why;
 
@@ -63,7 +67,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
-pub use state::{MailOptions, Options, Relay};
+pub use state::{MailOptions, Options};
 
 use state::Console;
 
@@ -130,6 +134,8 @@ fn routes(console: &Arc<Console>) -> Router<Arc<Console>> {
         .route("/pourquoi", get(why::show).post(why::explain))
         // How one's own mail is treated
         .route("/reglages", get(preferences::show).post(preferences::set))
+        .route("/reglages/resume", get(digest::show).post(digest::set))
+        .route("/resume/arreter/{token}", get(digest::ask_end).post(digest::end))
         // Who may look at a list
         .route("/acces", get(grants::show).post(grants::give))
         .route("/acces/{grant}/retirer", post(grants::revoke))

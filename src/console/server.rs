@@ -19,8 +19,9 @@ use tracing::{error, info};
 
 use super::connections::{Bounded, MAX_CONNECTIONS};
 use super::protect::protected;
-use super::state::{Console, Options, Relay};
-use super::{routes, security};
+use super::state::{Console, Options};
+use super::{routes, upkeep};
+use crate::metrics::Troubles;
 use crate::store::{Clock, Store, UserId};
 
 /// Threads that answer requests.
@@ -31,8 +32,6 @@ const BLOCKING_THREADS: usize = 16;
 const HEADER_TIME: Duration = Duration::from_secs(10);
 /// How long running requests have when the console stops.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
-/// How often what has expired is forgotten.
-const PRUNE: Duration = Duration::from_secs(300);
 
 /// A console that is bound, and not yet serving.
 pub struct Bound {
@@ -54,9 +53,9 @@ impl Bound {
         Ok(Self { listener, console })
     }
 
-    /// Shows operators the relay of this process.
-    pub fn with_relay(mut self, relay: Relay) -> Self {
-        self.console.relay = Some(relay);
+    /// Shows operators the last troubles of this process, which has no relay that would.
+    pub fn with_troubles(mut self, troubles: Arc<Troubles>) -> Self {
+        self.console.troubles = troubles;
         self
     }
 
@@ -90,7 +89,7 @@ impl Bound {
         info!(url = console.origin, "the console listens");
         let run = move || {
             let done = runtime.block_on(async {
-                tokio::spawn(prune(console));
+                tokio::spawn(upkeep::run(console));
                 let service = app.into_make_service_with_connect_info::<SocketAddr>();
                 match tls {
                     Some(tls) => {
@@ -122,17 +121,6 @@ fn patient<A>(server: Server<SocketAddr, A>) -> Server<SocketAddr, A> {
     let mut server = server.http1_only().first_request_timeout(HEADER_TIME);
     server.http_builder().http1().header_read_timeout(HEADER_TIME).timer(TokioTimer::new());
     server
-}
-
-/// Forgets what has expired, for as long as the console runs.
-async fn prune(console: Arc<Console>) {
-    let mut every = tokio::time::interval(PRUNE);
-    loop {
-        every.tick().await;
-        console.limits.prune();
-        let _ = console.blocking(|console| console.store.prune_sessions()).await;
-        let _ = security::lock::make_fresh_starts(&console).await;
-    }
 }
 
 fn tls(certificate: &Path, key: &Path) -> anyhow::Result<RustlsConfig> {

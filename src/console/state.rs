@@ -4,6 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
 
 use super::demo::Links;
 use super::failure::Failure;
@@ -11,9 +14,10 @@ use super::limits::Limits;
 use super::mail::{Mail, Mailer};
 use super::outbox::Outbox;
 use super::passkeys::Passkeys;
-use crate::cache::{Cache, FollowerWatch};
-use crate::directory::{Defaults, RelayDirectory, SharedDefaults};
+use super::upkeep::JournalState;
+use crate::directory::SharedDefaults;
 use crate::language::Language;
+use crate::metrics::Troubles;
 use crate::network::Network;
 use crate::policy::address::Address;
 use crate::store::{Clock, Store, StoreError};
@@ -37,6 +41,8 @@ pub struct Options {
     pub mail: MailOptions,
     /// What organisations that set nothing else go by.
     pub defaults: SharedDefaults,
+    /// How often it looks whether something is to be done by itself.
+    pub upkeep: Duration,
 }
 
 /// How the console sends mail.
@@ -68,18 +74,10 @@ pub struct Console {
     pub clock: Clock,
     /// Sign-in links of the demo; elsewhere none.
     pub demo: Links,
-    /// The relay of this process, where it has one.
-    pub relay: Option<Relay>,
-}
-
-/// What is known of the relay of this process.
-pub struct Relay {
-    /// What its sessions look things up in.
-    pub directory: Arc<RelayDirectory>,
-    /// Everybody's lists in memory.
-    pub cache: Arc<Cache>,
-    /// How these stand to the store.
-    pub follower: FollowerWatch,
+    /// What following the journal found last.
+    pub journal: ArcSwapOption<JournalState>,
+    /// The last warnings and errors of this process, where no relay of it tells of them.
+    pub troubles: Arc<Troubles>,
 }
 
 impl Console {
@@ -106,7 +104,8 @@ impl Console {
             passkeys,
             clock,
             demo: Links::default(),
-            relay: None,
+            journal: ArcSwapOption::empty(),
+            troubles: Arc::default(),
         })
     }
 

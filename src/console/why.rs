@@ -94,7 +94,7 @@ pub async fn show(
     let language = page.language;
     let found = console.blocking(move |console| {
         let history = console.store.activity(signed_in.id(), &signed_in.permission())?;
-        let row = history.rows.into_iter().find(|row| row.id == id);
+        let row = history.rows.into_iter().find(|row| row.number == id);
         let Some(activity) = row.and_then(|row| row.activity) else { return Ok(None) };
         Ok(Some(answer(language, &view(console, &signed_in)?, &activity, true)))
     });

@@ -3,6 +3,7 @@
 //! Nothing written here depends on anybody's list, and no line holds an address or a header.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tracing::{debug, error, info, warn};
 
@@ -54,14 +55,16 @@ impl<D: Directory + Send + Sync + 'static> Conversations for Sessions<D> {
 
     fn open(&self, connection: ConnectionInfo) -> Connection<D> {
         debug!(connection = connection.number, peer = %connection.peer, "connection opened");
-        let session = Session::new(self.directory.clone(), self.terms(connection.listener).clone(), self.max_frame);
-        Connection { session, info: connection, is_parted: false }
+        let directory = self.directory.clone();
+        let session = Session::new(directory.clone(), self.terms(connection.listener).clone(), self.max_frame);
+        Connection { session, directory, info: connection, is_parted: false }
     }
 }
 
 /// One connection of an MTA.
 pub struct Connection<D> {
     session: Session<D>,
+    directory: Arc<D>,
     info: ConnectionInfo,
     /// The log says already why this connection ends.
     is_parted: bool,
@@ -115,8 +118,14 @@ fn limit_name(limit: OverLimit) -> &'static str {
 
 impl<D: Directory> Conversation for Connection<D> {
     fn receive(&mut self, input: &[u8], output: &mut Vec<u8>) -> Flow {
+        let began = Instant::now();
         let result = self.session.receive(input, output);
-        self.session.notices().for_each(|notice| log(self.info.number, &notice));
+        for notice in self.session.notices() {
+            if matches!(notice, Notice::Message { .. }) {
+                self.directory.took(began.elapsed());
+            }
+            log(self.info.number, &notice);
+        }
         match result {
             Ok(Next::Continue) => Flow::Continue,
             Ok(Next::Quit) => Flow::Close,

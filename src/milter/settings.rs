@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::mark::MarkKey;
 use crate::network::Network;
@@ -216,6 +217,9 @@ pub trait Directory {
     /// A message was decided and answered. For totals and explanations; what is told here must reach no log.
     fn decided(&self, message: &Decided<'_>);
 
+    /// How long the answer to a message's end took, from its last bytes on. Not told of the copies of a split message.
+    fn took(&self, _time: Duration) {}
+
     /// A message for users who want to see that later ([`UserLists::keeps_activity`]) came to its end: what became of it for
     /// each of them, in the pass that decides about the copy. It is for that user alone.
     fn happened(&self, _: &[Happened<'_>]) {}
@@ -260,6 +264,8 @@ pub struct DecidedRecipient<'a> {
     pub path: &'a [u8],
     /// The organisation of the user or of the shared address, where it is one.
     pub organisation: Option<u32>,
+    /// The number of the user; 0 where it is none.
+    pub user: u64,
     /// What their lists asked for, and why.
     pub verdict: Verdict,
     /// Index into the plan's effects; `None` for a recipient refused at RCPT.

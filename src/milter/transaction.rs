@@ -388,12 +388,14 @@ impl Transaction {
             self.recipients.iter().zip(verdicts).enumerate().map(|(index, (recipient, verdict))| DecidedRecipient {
                 path: &recipient.path,
                 organisation: recipient.known().map(|(policy, ..)| policy.id),
+                user: recipient.known().map_or(0, |(_, user, _)| user),
                 verdict: *verdict,
                 effect: Some(index),
             });
         let refused = self.refused.iter().map(|refused| DecidedRecipient {
             path: &refused.path,
             organisation: Some(refused.organisation),
+            user: refused.user,
             verdict: refused.verdict,
             effect: None,
         });

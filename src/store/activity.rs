@@ -69,17 +69,25 @@ impl Activity {
 pub struct History {
     /// Newest first.
     pub rows: Vec<HistoryRow>,
-    /// Days (UTC) of which rows are missing: they came faster than the store took them.
+    /// Days (UTC) of which rows are missing or may be: they came faster than the store took them, or a relay ended without
+    /// having written all of them.
     pub incomplete: Vec<Date>,
     /// For how many days rows are kept.
     pub days: u8,
 }
 
+impl History {
+    /// Whether rows are missing of a day that is not over before this time.
+    pub fn is_incomplete_since(&self, time: Timestamp) -> bool {
+        self.incomplete.iter().any(|missing| *missing >= day(time))
+    }
+}
+
 /// A row, by number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryRow {
-    /// Grows with each message of a user, as long as rows are kept.
-    pub id: i64,
+    /// Of this user alone: grows with each message, as long as rows are kept.
+    pub number: i64,
     /// What it says; `None` where it was altered in the database.
     pub activity: Option<Activity>,
 }
@@ -103,8 +111,9 @@ pub enum Digest {
 }
 
 /// The part of the store that keeps activity.
-pub trait ActivityStore {
-    /// Writes rows, in their order, all or none. Those of users who do not want them (any more) are left out.
+pub trait ActivityStore: Send + Sync {
+    /// Writes rows, in their order, all or none. Those of users who do not want them (any more) are left out; where a user's
+    /// key was altered in the database, the day is noted as incomplete instead.
     ///
     /// # Errors
     /// The store's state.
@@ -152,11 +161,18 @@ pub trait ActivityStore {
     /// The store's state.
     fn digest(&self, user: UserId) -> Result<Digest>;
 
-    /// Takes the users out whose last digest is older than this time, at most `limit`; theirs counts as sent now.
+    /// Takes the users out whose last digest is older than this time, at most `limit`; theirs counts as sent now. Those are
+    /// left out who are disabled, keep no activity, or set the personal lock.
     ///
     /// # Errors
     /// The store's state.
     fn take_digests(&self, before: Timestamp, limit: usize) -> Result<Vec<UserId>>;
+
+    /// Takes back that the digests of these users were sent: they are due before this time again, if still wanted.
+    ///
+    /// # Errors
+    /// The store's state.
+    fn put_digests_back(&self, users: &[UserId], before: Timestamp) -> Result<()>;
 
     /// What the relay holds of one user: to tell them what becomes of a message, without loading everybody.
     ///

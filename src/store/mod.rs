@@ -14,6 +14,7 @@
 //! | `symbols` | random codes that people type |
 //! | `packed` | a user's compiled lists in one authenticated row |
 //! | `probe` | folders in recipients' addresses, and what proves them |
+//! | `relay` | the relays of a store, as they tell of themselves |
 //! | `staff` | managers and operators, and what they announce |
 //! | `journal` | the chain of changes, block by block |
 //! | `feed` | changes since a position, and the full load |
@@ -33,6 +34,7 @@ pub mod keys;
 mod owner;
 mod packed;
 mod probe;
+mod relay;
 mod seal;
 mod settings;
 mod sqlite;
@@ -60,6 +62,7 @@ pub use feed::{AddressHash, AddressHasher, ChangeBatch, Changes, Feed, Glob, Loa
 pub use journal::SHOWN_EDITS;
 pub use keys::{KeyError, Keys, MatchKey, SealKey};
 pub use probe::{AddressedFolder, MAX_PROBES, PROBE_LIFE, Probe, ProbeCode, ProvenFolder};
+pub use relay::*;
 pub use settings::{KEYS, LANGUAGES, MAX_DPO, OrganisationSettings, SESSION_IDLE, SettingError};
 pub use sqlite::{SealAccess, SqliteOptions, SqliteStore};
 pub use staff::*;
@@ -107,7 +110,7 @@ impl<T> Ticket<T> {
 
 /// The store. Every method blocks (async callers use `spawn_blocking`) and, where it changes something, returns once
 /// the change is durable and journalled. Every method can fail for the store's state; `# Errors` names the rest.
-pub trait Store: AccountStore + ActivityStore + StaffStore + Send + Sync {
+pub trait Store: AccountStore + ActivityStore + RelayStore + StaffStore + Send + Sync {
     // Organisations
 
     /// Adds an organisation and its domains.
@@ -493,11 +496,11 @@ pub trait Store: AccountStore + ActivityStore + StaffStore + Send + Sync {
     fn add_totals(&self, totals: &[Total]) -> Result<()>;
 
     /// The counts of an organisation, for those of the days that are over (UTC): a live counter would tell of single
-    /// messages.
+    /// messages. Those of too few users are hidden from everybody.
     ///
     /// # Errors
     /// See [`Store`].
-    fn totals(&self, id: OrganisationId, days: RangeInclusive<Date>) -> Result<Vec<Total>>;
+    fn totals(&self, id: OrganisationId, days: RangeInclusive<Date>) -> Result<Vec<DayTotals>>;
 
     // For the cache and the signed mark
 

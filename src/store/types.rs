@@ -387,6 +387,10 @@ pub struct Grant {
     pub last_used: Option<Timestamp>,
 }
 
+/// The counts of a day are shown where at least so many users got mail on it: those of fewer would tell of single persons.
+/// It does not help to add users who get none.
+pub const TOTALS_USERS: u64 = 10;
+
 /// A count of one organisation and day (UTC).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Total {
@@ -394,10 +398,40 @@ pub struct Total {
     pub organisation: OrganisationId,
     /// The day.
     pub day: Date,
-    /// What was counted: `tagged`, `rejected` …
+    /// What was counted: `decided`, `personal` …, or [`Total::USERS`].
     pub kind: String,
     /// How often.
     pub count: u64,
+}
+
+impl Total {
+    /// The kind that says how many users the others are about: [`TOTALS_USERS`] where they are as many or more. Of what
+    /// several processes count on one day, the largest holds.
+    pub const USERS: &str = "users";
+}
+
+/// What an organisation is told of a day (UTC) that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayTotals {
+    /// The day.
+    pub day: Date,
+    /// How often each kind was counted, sorted by kind; `None` where fewer than [`TOTALS_USERS`] users got mail.
+    pub counts: Option<Vec<(String, u64)>>,
+}
+
+impl DayTotals {
+    /// The days of counts that are sorted by day and kind, each as it may be shown.
+    pub(crate) fn of(totals: &[Total]) -> Vec<Self> {
+        let day = |totals: &[Total]| {
+            let users = totals.iter().find(|total| total.kind == Total::USERS).map_or(0, |total| total.count);
+            let counts = || {
+                let others = totals.iter().filter(|total| total.kind != Total::USERS);
+                others.map(|total| (total.kind.clone(), total.count)).collect()
+            };
+            Self { day: totals[0].day, counts: (users >= TOTALS_USERS).then(counts) }
+        };
+        totals.chunk_by(|a, b| a.day == b.day).map(day).collect()
+    }
 }
 
 /// A row of the journal as its user reads it.

@@ -1,17 +1,21 @@
 //! A console, and browsers that use it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use perso_milter::cache::{Cache, Follower};
 use perso_milter::config::Config;
 use perso_milter::console::server::{Bound, Serving};
 use perso_milter::console::{MailOptions, Options};
-use perso_milter::directory::{Defaults, SharedDefaults};
+use perso_milter::directory::{Defaults, RelayDirectory, SharedDefaults};
 use perso_milter::language::Language;
+use perso_milter::metrics::Troubles;
 use perso_milter::policy::address::{Address, Domain};
+use perso_milter::pulse::Pulse;
 use perso_milter::store::{
     Actor, Clock, NewUser, OrganisationId, SealAccess, SqliteOptions, SqliteStore, Store, UserId, UserKind,
 };
@@ -86,13 +90,19 @@ impl Site {
 
     /// With options changed.
     pub fn with(change: impl FnOnce(&mut Options)) -> Self {
+        Self::prepared(|_, _| {}, change)
+    }
+
+    /// With a store that somebody had in hands before the console starts, and options changed.
+    pub fn prepared(prepare: impl FnOnce(&dyn Store, &Path), change: impl FnOnce(&mut Options)) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let clock = TestClock::new();
         let options = SqliteOptions { clock: clock.clock(), seal: SealAccess::IfReadable, ..SqliteOptions::default() };
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::open(&dir.path().join("perso-milter.db"), options).expect("a store"));
+        let path = dir.path().join("perso-milter.db");
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path, options).expect("a store"));
         let domain = Domain::parse("acme.example").expect("a domain");
         let acme = store.add_organisation(&Actor::System, "acme", &[domain]).expect("added");
+        prepare(&*store, &path);
         let mailbox = Mailbox::open();
         let sender = "cim@acme.example";
         let mut config = Config::default();
@@ -106,6 +116,7 @@ impl Site {
             language: Language::French,
             mail: MailOptions { host: "127.0.0.1".to_owned(), port: mailbox.port(), sender: address(sender) },
             defaults: SharedDefaults::new(Defaults::from(&config)),
+            upkeep: Duration::from_millis(20),
         };
         change(&mut options);
         let bound = Bound::bind(options, store.clone(), clock.clock()).expect("bound");
@@ -117,6 +128,21 @@ impl Site {
 
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// A relay on the same store, which tells of itself when it is asked to.
+    pub fn relay(&self) -> Relay {
+        let cache = Arc::new(Cache::new(self.store.address_hasher()));
+        let defaults = Defaults::from(&Config::default());
+        let clock = self.clock.clock();
+        let key = &self.store.keys().match_key;
+        let directory = Arc::new(RelayDirectory::new(cache.clone(), key, defaults, clock.clone()));
+        let follower = Follower::start(&*self.store, cache.clone(), directory.clone()).expect("loaded");
+        let troubles = Arc::new(Troubles::default());
+        let (watch, identity) = (follower.watch(), ("relay.example".to_owned(), clock));
+        let store = self.store.clone();
+        let pulse = Pulse::new(store, directory.clone(), cache, watch, troubles.clone(), identity).expect("a relay");
+        Relay { directory, follower, troubles, pulse }
     }
 
     /// A browser that has never been here.
@@ -147,6 +173,14 @@ impl Site {
         assert_eq!(answer.status, 303, "{answer:?}");
         self.mailbox.letter_where(before, "with a code", |letter| letter.has_code() && letter.recipient() == user)
     }
+}
+
+/// A relay without listeners.
+pub struct Relay {
+    pub directory: Arc<RelayDirectory>,
+    pub follower: Follower,
+    pub troubles: Arc<Troubles>,
+    pub pulse: Pulse,
 }
 
 impl Drop for Site {

@@ -9,7 +9,7 @@ use perso_milter::policy::list::ListKind;
 use perso_milter::store::*;
 use regex::Regex;
 
-use crate::harness::{Answer, Browser, Site, address};
+use crate::harness::{Answer, Browser, Relay, Site, address, eventually};
 use crate::security::choose_password;
 use crate::staff::{BOSS, Person, ROOT};
 
@@ -84,6 +84,8 @@ const ROUTES: &[(&str, For)] = &[
     ("/listes/journal/{id}/annuler", User),
     ("/listes/{liste}", User),
     ("/reglages", User),
+    ("/reglages/resume", User),
+    ("/resume/arreter/{token}", Everybody),
     ("/historique", User),
     ("/historique/noter", User),
     ("/historique/effacer", User),
@@ -387,9 +389,12 @@ fn no_page_of_staff_depends_on_a_list() {
         })
         .collect()
     };
-    // What is said once after signing in is said.
+    let relay = world.site.relay();
+    let told = |relay: &Relay| relay.pulse.tell().expect("told");
+    told(&relay);
+    // What is said once after signing in is said, and the journal verified.
     boss.get("/gestion");
-    root.get("/exploitation");
+    eventually("the journal", || root.get("/exploitation").words().contains("vérifié le").then_some(()));
     let before = (pages(&mut boss), pages(&mut root));
     assert!(before.0.iter().filter(|(_, status, _)| *status == 200).count() > 7);
     let value = |text: &str| text.parse().expect("an entry");
@@ -398,6 +403,9 @@ fn no_page_of_staff_depends_on_a_list() {
         (ListKind::Black, value("*.pub.example")),
         (ListKind::White, value("ami@club.example")),
     ];
+    let revision = relay.follower.status().position.revision;
     world.site.store.add_entries(&Actor::User, world.site.anne, &entries).expect("added");
+    eventually("the change", || (relay.follower.status().position.revision > revision).then_some(()));
+    told(&relay);
     assert_eq!((pages(&mut boss), pages(&mut root)), before);
 }

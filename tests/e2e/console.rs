@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use mail_parser::MessageParser;
-use perso_milter::store::{SqliteOptions, SqliteStore, Store};
+use perso_milter::policy::address::Address;
+use perso_milter::store::{ActivityStore, Digest, Keeping, Permission, SqliteOptions, SqliteStore, Store};
 use regex::Regex;
 
 use crate::mailbox::Mail;
@@ -157,4 +159,42 @@ fn what_happens_to_an_account_is_read_in_the_mailbox() {
     assert_eq!(browser.post("/securite/mot-de-passe", &[("mot_de_passe", "cheval agrafe pile")]).0, 303);
     let told = wait_until("the mail", || mailed(&relay.mailbox("bob"), "Un mot de passe a été choisi"));
     assert!(told.contains(&format!("{origin}/securite")) && !told.contains("cheval"), "{told}");
+}
+
+/// The digest of somebody who has been asking for it for long: it is due when the daemon starts.
+#[test]
+fn the_weekly_digest_is_read_in_the_mailbox() {
+    let (mut relay, origin) = relay_with_console();
+    let store = SqliteStore::open(&relay.daemon.database(), SqliteOptions::default()).expect("opened");
+    let address = Address::parse(&relay.address("bob")).expect("an address");
+    let bob = store.user_id(&address).expect("added");
+    store.keep_activity(bob, Keeping::On).expect("on");
+    let sent = relay.send("maman@famille.example", &["bob"], &letter("maman@famille.example", "Dimanche"));
+    relay.copy(&sent, "bob");
+    wait_until("the row", || {
+        let history = store.activity(bob, &Permission::Own(bob)).expect("read");
+        (history.rows.len() == 1).then_some(())
+    });
+    store.set_digest(bob, Digest::Wanted).expect("wanted");
+    let long_ago = Timestamp::from_second(1_700_000_000).expect("a time");
+    store.put_digests_back(&[bob], long_ago).expect("due");
+    relay.crash();
+    relay.run();
+
+    let digest = wait_until("the digest", || {
+        let mails = relay.mailbox("bob");
+        let digest = mails.iter().find(|mail| mail.message.values("Auto-Submitted").len() == 1)?;
+        Some(digest.message.bytes().to_vec())
+    });
+    let parsed = MessageParser::default().parse(&*digest).expect("a message");
+    assert_eq!(parsed.subject(), Some("Vos messages de la semaine"));
+    let text = parsed.body_text(0).expect("a text");
+    assert!(text.contains("un message en tout") && !text.contains("maman"), "{text}");
+    let link = Regex::new(r"https?://[^/\s]+(/resume/arreter/\S+)").expect("valid");
+    let path = link.captures(&text).expect("a link")[1].to_owned();
+    let mut browser = Browser::new(origin);
+    assert_eq!(browser.get(&path).0, 200);
+    assert_eq!(store.digest(bob).expect("read"), Digest::Wanted, "a link that is opened does nothing");
+    assert_eq!(browser.post(&path, &[]).0, 200);
+    assert_eq!(store.digest(bob).expect("read"), Digest::Unwanted);
 }

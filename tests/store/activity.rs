@@ -1,11 +1,11 @@
 //! What became of messages, in the store: whose it is, who opens it, how much there is and how long.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use perso_milter::activity::{
-    ACTIVITY_QUEUE, ActivityQueue, Candidate, Keeper, Looked, Week, last_matches, look, week,
+    ACTIVITY_QUEUE, ActivityQueue, Candidate, Keeper, Looked, Told, Week, last_matches, look, week,
 };
 use perso_milter::milter::settings::Happened;
 use perso_milter::policy::action::{BlackAction, PersonalActions};
@@ -229,6 +229,65 @@ fn missing_rows_are_told_by_day() {
     assert_eq!(read(&store, anne).incomplete, [today]);
 }
 
+/// Each chain costs a key agreement: a day's are brought into one by the first who reads them.
+#[test]
+fn many_chains_become_one_when_they_are_read() {
+    let place = Place::new();
+    let store = place.open();
+    let anne = anne_who_looks(&store);
+    let mut writer = ActivityWriter::default();
+    let chains = || -> i64 {
+        place.raw().query_row("SELECT count(*) FROM activity_chains", [], |row| row.get(0)).expect("read")
+    };
+    for n in 0..30 {
+        place.clock.advance(Duration::from_secs(3600));
+        let row = (anne, message(place.clock.now(), &format!("m{n}@d.example")));
+        store.append_activity(&mut writer, &[row]).expect("written");
+    }
+    place.raw().execute("UPDATE activity SET sealed = zeroblob(length(sealed)) WHERE number = 7", []).expect("altered");
+    let before = (chains(), read(&store, anne));
+    eventually("the chains", || chains() == 2);
+    assert_eq!(before, (30, read(&store, anne)), "the same, with what was altered as such");
+    // A relay goes on with the chain that it began.
+    store.append_activity(&mut writer, &[(anne, message(place.clock.now(), "last@d.example"))]).expect("written");
+    assert_eq!(senders(&read(&store, anne))[..2], ["last@d.example", "m29@d.example"]);
+}
+
+/// A number that all users share would tell each how much mail the others get.
+#[test]
+fn rows_are_numbered_for_each_user_alone() {
+    let place = Place::new();
+    let store = place.open();
+    let anne = anne_who_looks(&store);
+    let bob = store.add_user(&administrator(), &person("bob@acme.example")).expect("added");
+    store.keep_activity(bob, Keeping::On).expect("on");
+    for user in [anne, bob, bob, bob, anne] {
+        append(&store, user, &[message(place.clock.now(), "m@d.example")]);
+    }
+    let numbers = |user| -> Vec<i64> { read(&store, user).rows.iter().map(|row| row.number).collect() };
+    assert_eq!((numbers(anne), numbers(bob)), (vec![2, 1], vec![3, 2, 1]));
+}
+
+/// One key that somebody changed in the database stops nobody else's history.
+#[test]
+fn an_altered_key_costs_its_own_user_alone() {
+    let place = Place::new();
+    let store = place.open();
+    let anne = anne_who_looks(&store);
+    let bob = store.add_user(&administrator(), &person("bob@acme.example")).expect("added");
+    store.keep_activity(bob, Keeping::On).expect("on");
+    // No point of this order agrees with anybody.
+    let key = "UPDATE users SET public_key = zeroblob(32) WHERE id = ?1";
+    place.raw().execute(key, [anne.get() as i64]).expect("altered");
+    let rows = [anne, bob].map(|user| (user, message(place.clock.now(), "m@d.example")));
+    store.append_activity(&mut ActivityWriter::default(), &rows).expect("written");
+    assert_eq!(read(&store, bob).rows.len(), 1);
+    let gaps = "SELECT count(*) FROM activity_gaps WHERE user = ?1";
+    let of =
+        |user: UserId| -> i64 { place.raw().query_row(gaps, [user.get() as i64], |row| row.get(0)).expect("read") };
+    assert_eq!((of(anne), of(bob)), (1, 0));
+}
+
 /// A row that was moved to another user, or changed, is shown as altered and takes no other with it.
 #[test]
 fn an_altered_row_is_shown_as_such() {
@@ -315,8 +374,16 @@ fn how_many_an_entry_would_have_matched_is_counted_as_policy_compares() {
     ] {
         assert_eq!(count(list, text), Some(expected), "{list} {text}");
     }
-    let looked = ask(ListKind::Personal, "d.example").expect("data");
-    assert_eq!(looked, Looked { matched: 1, messages: 4, since, is_incomplete: false });
+    let looked = |days: i64| {
+        let at = now() - jiff::SignedDuration::from_hours(24 * days);
+        store.add_activity_gaps(&[(anne, at.to_zoned(jiff::tz::TimeZone::UTC).date())]).expect("noted");
+        ask(ListKind::Personal, "d.example").expect("data")
+    };
+    let acme = store.organisation("acme").expect("there").id;
+    store.set_organisation(&administrator(), acme, &[("activity_days".to_owned(), "90".to_owned())]).expect("set");
+    let complete = Looked { matched: 1, messages: 4, since, is_incomplete: false };
+    assert_eq!(looked(31), complete, "what was missing before does not count");
+    assert_eq!(looked(30), Looked { is_incomplete: true, ..complete });
 }
 
 #[test]
@@ -346,10 +413,188 @@ fn digests_are_taken_once_a_period_by_those_who_want_them() {
     let due = || store.take_digests(place.clock.now() - jiff::SignedDuration::from_hours(7 * 24), 10).expect("taken");
     assert!(due().is_empty(), "the first comes after a week");
     place.clock.advance(8 * DAY);
+    assert!(due().is_empty(), "there is nothing to count");
+    store.keep_activity(anne, Keeping::On).expect("on");
     assert_eq!((due(), due()), (vec![anne], vec![]));
+    store.put_digests_back(&[anne, bob], place.clock.now() - jiff::SignedDuration::from_hours(7 * 24)).expect("back");
+    assert_eq!((due(), due()), (vec![anne], vec![]), "what could not be sent is due again, to who wants it");
     place.clock.advance(8 * DAY);
+    store.make_recovery_code(anne, &Permission::Own(anne)).expect("a code");
+    store.set_lock(anne, &Permission::Own(anne), LockState::On).expect("closed");
+    assert!(due().is_empty(), "nobody else can read it");
     store.set_digest(anne, Digest::Unwanted).expect("unwanted");
-    assert!(due().is_empty());
+    assert_eq!(store.digest(anne).expect("read"), Digest::Unwanted);
+}
+
+/// What a broken store does to whoever keeps activity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// It takes nothing.
+    Away,
+    /// It panics once, then takes everything.
+    Panics,
+}
+
+/// A store of activity alone, with a fault.
+struct Faulty {
+    fault: Mutex<Option<Fault>>,
+    gaps: Mutex<Vec<(UserId, jiff::civil::Date)>>,
+    rows: Mutex<usize>,
+}
+
+impl Faulty {
+    fn new(fault: Fault) -> Arc<Self> {
+        Arc::new(Self { fault: Mutex::new(Some(fault)), gaps: Mutex::default(), rows: Mutex::default() })
+    }
+
+    fn fails(&self) -> Result<()> {
+        // The panic is not to happen under the lock.
+        let fault = { *self.fault.lock().expect("no panic") };
+        match fault {
+            Some(Fault::Away) => Err(StoreError::Closed),
+            Some(Fault::Panics) => {
+                *self.fault.lock().expect("no panic") = None;
+                panic!("as the test has it")
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl ActivityStore for Faulty {
+    fn append_activity(&self, _: &mut ActivityWriter, rows: &[(UserId, Activity)]) -> Result<()> {
+        self.fails()?;
+        *self.rows.lock().expect("no panic") += rows.len();
+        Ok(())
+    }
+
+    fn add_activity_gaps(&self, gaps: &[(UserId, jiff::civil::Date)]) -> Result<()> {
+        self.fails()?;
+        self.gaps.lock().expect("no panic").extend(gaps);
+        Ok(())
+    }
+
+    fn prune_activity(&self) -> Result<u64> {
+        Ok(0)
+    }
+
+    fn keep_activity(&self, _: UserId, _: Keeping) -> Result<()> {
+        unreachable!("not of a keeper")
+    }
+
+    fn activity(&self, _: UserId, _: &Permission) -> Result<History> {
+        unreachable!("not of a keeper")
+    }
+
+    fn purge_activity(&self, _: UserId) -> Result<()> {
+        unreachable!("not of a keeper")
+    }
+
+    fn set_digest(&self, _: UserId, _: Digest) -> Result<()> {
+        unreachable!("not of a keeper")
+    }
+
+    fn digest(&self, _: UserId) -> Result<Digest> {
+        unreachable!("not of a keeper")
+    }
+
+    fn take_digests(&self, _: Timestamp, _: usize) -> Result<Vec<UserId>> {
+        unreachable!("not of a keeper")
+    }
+
+    fn put_digests_back(&self, _: &[UserId], _: Timestamp) -> Result<()> {
+        unreachable!("not of a keeper")
+    }
+
+    fn compiled(&self, _: UserId) -> Result<LoadedUser> {
+        unreachable!("not of a keeper")
+    }
+}
+
+fn user(number: u64) -> UserId {
+    UserId::new(number).expect("63 bits")
+}
+
+/// Those of the queue are lost as well as those in hand, and whoever ends the daemon hears that nobody was told.
+#[test]
+fn a_store_that_is_away_at_the_end_leaves_nothing_unsaid() {
+    let queue = Arc::new(ActivityQueue::new());
+    let now = Timestamp::from_second(1_800_000_000).expect("a time");
+    (1..=1500).for_each(|n| offer(&queue, now, user(n), "m@d.example"));
+    let away = Faulty::new(Fault::Away);
+    let keeper = Keeper::start(away.clone(), queue.clone()).expect("started");
+    assert_eq!(keeper.end(), Told::NotAll);
+    *away.fault.lock().expect("no panic") = None;
+    assert_eq!(Keeper::start(away.clone(), queue).expect("started").end(), Told::All);
+    assert_eq!((away.gaps.lock().expect("no panic").len(), *away.rows.lock().expect("no panic")), (1500, 0));
+}
+
+#[test]
+fn a_panic_costs_the_rows_in_hand_and_their_users_are_told() {
+    let queue = Arc::new(ActivityQueue::new());
+    let now = Timestamp::from_second(1_800_000_000).expect("a time");
+    offer(&queue, now, user(1), "m@d.example");
+    let store = Faulty::new(Fault::Panics);
+    let keeper = Keeper::start(store.clone(), queue.clone()).expect("started");
+    eventually("the gap", || store.gaps.lock().expect("no panic").len() == 1);
+    offer(&queue, now, user(2), "m@d.example");
+    eventually("the row", || *store.rows.lock().expect("no panic") == 1);
+    assert_eq!(keeper.end(), Told::All);
+}
+
+fn report(place: &Place, name: &str) -> RelayReport {
+    let run = RelayRun::new(name.to_owned(), "1.0".to_owned(), place.clock.now()).expect("a run");
+    RelayReport { run, status: RelayStatus { addresses: 2, minutes: vec![1, 2], ..RelayStatus::default() } }
+}
+
+#[test]
+fn every_relay_of_a_store_is_seen_until_it_ends() {
+    let place = Place::new();
+    let store = place.open();
+    let [one, two] = ["one", "two"].map(|name| report(&place, name));
+    store.tell_relay(&one).expect("told");
+    place.clock.advance(Duration::from_secs(10));
+    store.tell_relay(&two).expect("told");
+    store
+        .tell_relay(&RelayReport { status: RelayStatus { loads: 7, ..one.status.clone() }, ..one.clone() })
+        .expect("told");
+    let seen: Vec<_> = store.relays().expect("read").into_iter().map(|known| (known.report.run, known.seen)).collect();
+    assert_eq!(seen, [(one.run.clone(), place.clock.now()), (two.run.clone(), place.clock.now())]);
+    assert_eq!(store.relays().expect("read")[0].report.status.loads, 7);
+    store.end_relay(&one.run).expect("ended");
+    let names: Vec<_> = store.relays().expect("read").into_iter().map(|known| known.report.run.name).collect();
+    assert_eq!(names, ["two"]);
+}
+
+/// Of a relay that crashed nobody knows whose rows it took along: everybody who looks is told of the days.
+#[test]
+fn a_relay_that_is_gone_leaves_days_that_may_be_incomplete() {
+    let place = Place::new();
+    let store = place.open();
+    let (anne, bob) = (anne_who_looks(&store), store.add_user(&administrator(), &person("bob@acme.example")));
+    let today = || place.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let crashed_on = today();
+    store.tell_relay(&report(&place, "crashed")).expect("told");
+    let ended = report(&place, "ended");
+    store.tell_relay(&ended).expect("told");
+    store.end_relay(&ended.run).expect("ended");
+    place.clock.advance(Duration::from_secs(60));
+    store.tell_relay(&report(&place, "next")).expect("told");
+    assert!(read(&store, anne).incomplete.is_empty(), "it may be slow");
+    place.clock.advance(DAY);
+    let next = report(&place, "next");
+    store.tell_relay(&next).expect("told");
+    assert_eq!(read(&store, anne).incomplete, [today(), crashed_on]);
+    let of_bob = read(&store, bob.expect("added"));
+    assert!(of_bob.incomplete.is_empty(), "he does not look");
+    store.purge_activity(anne).expect("erased");
+    place.clock.advance(Duration::from_secs(60));
+    store.tell_relay(&next).expect("told");
+    assert!(read(&store, anne).incomplete.is_empty(), "said once");
+    place.clock.advance(2 * DAY);
+    store.tell_relay(&next).expect("told");
+    let names: Vec<_> = store.relays().expect("read").into_iter().map(|known| known.report.run.name).collect();
+    assert_eq!(names, ["next"], "it is forgotten after a day");
 }
 
 /// Offers what happened to a message for a user.

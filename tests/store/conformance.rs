@@ -64,6 +64,7 @@ conformance! { sqlite:
     what_is_too_old_or_not_there_is_not_undone
     a_large_change_is_undone_whole
     totals_show_days_that_are_over
+    totals_of_few_users_are_shown_to_nobody
     changes_come_once_and_in_order
     a_follower_that_is_behind_or_ahead_reloads
     glob_patterns_are_loaded_beside_the_lists
@@ -779,12 +780,33 @@ fn entries_are_imported_by_line(store: &dyn Store, _: &TestClock) {
 fn totals_show_days_that_are_over(store: &dyn Store, clock: &TestClock) {
     let id = acme(store);
     let today = date(2027, 1, 15); // of the test's clock
-    let total = |day, count| Total { organisation: id, day, kind: "tagged".to_owned(), count };
-    store.add_totals(&[total(today, 2), total(today, 3)]).expect("added");
+    let total = |kind: &str, count| Total { organisation: id, day: today, kind: kind.to_owned(), count };
+    store.add_totals(&[total("tagged", 2), total("tagged", 3), total(Total::USERS, TOTALS_USERS)]).expect("added");
     let days = date(2027, 1, 1)..=date(2027, 1, 31);
     assert_eq!(store.totals(id, days.clone()).expect("read"), []);
     clock.advance(Duration::from_secs(24 * 3600));
-    assert_eq!(store.totals(id, days).expect("read"), [total(today, 5)]);
+    let counts = Some(vec![("tagged".to_owned(), 5)]);
+    assert_eq!(store.totals(id, days).expect("read"), [DayTotals { day: today, counts }]);
+}
+
+/// What two relays count may be the same users: the larger number holds, and nothing is shown that it does not allow.
+fn totals_of_few_users_are_shown_to_nobody(store: &dyn Store, clock: &TestClock) {
+    let id = acme(store);
+    let today = date(2027, 1, 15);
+    let total = |kind: &str, count| Total { organisation: id, day: today, kind: kind.to_owned(), count };
+    let shown = || {
+        let days = store.totals(id, today..=today).expect("read");
+        days.into_iter().map(|day| day.counts).collect::<Vec<_>>()
+    };
+    clock.advance(Duration::from_secs(24 * 3600));
+    store.add_totals(&[total("tagged", 100)]).expect("added");
+    assert_eq!(shown(), [None], "nobody said of how many");
+    for _ in 0..2 {
+        store.add_totals(&[total(Total::USERS, TOTALS_USERS - 1)]).expect("added");
+        assert_eq!(shown(), [None]);
+    }
+    store.add_totals(&[total(Total::USERS, TOTALS_USERS)]).expect("added");
+    assert_eq!(shown(), [Some(vec![("tagged".to_owned(), 100)])]);
 }
 
 fn batch(changes: Changes) -> ChangeBatch {

@@ -1,13 +1,11 @@
 //! `/gestion`: what a manager sees first. Totals are per day, for days that are over, and hidden where few people would be
-//! told apart by them.
+//! told apart by them ([`crate::store::TOTALS_USERS`]).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
@@ -16,10 +14,8 @@ use crate::console::failure::Failure;
 use crate::console::page::{Page, render};
 use crate::console::state::Console;
 use crate::console::visitor::Visitor;
-use crate::store::Total;
+use crate::store::DayTotals;
 
-/// Totals of fewer users are hidden: they would tell of single persons.
-pub const HIDDEN_BELOW: u64 = 10;
 /// How many days are shown.
 const DAYS: i64 = 14;
 /// What is shown of a day, with the key of its name.
@@ -37,14 +33,14 @@ struct Overview<'a> {
     member: &'a Member,
     users: u64,
     columns: [&'static str; SHOWN.len()],
-    /// `None` where they are hidden.
-    days: Option<Vec<Day>>,
+    days: Vec<Day>,
 }
 
 /// The totals of a day.
 struct Day {
     at: Timestamp,
-    counts: [u64; SHOWN.len()],
+    /// `None` where they are hidden.
+    counts: Option<[u64; SHOWN.len()]>,
 }
 
 /// `GET /gestion`
@@ -56,25 +52,19 @@ pub async fn show(
     let id = manager.organisation.id;
     let today = (console.clock)().to_zoned(TimeZone::UTC).date();
     let first = today.saturating_sub(Span::new().days(DAYS));
-    let read = move |console: &Console| {
-        let users = console.store.user_count(id)?;
-        let totals = if users < HIDDEN_BELOW { Vec::new() } else { console.store.totals(id, first..=today)? };
-        Ok((users, totals))
-    };
+    let read = move |console: &Console| Ok((console.store.user_count(id)?, console.store.totals(id, first..=today)?));
     let (users, totals) = console.blocking(read).await?;
     let page = manager.member.page(&visitor, "staff-overview-title");
-    let days = (users >= HIDDEN_BELOW).then(|| by_day(&totals));
+    let days = totals.iter().rev().filter_map(shown).collect();
     let columns = SHOWN.map(|(_, key)| key);
     Ok(render(&page, &Overview { page: &page, member: &manager.member, users, columns, days }))
 }
 
-fn by_day(totals: &[Total]) -> Vec<Day> {
-    let mut days: BTreeMap<Date, [u64; SHOWN.len()]> = BTreeMap::new();
-    for total in totals {
-        if let Some(column) = SHOWN.iter().position(|(kind, _)| *kind == total.kind) {
-            days.entry(total.day).or_default()[column] += total.count;
-        }
-    }
-    let noon = |day: Date| day.at(12, 0, 0, 0).to_zoned(TimeZone::system()).ok().map(|at| at.timestamp());
-    days.into_iter().rev().filter_map(|(day, counts)| Some(Day { at: noon(day)?, counts })).collect()
+fn shown(totals: &DayTotals) -> Option<Day> {
+    let noon = totals.day.at(12, 0, 0, 0).to_zoned(TimeZone::system()).ok()?;
+    let count = |kinds: &Vec<(String, u64)>, shown: &str| {
+        kinds.iter().find(|(kind, _)| kind == shown).map_or(0, |(_, count)| *count)
+    };
+    let counts = totals.counts.as_ref().map(|kinds| SHOWN.map(|(shown, _)| count(kinds, shown)));
+    Some(Day { at: noon.timestamp(), counts })
 }

@@ -24,6 +24,8 @@ const CHAINS: usize = 16_384;
 #[derive(Default)]
 pub struct ActivityWriter {
     chains: HashMap<UserId, UserChain>,
+    /// Some row could not be sealed.
+    has_failed: bool,
 }
 
 /// The chain under way of one user.
@@ -60,8 +62,26 @@ pub(crate) fn day(at: Timestamp) -> Date {
 }
 
 impl ActivityWriter {
-    /// Seals a row to the user's public key as it is now.
+    /// Seals a row to the user's public key as it is now; `None` where that is no key any more, which is said once.
     pub(crate) fn seal(
+        &mut self,
+        now: Timestamp,
+        user: UserId,
+        key: &PublicKey,
+        activity: &Activity,
+    ) -> Option<SealedRow> {
+        match self.try_seal(now, user, key, activity) {
+            Ok(row) => Some(row),
+            Err(error) => {
+                if !std::mem::replace(&mut self.has_failed, true) {
+                    tracing::warn!(%user, %error, "what becomes of a user's messages cannot be sealed to their key");
+                }
+                None
+            }
+        }
+    }
+
+    fn try_seal(
         &mut self,
         now: Timestamp,
         user: UserId,

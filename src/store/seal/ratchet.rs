@@ -97,6 +97,29 @@ impl fmt::Debug for Chain {
     }
 }
 
+/// The private key whose holder reads, with its public half, which is costly to find.
+pub struct Reader {
+    private: PrivateKey,
+    public: [u8; KEY],
+}
+
+impl Reader {
+    /// Reads with a private key.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn new(private: &[u8; KEY]) -> Result<Self> {
+        let private = PrivateKey::from_private_key(&X25519, private).map_err(defect)?;
+        let public = public_of(&private)?;
+        Ok(Self { private, public })
+    }
+
+    /// The public half.
+    pub fn public(&self) -> &[u8; KEY] {
+        &self.public
+    }
+}
+
 /// Opens the rows of one chain, in any order. Going back begins anew.
 pub struct ChainOpener {
     first: Zeroizing<[u8; KEY]>,
@@ -105,14 +128,12 @@ pub struct ChainOpener {
 }
 
 impl ChainOpener {
-    /// The chain of this ephemeral key, for the holder of the private key.
+    /// The chain of this ephemeral key.
     ///
     /// # Errors
     /// `ephemeral` is no key: the row was altered.
-    pub fn new(private: &[u8; KEY], ephemeral: &[u8; KEY]) -> Result<Self> {
-        let private = PrivateKey::from_private_key(&X25519, private).map_err(defect)?;
-        let public = public_of(&private)?;
-        let key = ChainKey::agreed(&private, ephemeral, ephemeral, &public)?;
+    pub fn new(reader: &Reader, ephemeral: &[u8; KEY]) -> Result<Self> {
+        let key = ChainKey::agreed(&reader.private, ephemeral, ephemeral, &reader.public)?;
         Ok(Self { first: key.0.clone(), at: key, next: 0 })
     }
 
@@ -148,6 +169,11 @@ mod tests {
         Place { organisation: OrganisationId::new(1), user, field: Field::Activity }
     }
 
+    fn opener_of(private: &[u8; KEY], chain: &Chain) -> ChainOpener {
+        let reader = Reader::new(private).expect("a key");
+        ChainOpener::new(&reader, &chain.ephemeral()).expect("an opener")
+    }
+
     fn sealed(chain: &mut Chain, rows: u32) -> Vec<(u32, Vec<u8>)> {
         (0..rows).map(|n| chain.seal(&place(2), format!("row {n}").as_bytes()).expect("sealed")).collect()
     }
@@ -157,7 +183,7 @@ mod tests {
         let (private, public) = key_pair().expect("keys");
         let mut chain = Chain::new(&public).expect("a chain");
         let rows = sealed(&mut chain, 20);
-        let mut opener = ChainOpener::new(&private, &chain.ephemeral()).expect("an opener");
+        let mut opener = opener_of(&private, &chain);
         for n in [19, 0, 7, 8, 3, 19] {
             let (position, bytes) = &rows[n];
             let opened = opener.open(&place(2), *position, bytes).expect("opens");
@@ -166,7 +192,7 @@ mod tests {
             assert!(opener.open(&place(2), position + 1, bytes).is_none(), "another row's place");
         }
         let (stranger, _) = key_pair().expect("keys");
-        let mut stranger = ChainOpener::new(&stranger, &chain.ephemeral()).expect("an opener");
+        let mut stranger = opener_of(&stranger, &chain);
         assert!(stranger.open(&place(2), 0, &rows[0].1).is_none());
     }
 
@@ -195,7 +221,7 @@ mod tests {
         let mut chain = Chain::new(&public).expect("a chain");
         let rows = sealed(&mut chain, CHAIN);
         assert!(chain.is_full() && chain.seal(&place(2), b"x").is_err());
-        let mut opener = ChainOpener::new(&private, &chain.ephemeral()).expect("an opener");
+        let mut opener = opener_of(&private, &chain);
         let (position, bytes) = rows.last().expect("rows");
         assert!(opener.open(&place(2), *position, bytes).is_some());
         assert!(opener.open(&place(2), CHAIN, bytes).is_none());

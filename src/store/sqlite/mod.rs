@@ -8,6 +8,7 @@
 //! | `reader` | connections for reading |
 //! | `accounts` | the calls of [`AccountStore`] |
 //! | `activity` | the calls of [`ActivityStore`] |
+//! | `relays` | the calls of [`RelayStore`] |
 //! | `organisations`, `probes`, `users`, `shared_addresses`, `grants`, `audit`, `totals` | the calls of [`Store`], by
 //! subject |
 //! | `entries`, `entry_import`, `notes`, `undo` | changes of users' lists |
@@ -33,6 +34,7 @@ mod organisations;
 mod probes;
 mod reader;
 mod reading;
+mod relays;
 mod shared_addresses;
 mod sql;
 mod staff;
@@ -503,7 +505,8 @@ impl Store for SqliteStore {
     }
 
     fn verify_journal(&self, id: OrganisationId) -> Result<JournalCheck> {
-        self.read(|conn| audit::verify(conn, &self.shared, id))
+        // Long where the journal is: on a connection of its own, so that nobody waits for one.
+        reader::read_aside(&self.shared, |conn| audit::verify(conn, &self.shared, id))
     }
 
     fn cut_journal(&self, id: OrganisationId, before: Timestamp) -> Result<u64> {
@@ -515,9 +518,9 @@ impl Store for SqliteStore {
         self.write(move |change| totals::add(change, &totals))
     }
 
-    fn totals(&self, id: OrganisationId, days: RangeInclusive<Date>) -> Result<Vec<Total>> {
+    fn totals(&self, id: OrganisationId, days: RangeInclusive<Date>) -> Result<Vec<DayTotals>> {
         let today = self.shared.now().to_zoned(jiff::tz::TimeZone::UTC).date();
-        self.read(|conn| totals::of(conn, id, &days, today))
+        self.read(|conn| totals::of(conn, id, &days, today)).map(|totals| DayTotals::of(&totals))
     }
 
     fn keys(&self) -> &Keys {

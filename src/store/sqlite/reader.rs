@@ -54,6 +54,16 @@ impl Readers {
     }
 }
 
+/// Reads for long, with a connection of its own.
+pub fn read_aside<T>(shared: &Shared, work: impl FnOnce(&Connection) -> Db<T>) -> Result<T> {
+    let link = open(shared)?;
+    let run = || -> Db<T> {
+        let tx = link.conn.unchecked_transaction()?;
+        work(&tx)
+    };
+    run().map_err(|error| error.at(&shared.path))
+}
+
 fn open(shared: &Shared) -> Result<Link> {
     Link::open(&shared.path, Role::Read, shared.options.write_wait, &shared.keys.match_key)
 }

@@ -298,19 +298,21 @@ statements! {
     PUBLIC_KEY = "SELECT organisation, public_key FROM users WHERE id = ?1";
     OPTIONS = "SELECT options FROM users WHERE id = ?1";
     ADD_CHAIN = "INSERT OR IGNORE INTO activity_chains (user, chain, ephemeral) VALUES (?1, ?2, ?3)";
-    ADD_ACTIVITY = "INSERT INTO activity (user, day, chain, position, sealed) VALUES (?1, ?2, ?3, ?4, ?5)";
-    CUT_ACTIVITY = "DELETE FROM activity WHERE user = ?1 AND id <=
-        (SELECT id FROM activity WHERE user = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
-    REMOVE_EMPTY_CHAINS = "DELETE FROM activity_chains WHERE user = ?1
-        AND chain NOT IN (SELECT chain FROM activity WHERE user = ?1)";
-    REMOVE_ALL_EMPTY_CHAINS = "DELETE FROM activity_chains WHERE NOT EXISTS
-        (SELECT 1 FROM activity a WHERE a.user = activity_chains.user AND a.chain = activity_chains.chain)";
-    ACTIVITY = "SELECT a.id, a.chain, a.position, a.sealed, c.ephemeral FROM activity a
+    ADD_ACTIVITY = "INSERT INTO activity (user, number, day, chain, position, sealed)
+        VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM activity WHERE user = ?1), ?2, ?3, ?4, ?5)";
+    CUT_ACTIVITY = "DELETE FROM activity WHERE user = ?1 AND number <=
+        (SELECT number FROM activity WHERE user = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2) RETURNING user, chain";
+    REMOVE_EMPTY_CHAIN = "DELETE FROM activity_chains WHERE user = ?1 AND chain = ?2
+        AND NOT EXISTS (SELECT 1 FROM activity WHERE user = ?1 AND chain = ?2)";
+    ACTIVITY = "SELECT a.number, a.chain, a.position, a.sealed, c.ephemeral FROM activity a
         LEFT JOIN activity_chains c ON c.user = a.user AND c.chain = a.chain
-        WHERE a.user = ?1 AND a.day >= ?2 ORDER BY a.id";
+        WHERE a.user = ?1 AND a.day >= ?2 ORDER BY a.number";
+    RESEAL_ACTIVITY = "UPDATE activity SET chain = ?5, position = ?6, sealed = ?7
+        WHERE user = ?1 AND number = ?2 AND chain = ?3 AND position = ?4";
     REMOVE_ACTIVITY = "DELETE FROM activity WHERE user = ?1";
     REMOVE_CHAINS = "DELETE FROM activity_chains WHERE user = ?1";
-    PRUNE_ACTIVITY = "DELETE FROM activity WHERE day < ?2 AND user IN (SELECT id FROM users WHERE organisation = ?1)";
+    PRUNE_ACTIVITY = "DELETE FROM activity WHERE id IN (SELECT a.id FROM activity a CROSS JOIN users u ON u.id = a.user
+        WHERE a.day < ?2 AND u.organisation = ?1 LIMIT ?3) RETURNING user, chain";
     ADD_GAP = "INSERT OR IGNORE INTO activity_gaps (user, day) VALUES (?1, ?2)";
     GAPS = "SELECT day FROM activity_gaps WHERE user = ?1 AND day >= ?2 ORDER BY day DESC";
     REMOVE_GAPS = "DELETE FROM activity_gaps WHERE user = ?1";
@@ -318,13 +320,27 @@ statements! {
     ADD_DIGEST = "INSERT OR REPLACE INTO digests (user, sent) VALUES (?1, ?2)";
     REMOVE_DIGEST = "DELETE FROM digests WHERE user = ?1";
     DIGEST = "SELECT EXISTS (SELECT 1 FROM digests WHERE user = ?1)";
-    DIGESTS_DUE = "SELECT user FROM digests WHERE sent < ?1 ORDER BY sent LIMIT ?2";
+    SET_DIGEST = "UPDATE digests SET sent = ?2 WHERE user = ?1";
+    DIGESTS_DUE = "SELECT d.user FROM digests d JOIN users u ON u.id = d.user
+        WHERE d.sent < ?1 AND u.status = 0 AND u.options & ?3 <> 0 AND u.private_wrap = 'seal' ORDER BY d.sent LIMIT ?2";
 
     // Totals
     ADD_TOTAL = "INSERT INTO totals (organisation, day, kind, count) VALUES (?1, ?2, ?3, ?4)
-        ON CONFLICT (organisation, day, kind) DO UPDATE SET count = count + excluded.count";
+        ON CONFLICT (organisation, day, kind) DO UPDATE SET
+            count = CASE kind WHEN 'users' THEN max(count, excluded.count) ELSE count + excluded.count END";
     TOTALS = "SELECT day, kind, count FROM totals WHERE organisation = ?1 AND day BETWEEN ?2 AND ?3 AND day < ?4
         ORDER BY day, kind";
+
+    // Relays
+    TELL_RELAY = "INSERT INTO relays (run, name, version, started, seen, status) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT (run) DO UPDATE SET seen = excluded.seen, missed = 0, status = excluded.status";
+    REMOVE_RELAY = "DELETE FROM relays WHERE run = ?1";
+    GONE_RELAY = "SELECT run, seen FROM relays WHERE seen < ?1 AND missed = 0 LIMIT 1";
+    MISS_RELAY = "UPDATE relays SET missed = 1 WHERE run = ?1";
+    PRUNE_RELAYS = "DELETE FROM relays WHERE missed = 1
+        AND (seen < ?1 OR run NOT IN (SELECT run FROM relays ORDER BY seen DESC LIMIT ?2))";
+    RELAYS = "SELECT run, name, version, started, seen, status FROM relays WHERE seen >= ?1 ORDER BY name, started, run";
+    ADD_GAP_FOR_ALL = "INSERT OR IGNORE INTO activity_gaps (user, day) SELECT id, ?1 FROM users WHERE options & ?2 <> 0";
 
     // Feed and full load
     ADD_CHANGE = "INSERT INTO changes (revision, kind, user, address_hash, organisation) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -343,6 +359,35 @@ statements! {
 #[cfg(test)]
 mod tests {
     use rusqlite::Connection;
+
+    /// With full rings of a thousand users a scan takes minutes, while nobody else writes.
+    #[test]
+    fn what_removes_activity_reads_by_index_alone() {
+        let mut conn = Connection::open_in_memory().expect("a database");
+        super::super::link::migrations().run(&mut conn).expect("migrated");
+        let plan = |sql: &str| -> Vec<String> {
+            let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("prepared");
+            for parameter in 1..=statement.parameter_count() {
+                statement.raw_bind_parameter(parameter, 1).expect("bound");
+            }
+            let mut rows = statement.raw_query();
+            let mut lines = Vec::new();
+            while let Some(row) = rows.next().expect("read") {
+                lines.push(row.get(3).expect("text"));
+            }
+            lines
+        };
+        let empty = plan(super::REMOVE_EMPTY_CHAIN);
+        let by_chain = "USING COVERING INDEX activity_chain (user=? AND chain=?)";
+        assert!(empty.iter().any(|line| line.contains(by_chain)), "{empty:?}");
+        let old = plan(super::PRUNE_ACTIVITY);
+        assert!(old.iter().any(|line| line.contains("USING INDEX activity_day (day<?)")), "{old:?}");
+        for sql in [super::REMOVE_EMPTY_CHAIN, super::PRUNE_ACTIVITY, super::CUT_ACTIVITY, super::ADD_ACTIVITY] {
+            let lines = plan(sql);
+            let scans = |line: &String| line.starts_with("SCAN") && !line.contains("CONSTANT ROW");
+            assert!(!lines.iter().any(scans), "{lines:?}");
+        }
+    }
 
     #[test]
     fn every_statement_is_prepared_against_the_migrated_schema() {

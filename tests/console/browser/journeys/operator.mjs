@@ -6,6 +6,10 @@ export async function run(person) {
   const name = `operated-${person.language}${person.scripts ? "" : "-plain"}`;
   await join(person, `${name}@operator.example`, "--operator");
   await person.visit("/exploitation");
+  await person.reads("staff-health-follows");
+  for (const figures of await person.page.getByRole("main").locator("summary").all()) {
+    await figures.press("Enter");
+  }
   await person.look("health");
 
   await person.visit("/exploitation/organisations");
