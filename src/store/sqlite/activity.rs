@@ -306,9 +306,11 @@ struct Resealed {
     user: i64,
     chain: i64,
     ephemeral: [u8; KEY],
-    /// By number: chain and position as they were, position as it is now.
-    rows: Vec<(i64, (i64, u32), u32, Vec<u8>)>,
+    rows: Vec<ResealedRow>,
 }
+
+/// Number; chain and position as they were; position as it is now, and what is sealed there.
+type ResealedRow = (i64, (i64, u32), u32, Vec<u8>);
 
 impl Resealed {
     fn new(place: &Place, public: &[u8; KEY], opened: &[Opened]) -> Result<Self> {

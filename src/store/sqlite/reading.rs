@@ -21,10 +21,9 @@ pub struct Batches(HashMap<i64, Option<[u8; KEY]>>);
 impl Batches {
     /// Fetches the key of a batch, once.
     pub fn learn(&mut self, conn: &Connection, user: UserId, batch: i64) -> Db<()> {
-        if !self.0.contains_key(&batch) {
+        if let Slot::Vacant(slot) = self.0.entry(batch) {
             let mut statement = conn.prepare_cached(sql::BATCH)?;
-            let found = statement.query_row((user.to_sql(), batch), |row| row.get(0)).optional()?;
-            self.0.insert(batch, found);
+            slot.insert(statement.query_row((user.to_sql(), batch), |row| row.get(0)).optional()?);
         }
         Ok(())
     }

@@ -81,7 +81,7 @@ impl Fetched {
         let refused: HashSet<EntryValue> =
             edits.iter().filter(|(edit, _)| is_refused(edit)).map(|(edit, _)| edit.value().clone()).collect();
         // A note goes with its entry.
-        edits.retain(|(edit, _)| !is_refused(edit) && !(edit.is_note() && refused.contains(edit.value())));
+        edits.retain(|(edit, _)| !(is_refused(edit) || edit.is_note() && refused.contains(edit.value())));
         if edits.is_empty() {
             return Err(StoreError::UndoRefused);
         }
