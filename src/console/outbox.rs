@@ -77,3 +77,41 @@ fn deliver(mailer: &Mailer, clock: &Clock, letter: Letter) {
         Err(error) => error!(%error, "a mail could not be written"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::console::state::MailOptions;
+    use crate::policy::address::Address;
+
+    #[test]
+    fn what_does_not_fit_is_dropped_and_what_waits_has_its_moment_at_the_end() {
+        let sender = Address::parse("cim@acme.example").expect("an address");
+        let mailer = Mailer::new(&MailOptions { host: "127.0.0.1".to_owned(), port: 1, sender });
+        let outbox = Outbox::open(mailer, Arc::new(Timestamp::now)).expect("a thread");
+        let ((begins, begun), (go, wait)) = (channel(), channel::<()>());
+        outbox.put(move || {
+            begins.send(()).expect("awaited");
+            // Until the sender is gone.
+            wait.recv().unwrap_or_default();
+            Ok(None)
+        });
+        begun.recv().expect("it begins");
+        let written = Arc::new(AtomicUsize::new(0));
+        for _ in 0..MAX_WAITING + 5 {
+            let written = Arc::clone(&written);
+            outbox.put(move || {
+                written.fetch_add(1, Ordering::SeqCst);
+                Ok(None)
+            });
+        }
+        drop(go);
+        outbox.close();
+        assert_eq!(written.load(Ordering::SeqCst), MAX_WAITING);
+    }
+}

@@ -351,8 +351,10 @@ fn who_lost_every_secret_starts_anew_after_saying_so_and_a_week() {
     choose_password(&mut mailed, PASSWORD);
     assert_eq!(mailed.get("/securite/verrou/perdu").status, 404, "nothing is lost now");
 
-    let page = mailed.get("/securite/verrou");
-    assert!(page.body.contains("action=\"/securite/illisibles/retirer\""), "{page:?}");
+    for path in ["/securite/verrou", "/listes/personnels"] {
+        let page = mailed.get(path);
+        assert!(page.body.contains("action=\"/securite/illisibles/retirer\""), "{path}: {page:?}");
+    }
     let removed = mailed.post("/securite/illisibles/retirer", &[]);
     assert!(!mailed.follow(removed).body.contains("/securite/illisibles/retirer"));
     assert!(site.store.read_entries(site.anne, None, &Permission::Own(site.anne)).expect("read").is_empty());

@@ -172,6 +172,8 @@ struct List<'a> {
     next: Option<Go>,
     locked: bool,
     paused: bool,
+    /// Whether entries on this page lost their values in a fresh start.
+    unreadable: bool,
 }
 
 struct PageLink {
@@ -254,6 +256,7 @@ async fn answer(
         _ => Column { sorted: None, go: Go::to(up, 1) },
     };
     let name = super::name(list);
+    let unreadable = rows.iter().any(|shown| matches!(shown.entry.value, Readable::Lost));
     let rows = rows.iter().zip(notes).zip(last);
     let answer = List {
         page: &page,
@@ -275,6 +278,7 @@ async fn answer(
         next: (number < pages).then(|| Go::to(sort, number + 1)),
         locked,
         paused: signed_in.user.options.paused,
+        unreadable,
         search,
     };
     Ok(render(&page, &answer))

@@ -23,6 +23,7 @@ export async function run(person) {
   for (const [name, path] of [
     ["marking", "/gestion/marquage"],
     ["rules", "/gestion/regles"],
+    ["account", "/gestion/compte"],
   ]) {
     await person.visit(path);
     await person.look(name);

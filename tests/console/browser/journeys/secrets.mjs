@@ -129,6 +129,14 @@ async function byMailUnderTheLock(person) {
   await person.press("security-lost-do");
   await person.reads("security-lost-not-understood");
   await person.look("everything-lost-refused");
+  await person.page.getByLabel(person.text("security-lost-understood")).check();
+  await person.press("security-lost-do");
+  await person.reads("security-lost-asked");
+  await person.look("fresh-start-asked");
+  await person.visit("/securite/verrou/perdu");
+  await person.look("fresh-start-waits");
+  await person.page.locator("main .card").getByRole("button", { name: person.text("security-lost-cancel") }).click();
+  await person.reads("security-lost-cancelled");
   await person.visit("/securite");
   await person.press("security-sessions-end-all");
   await person.reads("security-signed-out-everywhere");
