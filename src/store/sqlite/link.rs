@@ -19,7 +19,7 @@ mod embedded {
 }
 
 /// The schema this binary writes.
-pub const SCHEMA: i32 = 9;
+pub const SCHEMA: i32 = 10;
 /// Page cache of a connection, in KiB.
 const PAGE_CACHE: i32 = 16 * 1024;
 
