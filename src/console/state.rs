@@ -15,7 +15,7 @@ use super::mail::{Mail, Mailer};
 use super::outbox::Outbox;
 use super::passkeys::Passkeys;
 use super::upkeep::JournalState;
-use crate::directory::SharedDefaults;
+use crate::directory::{Defaults, SharedDefaults};
 use crate::language::Language;
 use crate::metrics::Troubles;
 use crate::network::Network;
