@@ -142,8 +142,13 @@ const SOCKETS: &[&str] = &[
 ];
 
 /// The helpers that poll until something holds: the only sleep in a test is theirs.
-const POLLING_HELPERS: &[&str] =
-    &["tests/console/harness.rs", "tests/protocol/harness.rs", "tests/store/common.rs", "tests/e2e/scratch.rs"];
+const POLLING_HELPERS: &[&str] = &[
+    "tests/cli/harness.rs",
+    "tests/console/harness.rs",
+    "tests/protocol/harness.rs",
+    "tests/store/common.rs",
+    "tests/e2e/scratch.rs",
+];
 
 /// A source file.
 struct Source {

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -12,22 +11,13 @@ use perso_milter::milter::command::Peer;
 use perso_milter::milter::listen::ListenAddress;
 use perso_milter::store::{ActivityStore, Keeping, Permission, RelayStore};
 
-use crate::harness::{Place, id};
+use crate::harness::{Place, eventually, id};
 
-/// How long anything may take before the test says that it did not happen.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn until_thread_is_gone(process: u32, name: &str) {
-    let end = Instant::now() + PATIENCE;
-    let is_there = || {
-        let tasks = fs::read_dir(format!("/proc/{process}/task")).expect("our own child");
-        let names = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
-        names.into_iter().any(|running| running.trim_end() == name)
-    };
-    while is_there() {
-        assert!(Instant::now() < end, "the thread {name} does not end");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+/// Whether a process has a thread of this name.
+fn has_thread(process: u32, name: &str) -> bool {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).expect("our own child");
+    let names = tasks.flatten().filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
+    names.into_iter().any(|running| running.trim_end() == name)
 }
 
 #[test]
@@ -49,7 +39,7 @@ fn a_message_that_ends_in_the_drain_leaves_its_row() {
     kill(Pid::from_raw(daemon.id() as i32), Signal::SIGTERM).expect("our own child");
     says("stopping");
     // Whatever ends at once has ended by then.
-    until_thread_is_gone(daemon.id(), "upkeep");
+    eventually("the end of upkeep", || !has_thread(daemon.id(), "upkeep"));
     mta.header(b"From", b" m@d.example").expect("taken");
     mta.end_of_message().expect("decided");
     mta.quit().expect("ended");

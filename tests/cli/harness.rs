@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use perso_milter::policy::address::Address;
@@ -181,6 +181,18 @@ impl Place {
 
 pub fn id(store: &dyn Store, user: &str) -> UserId {
     store.user_id(&Address::parse(user).expect("an address")).expect("a user")
+}
+
+/// How long anything may take before a test says that it did not happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks until it holds.
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// The program in a directory, with nothing of our own environment but who types.

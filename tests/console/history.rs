@@ -351,3 +351,27 @@ fn how_many_messages_an_entry_would_have_matched_is_told_before_it_is_added() {
     assert_eq!(ask("grey", "a@b.example").status, 404);
     assert!(entries(&site, ListKind::Personal).is_empty(), "asking adds nothing");
 }
+
+/// On the list itself: when each entry last matched, and how many an entry to be added would have.
+#[test]
+fn the_list_page_tells_what_its_entries_matched() {
+    let site = Site::new();
+    site.store.keep_activity(site.anne, Keeping::On).expect("on");
+    for entry in ["maman@famille.example", "nobody@famille.example"] {
+        add(&site, ListKind::Personal, entry);
+    }
+    for day in [1, 3] {
+        site.clock.advance(Duration::from_secs(day * 24 * 3600));
+        note(&site, site.anne, vec![plain(&site, "maman@famille.example"), plain(&site, "client@firm.example")]);
+    }
+    let mut anne = site.signed_in("anne@acme.example");
+    let page = anne.get("/listes/personnels").page();
+    let cells: Vec<&str> = page.split("data-label=\"Dernier message\">").skip(1).collect();
+    let [maman, nobody] = cells[..] else { panic!("{page}") };
+    assert!(maman.starts_with("19 janvier 2027<") && nobody.starts_with("–<"), "{page}");
+    let form = [("liste", "personnels"), ("adresse", "Le client <client@firm.example>")];
+    let counted = anne.post("/listes/combien", &form).words();
+    assert!(counted.contains("concerné 2 messages, sur 4 notés depuis le 16 janvier 2027"), "{counted}");
+    let before = anne.post("/listes/combien", &[("liste", "personnels"), ("adresse", "shop.example")]).words();
+    assert!(before.contains("aucun de vos 4 messages"), "{before}");
+}

@@ -268,6 +268,26 @@ fn rows_are_numbered_for_each_user_alone() {
     assert_eq!((numbers(anne), numbers(bob)), (vec![2, 1], vec![3, 2, 1]));
 }
 
+/// Rows that were there before they had numbers of their own get them in their order.
+#[test]
+fn rows_of_an_older_schema_are_numbered() {
+    let place = Place::new();
+    let store = place.open();
+    let anne = anne_who_looks(&store);
+    let messages = ["a", "b"].map(|name| message(place.clock.now(), &format!("{name}@d.example")));
+    append(&store, anne, &messages);
+    drop(store);
+    crate::file::back_to(&place, 7);
+    let store = place.open();
+    append(&store, anne, &[message(place.clock.now(), "c@d.example")]);
+    let history = read(&store, anne);
+    let numbers: Vec<i64> = history.rows.iter().map(|row| row.number).collect();
+    assert_eq!(
+        (numbers, senders(&history)),
+        (vec![3, 2, 1], ["c", "b", "a"].map(|n| format!("{n}@d.example")).to_vec())
+    );
+}
+
 /// One key that somebody changed in the database stops nobody else's history.
 #[test]
 fn an_altered_key_costs_its_own_user_alone() {

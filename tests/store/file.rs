@@ -105,7 +105,7 @@ fn keys_that_are_open_lost_or_foreign_are_refused_with_the_remedy() {
 }
 
 /// Takes back what the migrations after `version` brought: indexes, tables, columns.
-fn back_to(place: &Place, version: u32) {
+pub fn back_to(place: &Place, version: u32) {
     let (raw, old) = (place.raw(), rusqlite::Connection::open_in_memory().expect("a database"));
     let mut migrations: Vec<_> = fs::read_dir("src/store/migrations").expect("there").flatten().collect();
     let number = |name: &str| name[1..].split('_').next().and_then(|digits| digits.parse::<u32>().ok()).expect("V1__…");

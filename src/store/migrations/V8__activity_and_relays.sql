@@ -5,7 +5,7 @@ ALTER TABLE activity ADD COLUMN number INTEGER NOT NULL DEFAULT 0; -- the larger
 UPDATE activity SET number = counted.number
     FROM (SELECT id, row_number() OVER (PARTITION BY user ORDER BY id) AS number FROM activity) AS counted
     WHERE counted.id = activity.id;
-DROP INDEX activity_user;
+DROP INDEX IF EXISTS activity_user;
 CREATE UNIQUE INDEX activity_number ON activity (user, number);
 CREATE INDEX activity_chain ON activity (user, chain);
 
