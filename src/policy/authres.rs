@@ -112,10 +112,10 @@ const MAX_PASSES: usize = 32;
 /// Room for the tokens of a usual header: three methods, each with its result and a few properties.
 const USUAL_TOKENS: usize = 48;
 
-/// A method that passed and the domain, in normal form, that it passed for.
+/// A method that passed and the domain that it passed for, as written.
 struct Pass<'a> {
     method: Method,
-    domain: Cow<'a, str>,
+    domain: &'a str,
 }
 
 impl Evidence {
@@ -179,14 +179,19 @@ impl Evidence {
 
 impl Pass<'_> {
     fn proves_envelope(&self, address: &Address) -> bool {
-        self.method == Method::Spf && self.domain == address.domain()
+        self.method == Method::Spf && self.is_for(address.domain(), |one, other| one == other)
     }
 
     fn proves_header(&self, address: &Address) -> bool {
         match self.method {
-            Method::Dmarc => self.domain == address.domain(),
-            Method::Dkim | Method::Spf => is_aligned(&self.domain, address.domain()),
+            Method::Dmarc => self.is_for(address.domain(), |one, other| one == other),
+            Method::Dkim | Method::Spf => self.is_for(address.domain(), is_aligned),
         }
+    }
+
+    /// Whether the domain is another, in normal form, or comes up to it. Mostly it is that one to the letter.
+    fn is_for(&self, domain: &str, comes_up: impl Fn(&str, &str) -> bool) -> bool {
+        self.domain == domain || normal_domain(self.domain).is_ok_and(|own| comes_up(&own, domain))
     }
 }
 
@@ -241,7 +246,7 @@ fn pass_of<'a>(part: &'a [Token<'_>]) -> Option<Pass<'a>> {
     }?;
     let start = value.as_bytes().iter().rposition(|&byte| byte == b'@').map_or(0, |at| at + 1);
     let domain = value[start..].trim_end_matches('>');
-    Some(Pass { method, domain: normal_domain(domain).ok()? })
+    Some(Pass { method, domain })
 }
 
 /// A property that decides, or the result of the method itself.
@@ -293,7 +298,7 @@ impl<'a> Properties<'a> {
             let mut words = piece.iter().filter_map(Token::word);
             let value = words.next()?;
             // No name of a property holds an @: a part of an address has come apart from its value.
-            if words.clone().any(|word| word.contains('@')) {
+            if words.clone().any(|word| word.as_bytes().contains(&b'@')) {
                 return None;
             }
             if let Some(property) = property {
@@ -415,20 +420,24 @@ fn unquoted(word: &str) -> Cow<'_, str> {
     }
 }
 
+/// What matters within a comment.
+const COMMENT_MARKS: ByteSet = ByteSet::of(b"()\\");
+
+/// What follows the comment at the front; `None` where it does not end.
 fn after_comment(text: &str) -> Option<&str> {
-    let mut depth = 0usize;
-    let mut escaped = false;
-    for (index, byte) in text.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
+    let bytes = text.as_bytes();
+    let (mut depth, mut at) = (0usize, 0);
+    loop {
+        at += COMMENT_MARKS.distance(bytes.get(at..)?);
+        match bytes.get(at)? {
             b'(' => depth += 1,
-            b')' if depth == 1 => return Some(&text[index + 1..]),
+            b')' if depth == 1 => return Some(&text[at + 1..]),
             b')' => depth -= 1,
-            _ => {}
+            // A backslash takes what follows it along.
+            _ => at += 1,
         }
+        at += 1;
     }
-    None
 }
 
 /// The content of the quoted string at the front and what follows it.
