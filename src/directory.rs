@@ -13,7 +13,7 @@ use crate::activity::ActivityQueue;
 use crate::cache::{Cache, OrganisationWatch};
 use crate::mark::MarkKey;
 use crate::metrics::{Throughput, Totals};
-use crate::milter::settings::{Decided, Directory, Happened, MessageLimits, Pass, Settings};
+use crate::milter::settings::{Decided, Directory, Happened, LANES, MessageLimits, Pass, Settings};
 use crate::network::Network;
 use crate::policy::action::SplitMode;
 use crate::policy::address::{Address, Domain};
@@ -67,7 +67,8 @@ impl Defaults {
 /// The daemon's directory.
 pub struct RelayDirectory {
     cache: Arc<Cache>,
-    settings: ArcSwap<Settings>,
+    /// In force, in one copy for each lane.
+    settings: [ArcSwap<Settings>; LANES],
     parts: Mutex<Parts>,
     keys: DirectoryKeys,
     totals: Totals,
@@ -101,7 +102,7 @@ impl RelayDirectory {
             organisations: FingerprintKey::from_bytes(organisations),
         };
         let parts = Parts { defaults, organisations: BTreeMap::new() };
-        let settings = ArcSwap::from_pointee(build(&parts, &keys));
+        let settings = std::array::from_fn(|lane| ArcSwap::from_pointee(build(&parts, &keys, lane)));
         let (totals, throughput) = (Totals::default(), Throughput::default());
         let activity = Arc::new(ActivityQueue::new());
         Self { cache, settings, parts: Mutex::new(parts), keys, totals, throughput, activity, clock }
@@ -146,7 +147,9 @@ impl RelayDirectory {
     fn change(&self, change: impl FnOnce(&mut Parts, &FingerprintKey)) {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut parts, &self.keys.organisations);
-        self.settings.store(Arc::new(build(&parts, &self.keys)));
+        for (lane, settings) in self.settings.iter().enumerate() {
+            settings.store(Arc::new(build(&parts, &self.keys, lane)));
+        }
     }
 }
 
@@ -162,9 +165,12 @@ fn day(at: Timestamp) -> Date {
     at.to_zoned(TimeZone::UTC).date()
 }
 
-fn build(parts: &Parts, keys: &DirectoryKeys) -> Settings {
-    let policies = parts.organisations.values().map(|(_, policy)| policy.clone());
-    parts.defaults.settings(MarkKey::new(&keys.mark), SplitKey::new(&keys.split)).with_organisations(policies)
+fn build(parts: &Parts, keys: &DirectoryKeys, lane: usize) -> Settings {
+    let copy = |policy: &OrgPolicy| Arc::new(policy.clone());
+    let policies = parts.organisations.values().map(|(_, policy)| copy(policy));
+    let mut settings = parts.defaults.settings(MarkKey::new(&keys.mark), SplitKey::new(&keys.split));
+    settings.lane = lane;
+    settings.with_organisations(policies)
 }
 
 /// An organisation's policy: its own settings over the configuration's, and whether its folders are proven.
@@ -221,7 +227,11 @@ pub fn policy(defaults: &Defaults, organisation: &Organisation, key: &Fingerprin
 
 impl Directory for RelayDirectory {
     fn settings(&self) -> Arc<Settings> {
-        self.settings.load_full()
+        self.settings_for(0)
+    }
+
+    fn settings_for(&self, thread: usize) -> Arc<Settings> {
+        self.settings[thread % LANES].load_full()
     }
 
     fn lists(&self, address: &Address) -> Option<UserLists> {
@@ -243,7 +253,7 @@ impl Directory for RelayDirectory {
     fn decided(&self, message: &Decided<'_>) {
         let now = (self.clock)();
         if message.pass == Pass::First {
-            self.throughput.count(now);
+            self.throughput.count(now, message.lane);
         }
         self.totals.count(day(now), message);
     }

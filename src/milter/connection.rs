@@ -54,7 +54,8 @@ impl<D: Directory + Send + Sync + 'static> Conversations for Sessions<D> {
 
     fn open(&self, connection: ConnectionInfo) -> Connection<D> {
         debug!(connection = connection.number, peer = %connection.peer, "connection opened");
-        let session = Session::new(self.directory.clone(), self.terms(connection.listener).clone(), self.max_frame);
+        let terms = self.terms(connection.listener).clone();
+        let session = Session::new(self.directory.clone(), terms, self.max_frame).on_thread(connection.thread);
         Connection { session, info: connection, is_parted: false }
     }
 }

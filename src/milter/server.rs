@@ -123,6 +123,8 @@ pub struct ConnectionInfo {
     pub listener: usize,
     /// Counts the connections of this server from 1; for the log.
     pub number: u64,
+    /// The thread that serves it, counted from 0.
+    pub thread: usize,
     /// Who connected.
     pub peer: PeerAddress,
 }

@@ -82,8 +82,8 @@ impl<C: Conversations> Acceptor<C> {
         }
         let number = self.last_number.get() + 1;
         self.last_number.set(number);
-        let info = ConnectionInfo { listener, number, peer };
         let chosen = thread_for(&loads);
+        let info = ConnectionInfo { listener, number, thread: chosen, peer };
         shared.loads[chosen].fetch_add(1, Ordering::Relaxed);
         if chosen == self.thread.index {
             self.thread.take(Handed { socket, info });
