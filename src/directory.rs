@@ -1,6 +1,7 @@
 //! What the running daemon's sessions look things up in: the cache of lists, and the settings in force.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -67,8 +68,8 @@ impl Defaults {
 /// The daemon's directory.
 pub struct RelayDirectory {
     cache: Arc<Cache>,
-    /// In force, in one copy for each lane.
-    settings: [ArcSwap<Settings>; LANES],
+    /// In force, in one copy for each lane; no more of them than the machine has cores.
+    settings: Box<[ArcSwap<Settings>]>,
     parts: Mutex<Parts>,
     keys: DirectoryKeys,
     totals: Totals,
@@ -102,7 +103,8 @@ impl RelayDirectory {
             organisations: FingerprintKey::from_bytes(organisations),
         };
         let parts = Parts { defaults, organisations: BTreeMap::new() };
-        let settings = std::array::from_fn(|lane| ArcSwap::from_pointee(build(&parts, &keys, lane)));
+        let lanes = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(LANES);
+        let settings = (0..lanes).map(|lane| ArcSwap::from_pointee(build(&parts, &keys, lane))).collect();
         let (totals, throughput) = (Totals::default(), Throughput::default());
         let activity = Arc::new(ActivityQueue::new());
         Self { cache, settings, parts: Mutex::new(parts), keys, totals, throughput, activity, clock }
@@ -231,7 +233,7 @@ impl Directory for RelayDirectory {
     }
 
     fn settings_for(&self, thread: usize) -> Arc<Settings> {
-        self.settings[thread % LANES].load_full()
+        self.settings[thread % self.settings.len()].load_full()
     }
 
     fn lists(&self, address: &Address) -> Option<UserLists> {

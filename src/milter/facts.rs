@@ -195,7 +195,7 @@ impl Meaning {
         // The length tells all but two of them apart before any letter is compared.
         let (known, meaning) = match name.len() {
             2 => ("To", Self::To),
-            4 if name[0] | 0x20 == b'f' => ("From", Self::From),
+            4 if matches!(name[0], b'F' | b'f') => ("From", Self::From),
             4 => ("Date", Self::Date),
             7 => ("Subject", Self::Subject),
             8 => ("Received", Self::Received),
@@ -204,7 +204,8 @@ impl Meaning {
             22 => ("Authentication-Results", Self::Results),
             _ => return Self::Other,
         };
-        if name.eq_ignore_ascii_case(known.as_bytes()) { meaning } else { Self::Other }
+        // Nearly always it is written as it should be, which is compared at once.
+        if name == known.as_bytes() || name.eq_ignore_ascii_case(known.as_bytes()) { meaning } else { Self::Other }
     }
 }
 

@@ -82,18 +82,24 @@ impl FrameDecoder {
         if let Some(error) = self.failed {
             return Err(error);
         }
+        let mut taken;
         while !input.is_empty() {
-            let flow = if let Some((frame, rest)) = self.split_whole(input)? {
+            let frame = if let Some((frame, rest)) = self.split_whole(input)? {
                 input = rest;
-                on_frame(frame)
+                frame
             } else if let Some(length) = self.take_length(&mut input)?
                 && self.take_partial(&mut input, length)
             {
                 self.length_have = 0;
-                emit(&std::mem::take(&mut self.partial), &mut on_frame)
+                taken = std::mem::take(&mut self.partial);
+                // Its length was checked to be at least 1.
+                let Some((&command, payload)) = taken.split_first() else { continue };
+                Frame { command, payload }
             } else {
                 break;
             };
+            // The only call, so that what is done with a frame becomes part of this loop.
+            let flow = on_frame(frame);
             if flow.is_break() {
                 return Ok(flow);
             }
@@ -167,14 +173,6 @@ pub fn encode(output: &mut Vec<u8>, command: u8, write_payload: impl FnOnce(&mut
     write_payload(output);
     let length = (output.len() - start - LENGTH_BYTES) as u32;
     output[start..start + LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
-}
-
-/// A complete frame, never empty: its length was checked to be at least 1.
-fn emit<B>(frame: &[u8], on_frame: &mut impl FnMut(Frame<'_>) -> ControlFlow<B>) -> ControlFlow<B> {
-    match frame.split_first() {
-        Some((&command, payload)) => on_frame(Frame { command, payload }),
-        None => ControlFlow::Continue(()),
-    }
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ impl Default for MessageLimits {
     }
 }
 
-/// How many copies of the settings, and of what is counted of messages, there are: each thread of the server uses one, so
+/// The most copies of the settings, and of what is counted of messages, that there are: each thread of the server uses one, so
 /// that those of a machine with so many cores never write to the same memory. Further threads share them.
 pub const LANES: usize = 8;
 

@@ -163,7 +163,9 @@ fn single_word(value: &[u8]) -> Option<String> {
             _ => return None,
         });
     }
-    String::from_utf8(decoded).ok().filter(|text| !text.contains(char::is_control))
+    // Control characters are one byte of ASCII, or two of which the first is this.
+    let may_control = decoded.iter().any(|byte| byte.is_ascii_control() || *byte == 0xc2);
+    String::from_utf8(decoded).ok().filter(|text| !(may_control && text.contains(char::is_control)))
 }
 
 /// As RFC 2047 writes it: in upper case.
