@@ -1,6 +1,7 @@
 //! What the running daemon's sessions look things up in: the cache of lists, and the settings in force.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::activity::ActivityQueue;
 use crate::cache::{Cache, OrganisationWatch};
 use crate::mark::MarkKey;
 use crate::metrics::{Latency, Throughput, Totals};
-use crate::milter::settings::{Decided, Directory, Happened, MessageLimits, Pass, Settings};
+use crate::milter::settings::{Decided, Directory, Happened, LANES, MessageLimits, Pass, Settings};
 use crate::network::Network;
 use crate::policy::action::SplitMode;
 use crate::policy::address::{Address, Domain};
@@ -92,7 +93,8 @@ impl SharedDefaults {
 /// The daemon's directory.
 pub struct RelayDirectory {
     cache: Arc<Cache>,
-    settings: ArcSwap<Settings>,
+    /// In force, in one copy for each lane; no more of them than the machine has cores.
+    settings: Box<[ArcSwap<Settings>]>,
     parts: Mutex<Parts>,
     keys: DirectoryKeys,
     totals: Totals,
@@ -127,7 +129,8 @@ impl RelayDirectory {
             organisations: FingerprintKey::from_bytes(organisations),
         };
         let parts = Parts { defaults, organisations: BTreeMap::new() };
-        let settings = ArcSwap::from_pointee(build(&parts, &keys));
+        let lanes = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(LANES);
+        let settings = (0..lanes).map(|lane| ArcSwap::from_pointee(build(&parts, &keys, lane))).collect();
         let (totals, throughput, latency) = (Totals::default(), Throughput::default(), Latency::default());
         let activity = Arc::new(ActivityQueue::new());
         Self { cache, settings, parts: Mutex::new(parts), keys, totals, throughput, latency, activity, clock }
@@ -177,7 +180,9 @@ impl RelayDirectory {
     fn change(&self, change: impl FnOnce(&mut Parts, &FingerprintKey)) {
         let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut parts, &self.keys.organisations);
-        self.settings.store(Arc::new(build(&parts, &self.keys)));
+        for (lane, settings) in self.settings.iter().enumerate() {
+            settings.store(Arc::new(build(&parts, &self.keys, lane)));
+        }
     }
 }
 
@@ -193,9 +198,12 @@ fn day(at: Timestamp) -> Date {
     at.to_zoned(TimeZone::UTC).date()
 }
 
-fn build(parts: &Parts, keys: &DirectoryKeys) -> Settings {
-    let policies = parts.organisations.values().map(|(_, policy)| policy.clone());
-    parts.defaults.settings(MarkKey::new(&keys.mark), SplitKey::new(&keys.split)).with_organisations(policies)
+fn build(parts: &Parts, keys: &DirectoryKeys, lane: usize) -> Settings {
+    let copy = |policy: &OrgPolicy| Arc::new(policy.clone());
+    let policies = parts.organisations.values().map(|(_, policy)| copy(policy));
+    let mut settings = parts.defaults.settings(MarkKey::new(&keys.mark), SplitKey::new(&keys.split));
+    settings.lane = lane;
+    settings.with_organisations(policies)
 }
 
 /// What users of an organisation may put on their lists.
@@ -262,7 +270,11 @@ pub fn policy(defaults: &Defaults, organisation: &Organisation, key: &Fingerprin
 
 impl Directory for RelayDirectory {
     fn settings(&self) -> Arc<Settings> {
-        self.settings.load_full()
+        self.settings_for(0)
+    }
+
+    fn settings_for(&self, thread: usize) -> Arc<Settings> {
+        self.settings[thread % self.settings.len()].load_full()
     }
 
     fn lists(&self, address: &Address) -> Option<UserLists> {
@@ -284,13 +296,13 @@ impl Directory for RelayDirectory {
     fn decided(&self, message: &Decided<'_>) {
         let now = (self.clock)();
         if message.pass == Pass::First {
-            self.throughput.count(now);
+            self.throughput.count(now, message.lane);
         }
         self.totals.count(day(now), message);
     }
 
-    fn took(&self, time: Duration) {
-        self.latency.count((self.clock)(), time);
+    fn took(&self, lane: usize, time: Duration) {
+        self.latency.count((self.clock)(), lane, time);
     }
 
     fn happened(&self, to_each: &[Happened<'_>]) {

@@ -99,6 +99,9 @@
 //! - **Who wants to see what became of their messages is told by the pass that decides about the copy**, and by nobody else: a
 //!   refusal at RCPT at once, a copy that is yet to be split by its second pass. The row goes to a bounded queue ([`activity`]);
 //!   it is sealed with a key that is stepped on, so that a relay never reads back what it wrote.
+//! - **A few connections stay on few threads** ([`milter::server`]): waking a second thread costs more than a few can win by it.
+//! - **Threads write to nothing in common for each message**: settings, and the counts of references to them, are kept in one
+//!   copy for each thread ([`milter::settings::LANES`]), and so are [`metrics`].
 //! - **The log has a thread and a bounded queue** of its own: a line that finds no room is lost and counted.
 //! - **The console has a runtime of its own**, and its handlers call the store on threads that may block: nothing of it runs on
 //!   the threads that serve mail ([`console::server`]).

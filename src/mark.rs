@@ -19,7 +19,10 @@ pub const SENSITIVITY: (&str, &str) = ("Sensitivity", "Personal");
 /// Whether a header is one that only we may write: `X-Perso` and all whose name begins with `X-Perso-`.
 pub fn is_reserved(name: &[u8]) -> bool {
     let Some((start, rest)) = name.split_at_checked(HEADER.len()) else { return false };
-    start.eq_ignore_ascii_case(HEADER.as_bytes()) && (rest.is_empty() || rest[0] == b'-')
+    // Few names begin with an X, and all that come are asked.
+    matches!(start[0], b'X' | b'x')
+        && start.eq_ignore_ascii_case(HEADER.as_bytes())
+        && (rest.is_empty() || rest[0] == b'-')
 }
 
 /// What a mark vouches for. Values as they stand in the message, folds included; what is not there is empty.

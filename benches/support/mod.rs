@@ -16,7 +16,7 @@ use perso_milter::milter::session::{RecipientReplies, Session, Terms};
 use perso_milter::milter::settings::Role;
 use perso_milter::milter::wire;
 use perso_milter::policy::address::{Address, Domain};
-use perso_milter::policy::list::{EntryValue, ListKind};
+use perso_milter::policy::list::{EntryValue, ListKind, UserOptions};
 use perso_milter::store::{
     Actor, ImportEntry, ImportUser, NewUser, SqliteOptions, SqliteStore, Store, UserKind, system_clock,
 };
@@ -37,6 +37,15 @@ pub struct Relay {
 
 impl Relay {
     pub fn new(users: u64) -> anyhow::Result<Self> {
+        Self::of(users, UserOptions::default())
+    }
+
+    /// Whose users all want to see later what became of their messages.
+    pub fn with_histories(users: u64) -> anyhow::Result<Self> {
+        Self::of(users, UserOptions { activity: true, ..UserOptions::default() })
+    }
+
+    fn of(users: u64, options: UserOptions) -> anyhow::Result<Self> {
         let place = tempfile::tempdir()?;
         let path = place.path().join("bench.db");
         let store = SqliteStore::open(&path, SqliteOptions::default())?;
@@ -47,6 +56,9 @@ impl Relay {
         let entries = (0..users).flat_map(|n| (0..ENTRIES).map(move |entry| entry_line(n, entry))).collect();
         let report = store.import_entries(&actor, entries)?.wait()?;
         anyhow::ensure!(report.refused.is_empty(), "entries were refused");
+        for n in (0..users).filter(|_| options != UserOptions::default()) {
+            store.set_user_options(&Actor::User, store.user_id(&user(n))?, options)?;
+        }
 
         let mut config = Config::default();
         config.authentication.authserv_ids = vec![AUTHSERV_ID.parse()?];

@@ -92,6 +92,6 @@ fn known_as(directory: &impl Directory, settings: &Settings, address: &Address) 
 
 /// What stands behind the delimiter of an address that is known as it is.
 fn detail_of(address: &Address, delimiter: Option<char>) -> Detail {
-    let has_detail = delimiter.is_some_and(|delimiter| address.local().contains(delimiter));
+    let has_detail = delimiter.is_some_and(|delimiter| address.has_detail(delimiter));
     if has_detail { Detail::Name } else { Detail::Folder }
 }

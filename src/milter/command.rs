@@ -320,11 +320,16 @@ impl<'a> Fields<'a> {
 
     /// The same, for a text so short that it is read before a search for many bytes at once has begun.
     fn short_string(&mut self, field: &'static str) -> Result<&'a [u8], CommandError> {
-        let end = self.rest.iter().position(|&byte| byte == 0);
-        let end = end.ok_or(CommandError::MissingNul { command: self.command, field })?;
-        let (string, rest) = self.rest.split_at(end);
-        self.rest = &rest[1..];
-        Ok(string)
+        let (words, _) = self.rest.as_chunks();
+        let end = words.iter().position(|word| nul_in(*word) < 8).map(|word| word * 8 + nul_in(words[word]));
+        match end {
+            Some(end) => {
+                let (string, rest) = (&self.rest[..end], &self.rest[end + 1..]);
+                self.rest = rest;
+                Ok(string)
+            }
+            None => self.string(field),
+        }
     }
 
     fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], CommandError> {
@@ -375,6 +380,15 @@ pub(super) fn push_string(out: &mut Vec<u8>, string: &[u8]) {
 pub(super) fn split_nul(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = memchr::memchr(0, bytes)?;
     Some((&bytes[..end], &bytes[end + 1..]))
+}
+
+/// Where the first NUL of eight bytes is; 8 where there is none. Of the bytes from the lowest up, the first that is 0 is the
+/// first whose top bit is set by taking 1 from each, and was not before.
+fn nul_in(bytes: [u8; 8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const TOPS: u64 = u64::from_le_bytes([0x80; 8]);
+    let word = u64::from_le_bytes(bytes);
+    ((word.wrapping_sub(ONES) & !word & TOPS).trailing_zeros() / 8) as usize
 }
 
 fn unbraced(name: &[u8]) -> &[u8] {

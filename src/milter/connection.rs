@@ -55,8 +55,8 @@ impl<D: Directory + Send + Sync + 'static> Conversations for Sessions<D> {
 
     fn open(&self, connection: ConnectionInfo) -> Connection<D> {
         debug!(connection = connection.number, peer = %connection.peer, "connection opened");
-        let directory = self.directory.clone();
-        let session = Session::new(directory.clone(), self.terms(connection.listener).clone(), self.max_frame);
+        let (directory, terms) = (self.directory.clone(), self.terms(connection.listener).clone());
+        let session = Session::new(directory.clone(), terms, self.max_frame).on_thread(connection.thread);
         Connection { session, directory, info: connection, is_parted: false }
     }
 }
@@ -122,7 +122,7 @@ impl<D: Directory> Conversation for Connection<D> {
         let result = self.session.receive(input, output);
         for notice in self.session.notices() {
             if matches!(notice, Notice::Message { .. }) {
-                self.directory.took(began.elapsed());
+                self.directory.took(self.info.thread, began.elapsed());
             }
             log(self.info.number, &notice);
         }

@@ -99,27 +99,22 @@ impl HeaderFacts {
     }
 
     fn add_for_decision(&mut self, settings: &Settings, depth: Depth, name: &[u8], value: &[u8]) {
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        if is("Subject") {
-            keep(&mut self.text, &mut self.subject, value);
-        } else if is("From") {
-            self.from_count += 1;
-            keep(&mut self.text, &mut self.from, value);
-        } else if is("Received") {
-            self.received += 1;
-        } else if is("Authentication-Results") {
-            self.evidence.add(&settings.authentication, value, self.received_above());
-        } else if depth == Depth::Mark && is("To") {
-            keep(&mut self.text, &mut self.to, value);
-        } else if depth == Depth::Mark && is("Date") {
-            keep(&mut self.text, &mut self.date, value);
-        } else if depth == Depth::Mark && is("Message-ID") {
-            keep(&mut self.text, &mut self.message_id, value);
-        } else if is(mark::SENSITIVITY.0) {
-            self.has_sensitivity = true;
+        match Meaning::of(name) {
+            Meaning::Subject => keep(&mut self.text, &mut self.subject, value),
+            Meaning::From => {
+                self.from_count += 1;
+                keep(&mut self.text, &mut self.from, value);
+            }
+            Meaning::Received => self.received += 1,
+            Meaning::Results => self.evidence.add(&settings.authentication, value, self.received_above()),
+            Meaning::To if depth == Depth::Mark => keep(&mut self.text, &mut self.to, value),
+            Meaning::Date if depth == Depth::Mark => keep(&mut self.text, &mut self.date, value),
+            Meaning::MessageId if depth == Depth::Mark => keep(&mut self.text, &mut self.message_id, value),
+            Meaning::Sensitivity => self.has_sensitivity = true,
+            Meaning::To | Meaning::Date | Meaning::MessageId | Meaning::Other => {}
         }
         // A header of any other meaning may be a spam mark too: the configuration names them.
-        if settings.spam_headers().iter().any(|known| is(known)) {
+        if settings.spam_headers().iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())) {
             self.spam.add(name);
         }
     }
@@ -178,6 +173,39 @@ impl HeaderFacts {
 
     fn value(&self, range: &Option<Range<usize>>) -> Option<&[u8]> {
         self.text.get(range.clone()?)
+    }
+}
+
+/// What a header is for us, by its name.
+#[derive(Clone, Copy)]
+enum Meaning {
+    Subject,
+    From,
+    Received,
+    Results,
+    To,
+    Date,
+    MessageId,
+    Sensitivity,
+    Other,
+}
+
+impl Meaning {
+    fn of(name: &[u8]) -> Self {
+        // The length tells all but two of them apart before any letter is compared.
+        let (known, meaning) = match name.len() {
+            2 => ("To", Self::To),
+            4 if matches!(name[0], b'F' | b'f') => ("From", Self::From),
+            4 => ("Date", Self::Date),
+            7 => ("Subject", Self::Subject),
+            8 => ("Received", Self::Received),
+            10 => ("Message-ID", Self::MessageId),
+            11 => (mark::SENSITIVITY.0, Self::Sensitivity),
+            22 => ("Authentication-Results", Self::Results),
+            _ => return Self::Other,
+        };
+        // Nearly always it is written as it should be, which is compared at once.
+        if name == known.as_bytes() || name.eq_ignore_ascii_case(known.as_bytes()) { meaning } else { Self::Other }
     }
 }
 

@@ -49,7 +49,7 @@ pub struct FrameDecoder {
 }
 
 /// A frame, and what follows it.
-type Split<'a> = (&'a [u8], &'a [u8]);
+type Split<'a> = (Frame<'a>, &'a [u8]);
 
 impl FrameDecoder {
     /// A decoder that refuses frames over `max_frame` bytes (command byte and payload, without the length field).
@@ -82,18 +82,24 @@ impl FrameDecoder {
         if let Some(error) = self.failed {
             return Err(error);
         }
+        let mut taken;
         while !input.is_empty() {
-            let flow = if let Some((frame, rest)) = self.split_whole(input)? {
+            let frame = if let Some((frame, rest)) = self.split_whole(input)? {
                 input = rest;
-                emit(frame, &mut on_frame)
+                frame
             } else if let Some(length) = self.take_length(&mut input)?
                 && self.take_partial(&mut input, length)
             {
                 self.length_have = 0;
-                emit(&std::mem::take(&mut self.partial), &mut on_frame)
+                taken = std::mem::take(&mut self.partial);
+                // Its length was checked to be at least 1.
+                let Some((&command, payload)) = taken.split_first() else { continue };
+                Frame { command, payload }
             } else {
                 break;
             };
+            // The only call, so that what is done with a frame becomes part of this loop.
+            let flow = on_frame(frame);
             if flow.is_break() {
                 return Ok(flow);
             }
@@ -102,11 +108,15 @@ impl FrameDecoder {
     }
 
     /// The frame at the front of `input` and what follows it, where it lies there whole, as nearly all do.
+    #[inline]
     fn split_whole<'a>(&mut self, input: &'a [u8]) -> Result<Option<Split<'a>>, FrameError> {
-        match input.split_first_chunk() {
-            Some((length, rest)) if self.length_have == 0 => Ok(rest.split_at_checked(self.checked(*length)?)),
-            _ => Ok(None),
+        let Some((length, rest)) = input.split_first_chunk() else { return Ok(None) };
+        if self.length_have > 0 {
+            return Ok(None);
         }
+        let Some((frame, rest)) = rest.split_at_checked(self.checked(*length)?) else { return Ok(None) };
+        // Its length was checked to be at least 1.
+        Ok(frame.split_first().map(|(&command, payload)| (Frame { command, payload }, rest)))
     }
 
     /// The length of the frame at hand, once its four bytes are there.
@@ -124,17 +134,17 @@ impl FrameDecoder {
     }
 
     /// A length that a frame may have; any other is the end of the stream.
+    #[inline]
     fn checked(&mut self, length: [u8; LENGTH_BYTES]) -> Result<usize, FrameError> {
         let length = u32::from_be_bytes(length);
-        let error = if length == 0 {
-            FrameError::Empty
-        } else if length > self.max_frame {
-            FrameError::TooLong { length, limit: self.max_frame }
-        } else {
-            return Ok(length as usize);
-        };
-        self.failed = Some(error);
-        Err(error)
+        if (1..=self.max_frame).contains(&length) { Ok(length as usize) } else { Err(self.fail(length)) }
+    }
+
+    #[cold]
+    fn fail(&mut self, length: u32) -> FrameError {
+        let limit = self.max_frame;
+        let error = if length == 0 { FrameError::Empty } else { FrameError::TooLong { length, limit } };
+        *self.failed.insert(error)
     }
 
     /// Adds what there is of a cut frame; true when it is whole.
@@ -163,14 +173,6 @@ pub fn encode(output: &mut Vec<u8>, command: u8, write_payload: impl FnOnce(&mut
     write_payload(output);
     let length = (output.len() - start - LENGTH_BYTES) as u32;
     output[start..start + LENGTH_BYTES].copy_from_slice(&length.to_be_bytes());
-}
-
-/// A complete frame, never empty: its length was checked to be at least 1.
-fn emit<B>(frame: &[u8], on_frame: &mut impl FnMut(Frame<'_>) -> ControlFlow<B>) -> ControlFlow<B> {
-    match frame.split_first() {
-        Some((&command, payload)) => on_frame(Frame { command, payload }),
-        None => ControlFlow::Continue(()),
-    }
 }
 
 #[cfg(test)]

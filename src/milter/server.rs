@@ -5,7 +5,8 @@
 //! to read into and one to answer from among all its connections, so that an idle connection holds neither. Time is
 //! kept by one sweep per thread and second: no connection has a timer, and no frame costs a look at the clock.
 //!
-//! The first thread accepts, and keeps a connection unless another thread has at least two fewer.
+//! The first thread accepts, and spreads the connections over as many threads as they are enough for: to wake a second
+//! thread costs more than a few connections can win by it.
 
 mod accept;
 mod connection;
@@ -17,7 +18,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -122,6 +123,8 @@ pub struct ConnectionInfo {
     pub listener: usize,
     /// Counts the connections of this server from 1; for the log.
     pub number: u64,
+    /// The thread that serves it, counted from 0.
+    pub thread: usize,
     /// Who connected.
     pub peer: PeerAddress,
 }
@@ -147,7 +150,7 @@ impl fmt::Display for PeerAddress {
 /// The limits of the server. Times are kept by a sweep each second: they never run out early, and up to two seconds late.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Threads that serve connections; default: one a core.
+    /// The most threads that serve connections, the first of them where there are few; default: one a core.
     pub threads: NonZeroUsize,
     /// Connections open at once; a further one is accepted and closed. Default 4096.
     pub connections: usize,
@@ -292,12 +295,6 @@ struct Shared<C> {
     shutdown: Shutdown,
     /// Open connections of each thread, those on their way to it included.
     loads: Vec<AtomicUsize>,
-}
-
-impl<C> Shared<C> {
-    fn load(&self, thread: usize) -> usize {
-        self.loads[thread].load(Ordering::Relaxed)
-    }
 }
 
 /// A connection on its way to its thread. It counts in that thread's load.

@@ -190,6 +190,7 @@ pub struct Session<D> {
 
 /// All but the decoder, so that frames can be borrowed from it meanwhile.
 struct Conversation {
+    thread: usize,
     phase: Phase,
     agreement: Option<Agreement>,
     client: Client,
@@ -206,6 +207,7 @@ impl<D: Directory> Session<D> {
     /// A new conversation. `max_frame` bounds one frame, in bytes.
     pub fn new(directory: Arc<D>, terms: Arc<Terms>, max_frame: u32) -> Self {
         let conversation = Conversation {
+            thread: 0,
             phase: Phase::Greeting,
             agreement: None,
             client: Client::default(),
@@ -216,6 +218,13 @@ impl<D: Directory> Session<D> {
             notices: Vec::new(),
         };
         Self { directory, terms, decoder: FrameDecoder::new(max_frame), conversation }
+    }
+
+    /// The same on another thread of the server than its first: see [`Directory::settings_for`].
+    #[must_use]
+    pub fn on_thread(mut self, thread: usize) -> Self {
+        self.conversation.thread = thread;
+        self
     }
 
     /// Takes the bytes of one read and appends the answers to `output`.
@@ -260,21 +269,22 @@ impl<D: Directory> Session<D> {
 type Flow = ControlFlow<Result<(), SessionError>>;
 
 impl Conversation {
+    /// Most of what comes is seen to here: headers, and before each a macro packet that holds nothing but the event that it
+    /// stands before.
+    #[inline]
     fn frame(&mut self, directory: &impl Directory, terms: &Terms, frame: Frame<'_>, output: &mut Vec<u8>) -> Flow {
-        // Every other frame is a macro packet, and most of them hold nothing but the event that they stand before.
-        let is_empty = frame.command == command::MACRO && frame.payload.len() == 1;
-        if is_empty && self.phase != Phase::Greeting {
-            return ControlFlow::Continue(());
-        }
         let result = match (self.phase, frame.command) {
-            // Most of what comes, by the shortest way.
-            (Phase::Headers, command::HEADER) => {
-                header(frame.payload).map_err(SessionError::from).map(|(name, value)| {
+            (Phase::Idle | Phase::Envelope | Phase::Headers, command::MACRO) if frame.payload.len() == 1 => {
+                return ControlFlow::Continue(());
+            }
+            (Phase::Headers, command::HEADER) => match header(frame.payload) {
+                Ok((name, value)) => {
                     self.header(name, value);
                     self.go_ahead(command::HEADER, output);
-                    Next::Continue
-                })
-            }
+                    return ControlFlow::Continue(());
+                }
+                Err(error) => Err(error.into()),
+            },
             _ => self.command(directory, terms, frame, output),
         };
         match result {
@@ -284,6 +294,7 @@ impl Conversation {
         }
     }
 
+    #[inline(never)]
     fn command(
         &mut self,
         directory: &impl Directory,
@@ -394,7 +405,7 @@ impl Conversation {
     }
 
     fn mail(&mut self, directory: &impl Directory, role: Role, envelope: &EnvelopeAddress<'_>) {
-        let settings = directory.settings();
+        let settings = directory.settings_for(self.thread);
         let circumstances = self.circumstances(&settings, role);
         let submitter = Submitter { path: envelope.address, login: self.login.as_deref() };
         self.transaction = Some(Box::new(Transaction::new(directory, settings, role.pass(), circumstances, submitter)));
@@ -509,8 +520,10 @@ impl Conversation {
 /// The queue id as it may stand in a log line.
 fn queue_id(value: &[u8]) -> QueueId {
     let mut id = QueueId::new();
-    for byte in value.iter().take(id.capacity()) {
-        id.push(if byte.is_ascii_graphic() { char::from(*byte) } else { '?' });
+    let value = &value[..value.len().min(id.capacity())];
+    match std::str::from_utf8(value) {
+        Ok(text) if value.iter().all(u8::is_ascii_graphic) => id.push_str(text),
+        _ => value.iter().for_each(|byte| id.push(if byte.is_ascii_graphic() { char::from(*byte) } else { '?' })),
     }
     id
 }

@@ -1,6 +1,6 @@
 //! What a session goes by: the configuration in force, complete and immutable, and where it looks recipients up.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::mark::MarkKey;
 use crate::network::Network;
-use crate::policy::action::{BlackAction, OutboundAction, PersonalActions, SplitMode};
+use crate::policy::action::{OutboundAction, SplitMode};
 use crate::policy::address::{Address, Domain};
 use crate::policy::authres::AuthenticationPolicy;
 use crate::policy::decide::{Known, Verdict};
@@ -92,11 +92,17 @@ impl Default for MessageLimits {
     }
 }
 
+/// The most copies of the settings, and of what is counted of messages, that there are: each thread of the server uses one, so
+/// that those of a machine with so many cores never write to the same memory. Further threads share them.
+pub const LANES: usize = 8;
+
 /// The configuration of the milter and of every organisation.
 #[derive(Debug)]
 pub struct Settings {
+    /// Which of the copies this is, below [`LANES`].
+    pub lane: usize,
     /// By the organisation's number.
-    pub organisations: HashMap<u32, Arc<OrgPolicy>>,
+    pub organisations: BTreeMap<u32, Arc<OrgPolicy>>,
     /// How senders are proved.
     pub authentication: AuthenticationPolicy,
     /// What stands between a mailbox and its folder in a recipient's address.
@@ -124,7 +130,8 @@ impl Settings {
     /// Settings without an organisation, which leave every message as it is.
     pub fn new(mark_key: MarkKey, split_key: SplitKey) -> Self {
         Self {
-            organisations: HashMap::new(),
+            lane: 0,
+            organisations: BTreeMap::new(),
             authentication: AuthenticationPolicy::default(),
             delimiter: Some('+'),
             ours: Network::loopback(),
@@ -177,20 +184,17 @@ impl Settings {
     pub fn is_trusted_relay(&self, address: IpAddr) -> bool {
         self.trusted_relays.iter().any(|network| network.contains(address))
     }
-
-    /// What a user's lists ask to be done with personal and with blocked messages.
-    pub fn actions(&self, lists: &UserLists) -> Option<(PersonalActions, BlackAction)> {
-        let policy = self.organisations.get(&lists.organisation())?;
-        let options = lists.options();
-        let personal = policy.personal.actions_for(options.personal_actions);
-        Some((personal, options.black_action.unwrap_or(policy.black.action)))
-    }
 }
 
 /// Where a session takes its settings and lists from. None of it may wait or lock.
 pub trait Directory {
     /// The settings in force now. Taken once a message, at MAIL.
     fn settings(&self) -> Arc<Settings>;
+
+    /// The same, in the copy of one of the server's threads: who counts references to it counts them on that thread alone.
+    fn settings_for(&self, _thread: usize) -> Arc<Settings> {
+        self.settings()
+    }
 
     /// The lists of the user with this address. Taken once a recipient, at RCPT.
     fn lists(&self, address: &Address) -> Option<UserLists>;
@@ -217,8 +221,9 @@ pub trait Directory {
     /// A message was decided and answered. For totals and explanations; what is told here must reach no log.
     fn decided(&self, message: &Decided<'_>);
 
-    /// How long the answer to a message's end took, from its last bytes on. Not told of the copies of a split message.
-    fn took(&self, _time: Duration) {}
+    /// How long the answer to a message's end took, from its last bytes on, and on which lane. Not told of the copies of a
+    /// split message.
+    fn took(&self, _lane: usize, _time: Duration) {}
 
     /// A message for users who want to see that later ([`UserLists::keeps_activity`]) came to its end: what became of it for
     /// each of them, in the pass that decides about the copy. It is for that user alone.
@@ -246,6 +251,8 @@ pub struct Happened<'a> {
 
 /// What became of one message.
 pub struct Decided<'a> {
+    /// The copy of the settings that it was decided by ([`Settings::lane`]).
+    pub lane: usize,
     /// Which way it went.
     pub direction: Direction,
     /// Whether it is the message itself, or a copy of one that was split.

@@ -29,6 +29,9 @@ use senders::Senders;
 /// `line_length_limit = 2048`), but a frame of the milter protocol holds far more.
 pub const MAX_RECIPIENT: usize = 4096;
 
+/// ESMTP arguments of a usual recipient: NOTIFY and ORCPT.
+const USUAL_ARGUMENTS: usize = 2;
+
 /// One message under way. It holds the settings of its MAIL and each recipient's lists of their RCPT to its end.
 pub struct Transaction {
     settings: Arc<Settings>,
@@ -176,7 +179,7 @@ impl Transaction {
         answered: bool,
     ) -> RecipientAnswer {
         let may_refuse = answered && self.circumstances.rejection == Rejection::Allowed;
-        let arguments: Vec<&[u8]> = arguments.collect();
+        let arguments: SmallVec<[&[u8]; USUAL_ARGUMENTS]> = arguments.collect();
         if let Some(limit) = self.recipient_limit(path, &arguments) {
             self.refuses_whole |= !may_refuse;
             let first = self.over_recipients.replace(limit).is_none();
@@ -250,10 +253,13 @@ impl Transaction {
         let Some(user) = user else { return Depth::Forged };
         let organisation = [&user.policy.enforced, &user.policy.defaults];
         let has_entries = !user.lists.is_empty() || organisation.iter().any(|lists| !lists.lists().compiled.is_empty());
-        match self.settings.actions(&user.lists) {
-            Some((personal, _)) if has_entries && personal.contains(PersonalActions::MARK) => Depth::Mark,
-            _ if has_entries || user.lists.keeps_activity() => Depth::Decide,
-            _ => Depth::Forged,
+        let personal = user.policy.personal.actions_for(user.lists.options().personal_actions);
+        if has_entries && personal.contains(PersonalActions::MARK) {
+            Depth::Mark
+        } else if has_entries || user.lists.keeps_activity() {
+            Depth::Decide
+        } else {
+            Depth::Forged
         }
     }
 
@@ -302,6 +308,7 @@ impl Transaction {
             .collect();
         let plan = plan(&circumstances, &self.facts.editable(), &recipients);
         directory.decided(&Decided {
+            lane: self.settings.lane,
             direction: circumstances.direction,
             pass: self.pass,
             sender: sending.map(|user| user.policy.id),

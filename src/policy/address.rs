@@ -89,6 +89,9 @@ impl Address {
     /// # Errors
     /// See [`AddressError`].
     pub fn parse(text: &str) -> Result<Self, AddressError> {
+        if let Some(at) = normal_address(text.as_bytes()) {
+            return Ok(Self { text: text.into(), at });
+        }
         let at = text.as_bytes().iter().rposition(|&byte| byte == b'@').ok_or(AddressError::Shape)?;
         let (local, domain) = (&text[..at], &text[at + 1..]);
         if local.is_empty() || domain.is_empty() {
@@ -100,11 +103,21 @@ impl Address {
     /// Reads the path of a MAIL or RCPT as the milter receives it: brackets and a source route (RFC 5321, 4.1.2,
     /// appendix C) are taken off. `None` for the null sender and for whatever is no clean address.
     pub fn from_path(path: &[u8]) -> Option<Self> {
+        let inside = path.strip_prefix(b"<").and_then(|path| path.strip_suffix(b">")).unwrap_or(path);
+        if let Some(address) = Self::from_normal(inside) {
+            return Some(address);
+        }
         // Nor does any SMTP command hold control characters (RFC 5321, 4.1.2), and no edit could name such a path.
         if path.iter().any(u8::is_ascii_control) {
             return None;
         }
         Self::parse(std::str::from_utf8(bare_path(path)).ok()?).ok()
+    }
+
+    /// Reads an address that is written in normal form, as most are; `None` for any other, which may be one all the same.
+    pub(super) fn from_normal(bytes: &[u8]) -> Option<Self> {
+        let at = normal_address(bytes)?;
+        std::str::from_utf8(bytes).ok().map(|text| Self { text: text.into(), at })
     }
 
     fn join(local: &str, domain: &str) -> Self {
@@ -136,11 +149,16 @@ impl Address {
         Domain(self.domain().into())
     }
 
-    /// The address without what follows the first `delimiter` in its local part (`a+b@d` becomes `a@d`); `None`
-    /// where there is no such detail, or nothing would be left.
+    /// The address without what follows the first `delimiter`, a character of ASCII, in its local part (`a+b@d` becomes
+    /// `a@d`); `None` where there is no such detail, or nothing would be left.
     pub fn without_detail(&self, delimiter: char) -> Option<Self> {
-        let (base, _) = self.local().split_once(delimiter)?;
-        (!base.is_empty()).then(|| Self::join(base, self.domain()))
+        let end = self.local().bytes().position(|byte| byte.is_ascii() && char::from(byte) == delimiter)?;
+        (end > 0).then(|| Self::join(&self.local()[..end], self.domain()))
+    }
+
+    /// Whether a `delimiter`, a character of ASCII, stands in the local part.
+    pub fn has_detail(&self, delimiter: char) -> bool {
+        self.local().bytes().any(|byte| byte.is_ascii() && char::from(byte) == delimiter)
     }
 
     /// The same local part at another place: used to unwrap rewritten senders.
@@ -180,7 +198,7 @@ impl fmt::Debug for Domain {
 /// The normal form of a domain, borrowed where it is written so: see [`Domain::parse`].
 pub(super) fn normal_domain(text: &str) -> Result<Cow<'_, str>, AddressError> {
     let text = text.strip_suffix('.').unwrap_or(text);
-    if is_normal_domain(text) {
+    if is_normal_domain(text.as_bytes()) {
         return Ok(Cow::Borrowed(text));
     }
     // One trailing dot is off already.
@@ -196,9 +214,9 @@ pub(super) fn normal_domain(text: &str) -> Result<Cow<'_, str>, AddressError> {
 
 /// Whether a domain is in normal form for certain: in ASCII, lower case, within the limits, and without an A-label, which
 /// would have to be looked into.
-fn is_normal_domain(text: &str) -> bool {
+fn is_normal_domain(text: &[u8]) -> bool {
     let fits = |label: &[u8]| (1..=MAX_LABEL).contains(&label.len()) && !label.starts_with(b"xn--");
-    let mut rest = text.as_bytes();
+    let mut rest = text;
     while rest.len() <= MAX_DOMAIN {
         let end = NORMAL_LABEL.run(rest);
         match rest.get(end) {
@@ -209,6 +227,13 @@ fn is_normal_domain(text: &str) -> bool {
         }
     }
     false
+}
+
+/// Where the `@` is in an address that is in normal form for certain, and in ASCII: see [`is_normal_domain`].
+fn normal_address(bytes: &[u8]) -> Option<u16> {
+    let at = NORMAL_LOCAL.run(bytes);
+    let domain = bytes.get(at..)?.strip_prefix(b"@")?;
+    ((1..=MAX_LOCAL).contains(&at) && is_normal_domain(domain)).then_some(at as u16)
 }
 
 fn normal_local(text: &str) -> Result<Cow<'_, str>, AddressError> {

@@ -109,10 +109,12 @@ pub struct Evidence {
 
 /// Most passes read of one message; a message with more signatures is proved by these or not at all.
 const MAX_PASSES: usize = 32;
-/// Room for the tokens of a usual header: three methods, each with its result and a few properties.
-const USUAL_TOKENS: usize = 48;
+/// Passes of a usual header: of SPF, DKIM, DMARC and one more signature.
+const USUAL_PASSES: usize = 4;
+/// Words of a usual property's name, comments set aside.
+const USUAL_WORDS: usize = 2;
 
-/// A method that passed and the domain, in normal form, that it passed for.
+/// A method that passed and the domain that it passed for, as written.
 struct Pass<'a> {
     method: Method,
     domain: Cow<'a, str>,
@@ -167,10 +169,8 @@ impl Evidence {
         for &end in &self.ends {
             let text = &self.text[start..end];
             start = end;
-            let Some(tokens) = tokenize(text) else { continue };
-            let parts = tokens.split(|token| matches!(token, Token::Semicolon)).skip(1);
-            for pass in parts.filter_map(pass_of).take(room) {
-                on_pass(&pass);
+            for pass in passes_of(text).iter().flatten().take(room) {
+                on_pass(pass);
                 room -= 1;
             }
         }
@@ -179,14 +179,19 @@ impl Evidence {
 
 impl Pass<'_> {
     fn proves_envelope(&self, address: &Address) -> bool {
-        self.method == Method::Spf && self.domain == address.domain()
+        self.method == Method::Spf && self.is_for(address.domain(), |one, other| one == other)
     }
 
     fn proves_header(&self, address: &Address) -> bool {
         match self.method {
-            Method::Dmarc => self.domain == address.domain(),
-            Method::Dkim | Method::Spf => is_aligned(&self.domain, address.domain()),
+            Method::Dmarc => self.is_for(address.domain(), |one, other| one == other),
+            Method::Dkim | Method::Spf => self.is_for(address.domain(), is_aligned),
         }
+    }
+
+    /// Whether the domain is another, in normal form, or comes up to it. Mostly it is that one to the letter.
+    fn is_for(&self, domain: &str, comes_up: impl Fn(&str, &str) -> bool) -> bool {
+        self.domain == domain || normal_domain(&self.domain).is_ok_and(|own| comes_up(&own, domain))
     }
 }
 
@@ -215,37 +220,135 @@ fn is_aligned(one: &str, other: &str) -> bool {
     one == other || psl::domain_str(one).is_some_and(|registered| psl::domain_str(other) == Some(registered))
 }
 
-/// One `; method=result property=value…` of the header, where it is a pass that names its domain.
-fn pass_of<'a>(part: &'a [Token<'_>]) -> Option<Pass<'a>> {
-    let mut pieces = part.split(|token| matches!(token, Token::Equals));
-    let method_word = single_word(pieces.next()?)?;
-    let (method, version) = method_word.split_once('/').unwrap_or((&method_word, "1"));
-    if version != "1" {
-        return None;
+/// The passes of one header; `None` where it cannot be understood.
+fn passes_of(text: &str) -> Option<SmallVec<[Pass<'_>; USUAL_PASSES]>> {
+    let mut passes = SmallVec::new();
+    // What stands before the first semicolon names the verifier.
+    let mut part = None;
+    let mut rest = text;
+    let mut is_value = false;
+    while let Some(&byte) = rest.as_bytes().first() {
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\r' => rest = &rest[1..],
+            b'(' => rest = after_comment(rest)?,
+            b';' => {
+                passes.extend(part.replace(Part::default()).and_then(Part::pass));
+                rest = &rest[1..];
+                is_value = false;
+            }
+            b'=' => {
+                part.iter_mut().for_each(Part::equals);
+                rest = &rest[1..];
+                is_value = true;
+            }
+            _ => {
+                let (word, after) = rest.split_at(word_length(rest, is_value)?);
+                part.iter_mut().for_each(|part| part.word(unquoted(word)));
+                rest = after;
+                is_value = false;
+            }
+        }
     }
-    // `single_word` gives it in lower case.
-    let method = match method {
-        "dmarc" => Method::Dmarc,
-        "dkim" => Method::Dkim,
-        "spf" => Method::Spf,
-        _ => return None,
-    };
-    let properties = Properties::read(pieces)?;
-    if !properties.get(Property::Result)?.eq_ignore_ascii_case("pass") {
-        return None;
+    passes.extend(part.and_then(Part::pass));
+    Some(passes)
+}
+
+/// One `; method=result property=value…` of the header, word by word; comments and white space are left out (RFC 8601, 2.2).
+#[derive(Default)]
+struct Part<'a> {
+    method: Option<Method>,
+    properties: Properties<'a>,
+    /// The words since the last value: of the method, then of a property.
+    name: SmallVec<[Cow<'a, str>; USUAL_WORDS]>,
+    state: State,
+}
+
+/// What comes next in a [`Part`].
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    /// The name of the method.
+    #[default]
+    Method,
+    /// The value of a property, if that is one that decides.
+    Value(Option<Property>),
+    /// The name of a property.
+    Name,
+    /// Nothing that could make it a pass.
+    Void,
+}
+
+impl<'a> Part<'a> {
+    fn equals(&mut self) {
+        let words = self.name.iter().map(|word| &**word);
+        self.state = match self.state {
+            State::Method => {
+                self.method = method_named(words);
+                if self.method.is_some() { State::Value(Some(Property::Result)) } else { State::Void }
+            }
+            State::Name => State::Value(Property::named(words)),
+            // Nothing stands between two of them.
+            State::Value(_) | State::Void => State::Void,
+        };
+        self.name.clear();
     }
-    let value = match method {
-        Method::Dmarc => properties.get(Property::HeaderFrom),
-        Method::Dkim => properties.get(Property::HeaderD).or_else(|| properties.get(Property::HeaderI)),
-        Method::Spf => properties.get(Property::MailFrom),
-    }?;
+
+    fn word(&mut self, word: Cow<'a, str>) {
+        match self.state {
+            State::Method => self.name.push(word),
+            State::Value(property) => {
+                if let Some(property) = property {
+                    self.properties.note(property, word);
+                }
+                self.state = State::Name;
+            }
+            // No name of a property holds an @: a part of an address has come apart from its value.
+            State::Name if word.as_bytes().contains(&b'@') => self.state = State::Void,
+            State::Name => self.name.push(word),
+            State::Void => {}
+        }
+    }
+
+    /// Where it is a pass that names its domain.
+    fn pass(self) -> Option<Pass<'a>> {
+        let method = self.method.filter(|_| self.state == State::Name)?;
+        let mut properties = self.properties;
+        if !properties.take(Property::Result)?.eq_ignore_ascii_case("pass") {
+            return None;
+        }
+        let value = match method {
+            Method::Dmarc => properties.take(Property::HeaderFrom),
+            Method::Dkim => properties.take(Property::HeaderD).or_else(|| properties.take(Property::HeaderI)),
+            Method::Spf => properties.take(Property::MailFrom),
+        }?;
+        let domain = match value {
+            Cow::Borrowed(value) => domain_of(value).into(),
+            Cow::Owned(value) => domain_of(&value).to_owned().into(),
+        };
+        Some(Pass { method, domain })
+    }
+}
+
+/// The domain of a value that is an address, or one.
+fn domain_of(value: &str) -> &str {
     let start = value.as_bytes().iter().rposition(|&byte| byte == b'@').map_or(0, |at| at + 1);
-    let domain = value[start..].trim_end_matches('>');
-    Some(Pass { method, domain: normal_domain(domain).ok()? })
+    value[start..].trim_end_matches('>')
+}
+
+/// The method that these words name; `dkim / 1` and `dkim/1` are one word.
+fn method_named<'a>(words: impl Iterator<Item = &'a str>) -> Option<Method> {
+    let name = joined(words);
+    let (method, version) = name.split_once('/').unwrap_or((&name, "1"));
+    // It is in lower case.
+    match method {
+        "dmarc" if version == "1" => Some(Method::Dmarc),
+        "dkim" if version == "1" => Some(Method::Dkim),
+        "spf" if version == "1" => Some(Method::Spf),
+        _ => None,
+    }
 }
 
 /// A property that decides, or the result of the method itself.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Property {
     Result,
     HeaderFrom,
@@ -275,56 +378,31 @@ impl Property {
 #[derive(Default)]
 struct Properties<'a>([Said<'a>; 5]);
 
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 enum Said<'a> {
     #[default]
     Nothing,
-    Value(&'a str),
+    Value(Cow<'a, str>),
     /// A property given twice with two values says nothing.
     Contradiction,
 }
 
 impl<'a> Properties<'a> {
-    /// Reads what stands between the equals signs: each time a value and the name of the next property, as in `pass header.d`.
-    fn read<'t: 'a>(pieces: impl Iterator<Item = &'a [Token<'t>]>) -> Option<Self> {
-        let mut properties = Self::default();
-        let mut property = Some(Property::Result);
-        for piece in pieces {
-            let mut words = piece.iter().filter_map(Token::word);
-            let value = words.next()?;
-            // No name of a property holds an @: a part of an address has come apart from its value.
-            if words.clone().any(|word| word.contains('@')) {
-                return None;
-            }
-            if let Some(property) = property {
-                properties.note(property, value);
-            }
-            property = Property::named(words);
-        }
-        Some(properties)
-    }
-
-    fn note(&mut self, property: Property, value: &'a str) {
+    fn note(&mut self, property: Property, value: Cow<'a, str>) {
         let said = &mut self.0[property as usize];
-        *said = match *said {
+        *said = match said {
             Said::Nothing => Said::Value(value),
-            Said::Value(known) if known == value => Said::Value(value),
+            Said::Value(known) if *known == value => return,
             Said::Value(_) | Said::Contradiction => Said::Contradiction,
         };
     }
 
-    fn get(&self, property: Property) -> Option<&'a str> {
-        match self.0[property as usize] {
+    fn take(&mut self, property: Property) -> Option<Cow<'a, str>> {
+        match std::mem::take(&mut self.0[property as usize]) {
             Said::Value(value) => Some(value),
             Said::Nothing | Said::Contradiction => None,
         }
     }
-}
-
-/// `dkim / 1` and `dkim/1` are one word, in lower case; `None` where other words stand beside it.
-fn single_word<'a>(tokens: &'a [Token<'_>]) -> Option<Cow<'a, str>> {
-    let text = joined(tokens.iter().filter_map(Token::word));
-    (!text.is_empty() && !text.contains(' ')).then_some(text)
 }
 
 /// Words in lower case, a blank between them, none around `.` and `/`, where white space and comments may stand.
@@ -342,48 +420,6 @@ fn joined<'a>(mut words: impl Iterator<Item = &'a str>) -> Cow<'a, str> {
         text.push_str(&word.to_ascii_lowercase());
     }
     text
-}
-
-enum Token<'a> {
-    Word(Cow<'a, str>),
-    Semicolon,
-    Equals,
-}
-
-impl<'a> Token<'a> {
-    fn word(&self) -> Option<&str> {
-        match self {
-            Self::Word(word) => Some(word),
-            _ => None,
-        }
-    }
-}
-
-/// The tokens of a header; those of a usual one cost no memory on the heap.
-type Tokens<'a> = SmallVec<[Token<'a>; USUAL_TOKENS]>;
-
-/// Words, semicolons and equals signs; comments and white space are left out (RFC 8601, 2.2). `None` where a comment or
-/// a quoted string does not end.
-fn tokenize(text: &str) -> Option<Tokens<'_>> {
-    let mut tokens = Tokens::new();
-    let mut rest = text;
-    while let Some(&byte) = rest.as_bytes().first() {
-        match byte {
-            b' ' | b'\t' | b'\n' | b'\r' => rest = &rest[1..],
-            b'(' => rest = after_comment(rest)?,
-            b';' | b'=' => {
-                tokens.push(if byte == b';' { Token::Semicolon } else { Token::Equals });
-                rest = &rest[1..];
-            }
-            _ => {
-                let is_value = matches!(tokens.last(), Some(Token::Equals));
-                let (word, after) = rest.split_at(word_length(rest, is_value)?);
-                tokens.push(Token::Word(unquoted(word)));
-                rest = after;
-            }
-        }
-    }
-    Some(tokens)
 }
 
 /// What may end a word.
@@ -415,20 +451,24 @@ fn unquoted(word: &str) -> Cow<'_, str> {
     }
 }
 
+/// What matters within a comment.
+const COMMENT_MARKS: ByteSet = ByteSet::of(b"()\\");
+
+/// What follows the comment at the front; `None` where it does not end.
 fn after_comment(text: &str) -> Option<&str> {
-    let mut depth = 0usize;
-    let mut escaped = false;
-    for (index, byte) in text.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
+    let bytes = text.as_bytes();
+    let (mut depth, mut at) = (0usize, 0);
+    loop {
+        at += COMMENT_MARKS.distance(bytes.get(at..)?);
+        match bytes.get(at)? {
             b'(' => depth += 1,
-            b')' if depth == 1 => return Some(&text[index + 1..]),
+            b')' if depth == 1 => return Some(&text[at + 1..]),
             b')' => depth -= 1,
-            _ => {}
+            // A backslash takes what follows it along.
+            _ => at += 1,
         }
+        at += 1;
     }
-    None
 }
 
 /// The content of the quoted string at the front and what follows it.

@@ -7,7 +7,7 @@
 
 use super::address::{Address, Domain};
 use super::list::Scope;
-use super::text::lossy;
+use super::text::{ByteSet, lossy};
 
 /// The delimiter between a sender's address and its detail: what `a+b@d` and `a@d` have in common.
 pub const SENDER_DELIMITER: char = '+';
@@ -155,6 +155,21 @@ pub fn header_sender(value: &[u8]) -> Option<Address> {
     if value.len() > MAX_FROM {
         return None;
     }
+    plain_mailbox(value).or_else(|| any_mailbox(value))
+}
+
+/// What a display name may hold without meaning anything to any reader; whoever reads encoded words finds them whole.
+const PLAIN: ByteSet =
+    ByteSet::of(b" \t\nabcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-./=?^_`{|}~");
+
+/// The address of `Display name <local@domain>` where nothing in it needs a second look, as in most messages; `None` for
+/// any other value, which [`any_mailbox`] reads.
+fn plain_mailbox(value: &[u8]) -> Option<Address> {
+    let inside = value[PLAIN.run(value)..].strip_prefix(b"<")?.strip_suffix(b">")?;
+    Address::from_normal(inside)
+}
+
+fn any_mailbox(value: &[u8]) -> Option<Address> {
     // A display name may hold bytes of any old charset; what replaces them is allowed in no address.
     let text = &*lossy(value);
     if has_control(text) {

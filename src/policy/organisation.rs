@@ -1,5 +1,7 @@
 //! What one organisation decided for all its users.
 
+use std::sync::Arc;
+
 use super::action::{BlackAction, LateAction, OutboundAction, PersonalActions};
 use super::address::{Address, Domain, is_within};
 use super::decide::{Lists, Outcome};
@@ -60,7 +62,7 @@ pub struct WhitePolicy {
 }
 
 /// One organisation's policy, complete and immutable.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct OrgPolicy {
     /// Its number in the store.
     pub id: u32,
@@ -208,10 +210,10 @@ impl OrgPolicy {
 }
 
 /// The organisation's own lists of one level, in the same form as a user's.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct OrgLists {
     compiled: UserLists,
-    globs: Option<Globs>,
+    globs: Option<Arc<Globs>>,
 }
 
 impl OrgLists {
@@ -224,7 +226,7 @@ impl OrgLists {
         });
         Self {
             compiled: UserLists::build(0, organisation, key, UserOptions::default(), fingerprints),
-            globs: Globs::build(patterns).ok(),
+            globs: Globs::build(patterns).ok().map(Arc::new),
         }
     }
 
@@ -235,6 +237,6 @@ impl OrgLists {
 
     /// As [`super::decide::decide`] reads them.
     pub fn lists(&self) -> Lists<'_> {
-        Lists { compiled: &self.compiled, globs: self.globs.as_ref() }
+        Lists { compiled: &self.compiled, globs: self.globs.as_deref() }
     }
 }

@@ -248,6 +248,10 @@ impl Plan {
 /// Plans the edits of one message. Property: what happens to one recipient's envelope depends on their own verdict and
 /// on how many recipients there are, never on another's lists; only header edits need agreement.
 pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipients: &[Recipient<'_>]) -> Plan {
+    if headers.forged.is_empty() && recipients.iter().all(|recipient| is_left_alone(circumstances, recipient)) {
+        let effects = vec![Effect::of(Delivery::AsAddressed); recipients.len()];
+        return Plan { effects, ..Plan::default() };
+    }
     if let Some(refused) = refusal(circumstances, recipients) {
         return refused;
     }
@@ -306,6 +310,13 @@ pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipi
         subject: common.subject,
         modifications,
     }
+}
+
+/// Whether nothing at all is to be done for a recipient, as for most: no list asks for anything, and the address stays.
+fn is_left_alone(circumstances: &Circumstances, recipient: &Recipient<'_>) -> bool {
+    recipient.verdict.outcome == Outcome::UNTOUCHED
+        && recipient.sending.is_none()
+        && delivery(circumstances, recipient) == Delivery::AsAddressed
 }
 
 /// Deletes headers from the highest index down: a deletion renumbers those below it.

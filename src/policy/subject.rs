@@ -137,7 +137,43 @@ fn readable(value: &[u8]) -> Cow<'_, str> {
     let is_folded = || value.iter().any(|b| matches!(b, b'\n' | b'\r' | 0));
     match std::str::from_utf8(value) {
         Ok(text) if !is_encoded && !is_folded() => Cow::Borrowed(text),
-        _ => Cow::Owned(decoded(value)),
+        _ => Cow::Owned(single_word(value).unwrap_or_else(|| decoded(value))),
+    }
+}
+
+/// What a Subject says that is one encoded word (RFC 2047, 4.2) in UTF-8 and nothing else, as most are that hold an accent;
+/// `None` for any other, and for what not every reader takes for such a word.
+fn single_word(value: &[u8]) -> Option<String> {
+    let word = value.trim_ascii().strip_prefix(b"=?")?.strip_suffix(b"?=")?;
+    let (charset, text) = word.split_at_checked("utf-8?Q?".len())?;
+    if !charset.eq_ignore_ascii_case(b"utf-8?Q?") {
+        return None;
+    }
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.iter();
+    while let Some(&byte) = bytes.next() {
+        decoded.push(match byte {
+            b'=' => {
+                let (high, low) = (hex_digit(*bytes.next()?)?, hex_digit(*bytes.next()?)?);
+                high << 4 | low
+            }
+            b'_' => b' ',
+            b'?' => return None,
+            b'!'..=b'~' => byte,
+            _ => return None,
+        });
+    }
+    // Control characters are one byte of ASCII, or two of which the first is this.
+    let may_control = decoded.iter().any(|byte| byte.is_ascii_control() || *byte == 0xc2);
+    String::from_utf8(decoded).ok().filter(|text| !(may_control && text.contains(char::is_control)))
+}
+
+/// As RFC 2047 writes it: in upper case.
+fn hex_digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
     }
 }
 
@@ -338,6 +374,26 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_single_word_is_read_as_the_library_reads_it(text in "( ?[a-zA-Z\\[\\]:éàç€=?_]{1,8}){1,4}", raw in "[ -~é]{0,20}") {
+            let mut word = String::new();
+            for byte in text.trim().bytes() {
+                match byte {
+                    b' ' => word.push('_'),
+                    b'!'..=b'~' if !b"=?_".contains(&byte) => word.push(char::from(byte)),
+                    _ => word.push_str(&format!("={byte:02X}")),
+                }
+            }
+            let value = format!(" =?UTF-8?Q?{word}?=");
+            prop_assert_eq!(single_word(value.as_bytes()), Some(text.trim().to_owned()));
+            for value in [value, format!("=?utf-8?q?{raw}?= ")] {
+                if let Some(read) = single_word(value.as_bytes()) {
+                    let expected = decoded(value.as_bytes());
+                    prop_assert_eq!(read.trim(), expected.trim(), "{}", value);
+                }
+            }
+        }
+
         #[test]
         fn twice_is_once_for_any_bytes(value in proptest::collection::vec(any::<u8>(), 0..300)) {
             if let Some(new) = tagged(Some(&value)) {

@@ -16,6 +16,9 @@ use super::{ConnectionInfo, Conversations, Handed, Listener, PeerAddress};
 
 /// How long accepting pauses when the system has no more descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How many connections there are for each thread before one more thread takes any. A thread that serves few sleeps after
+/// each message, and to be woken costs more than to serve; one that serves some finds the next message waiting.
+const CONNECTIONS_A_THREAD: usize = 32;
 /// The least time between two log lines of one kind.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -69,10 +72,9 @@ impl<C: Conversations> Acceptor<C> {
     /// Gives a connection to a thread, or closes it if there are too many.
     fn place(&self, listener: usize, socket: Socket, peer: PeerAddress) {
         let shared = &self.thread.shared;
-        let loads = 0..shared.loads.len();
-        let open: usize = loads.clone().map(|thread| shared.load(thread)).sum();
+        let loads: Vec<usize> = shared.loads.iter().map(|load| load.load(Ordering::Relaxed)).collect();
         let limit = shared.limits.connections;
-        if open >= limit {
+        if loads.iter().sum::<usize>() >= limit {
             self.refused.log(|times| {
                 tracing::warn!(limit, times, "connection closed at once: over the limit connections");
             });
@@ -80,20 +82,24 @@ impl<C: Conversations> Acceptor<C> {
         }
         let number = self.last_number.get() + 1;
         self.last_number.set(number);
-        let info = ConnectionInfo { listener, number, peer };
-        let own = self.thread.index;
-        let idlest = loads.min_by_key(|&thread| shared.load(thread)).unwrap_or(own);
-        if shared.load(idlest) + 2 > shared.load(own) {
-            shared.loads[own].fetch_add(1, Ordering::Relaxed);
+        let chosen = thread_for(&loads);
+        let info = ConnectionInfo { listener, number, thread: chosen, peer };
+        shared.loads[chosen].fetch_add(1, Ordering::Relaxed);
+        if chosen == self.thread.index {
             self.thread.take(Handed { socket, info });
-            return;
-        }
-        shared.loads[idlest].fetch_add(1, Ordering::Relaxed);
-        // A thread that ended, which only a shutdown or its panic does, closes the connection by dropping it.
-        if self.senders[idlest].send(Handed { socket, info }).is_err() {
-            shared.loads[idlest].fetch_sub(1, Ordering::Relaxed);
+        } else if self.senders[chosen].send(Handed { socket, info }).is_err() {
+            // A thread that ended, which only a shutdown or its panic does, closes the connection by dropping it.
+            shared.loads[chosen].fetch_sub(1, Ordering::Relaxed);
         }
     }
+}
+
+/// The thread for one more connection, by the connections of each: of as many threads as the connections are enough for,
+/// the one with the fewest.
+fn thread_for(loads: &[usize]) -> usize {
+    let enough_for = loads.iter().sum::<usize>() / CONNECTIONS_A_THREAD + 1;
+    let used = 0..enough_for.min(loads.len());
+    used.min_by_key(|&thread| loads[thread]).unwrap_or(0)
 }
 
 /// A listener that the first thread's runtime watches.
@@ -157,4 +163,32 @@ impl Seldom {
 
 fn is_exhausted(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_connections_stay_on_few_threads_and_many_use_all() {
+        let mut loads = [0; 4];
+        let open = |loads: &mut [usize; 4], connections: usize| {
+            (0..connections).for_each(|_| loads[thread_for(&loads[..])] += 1);
+        };
+        open(&mut loads, CONNECTIONS_A_THREAD);
+        assert_eq!(loads, [32, 0, 0, 0]);
+        open(&mut loads, CONNECTIONS_A_THREAD);
+        assert_eq!(loads, [32, 32, 0, 0]);
+        open(&mut loads, 200 - 64);
+        assert_eq!(loads, [50; 4]);
+        // Those of the first thread were closed: it is the one that is filled up again.
+        loads[0] = 0;
+        open(&mut loads, 50);
+        assert_eq!(loads, [50; 4]);
+    }
+
+    #[test]
+    fn one_thread_takes_them_all() {
+        assert_eq!(thread_for(&[5000]), 0);
+    }
 }

@@ -186,14 +186,16 @@ impl UserLists {
 }
 
 impl UserLists {
-    /// The fingerprints of one list, sorted.
+    /// The fingerprints of each list, sorted, in the order of [`ListKind::ALL`].
+    pub(in crate::policy) fn runs(&self) -> [&[u64]; 3] {
+        let rest = &self.0[HEADER_WORDS..];
+        let (white, rest) = rest.split_at(self.len(ListKind::White));
+        let (black, rest) = rest.split_at(self.len(ListKind::Black));
+        [white, black, &rest[..self.len(ListKind::Personal)]]
+    }
+
     fn run(&self, list: ListKind) -> &[u64] {
-        let start = match list {
-            ListKind::White => 0,
-            ListKind::Black => self.len(ListKind::White),
-            ListKind::Personal => self.len(ListKind::White) + self.len(ListKind::Black),
-        };
-        &self.0[HEADER_WORDS + start..][..self.len(list)]
+        self.runs()[list as usize]
     }
 }
 

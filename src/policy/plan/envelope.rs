@@ -45,6 +45,9 @@ fn folder_of<'a>(circumstances: &Circumstances, recipient: &Recipient<'a>) -> Op
         return None;
     }
     let delimiter = u8::try_from(circumstances.delimiter?).ok()?;
+    if !recipient.path.contains(&delimiter) {
+        return None;
+    }
     let (local, _) = local_and_domain(recipient.path)?;
     local.iter().position(|&b| b == delimiter).map(|at| &local[at + 1..])
 }
