@@ -127,7 +127,10 @@ pub fn fetch(conn: &Connection, shared: &Shared, user: UserId, permission: &Perm
     })?;
     let user_id = user.to_sql();
     let mut found = match wanted {
-        Wanted::List(list, _) => statement.query((user_id, list.map(|list| list as u8)))?,
+        Wanted::List(list, _) => {
+            let (first, last) = list.map_or((0, ListKind::ALL.len() as u8 - 1), |list| (list as u8, list as u8));
+            statement.query((user_id, first, last))?
+        }
         Wanted::One(id) => statement.query((user_id, id.list as u8, id.fingerprint.to_bytes()))?,
         Wanted::Waiting(limit) => statement.query((user_id, limit))?,
     };
