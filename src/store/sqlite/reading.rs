@@ -1,6 +1,7 @@
 //! Entries and notes, opened for those who may read them: fetched with a connection, and opened when that is given back,
 //! so that a long list keeps nobody else from reading.
 
+use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, Row};
