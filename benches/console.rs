@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use perso_milter::config::Config;
 use perso_milter::console::server::{Bound, Serving};
 use perso_milter::console::{MailOptions, Options};
-use perso_milter::directory::Defaults;
+use perso_milter::directory::{Defaults, SharedDefaults};
 use perso_milter::language::Language;
 use perso_milter::policy::address::{Address, Domain};
 use perso_milter::policy::list::ListKind;
@@ -55,7 +55,8 @@ fn serve(store: &Arc<dyn Store>, entries: usize) -> anyhow::Result<(Serving, Bro
         trusted_proxies: Vec::new(),
         language: Language::English,
         mail: MailOptions { host: "127.0.0.1".to_owned(), port: 25, sender },
-        defaults: Defaults::from(&Config::default()),
+        defaults: SharedDefaults::new(Defaults::from(&Config::default())),
+        upkeep: Duration::from_secs(60),
     };
     let bound = Bound::bind(options, Arc::clone(store), system_clock())?;
     let link = bound.demo_link(user).context("no randomness")?;

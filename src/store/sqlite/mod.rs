@@ -171,14 +171,8 @@ impl SqliteStore {
     }
 
     /// Entries, opened after the connection is given back. Those of a list that lie in many batches are sealed anew.
-    fn entries(
-        &self,
-        user: UserId,
-        permission: &Permission,
-        wanted: reading::Wanted,
-        notes: reading::Notes,
-    ) -> Result<Vec<Entry>> {
-        let fetched = self.read(|conn| reading::fetch(conn, &self.shared, user, permission, wanted, notes))?;
+    fn entries(&self, user: UserId, permission: &Permission, wanted: reading::Wanted) -> Result<Vec<Entry>> {
+        let fetched = self.read(|conn| reading::fetch(conn, &self.shared, user, permission, wanted))?;
         let opened = fetched.open();
         if !matches!(permission, Permission::Grant { .. })
             && let Some(compaction) = compaction::Compaction::prepare(&opened, user)?
@@ -406,12 +400,12 @@ impl Store for SqliteStore {
                 reading::Notes::Hidden
             }
         };
-        self.entries(user, permission, reading::Wanted::List(list), notes)
+        self.entries(user, permission, reading::Wanted::List(list, notes))
     }
 
     fn read_values(&self, user: UserId, list: ListKind, permission: &Permission) -> Result<Vec<Entry>> {
         own(permission)?;
-        self.entries(user, permission, reading::Wanted::List(Some(list)), reading::Notes::Hidden)
+        self.entries(user, permission, reading::Wanted::List(Some(list), reading::Notes::Hidden))
     }
 
     fn read_notes(&self, user: UserId, entries: &[EntryId], permission: &Permission) -> Result<Vec<Option<Note>>> {
@@ -432,12 +426,12 @@ impl Store for SqliteStore {
 
     fn read_entry(&self, user: UserId, entry: EntryId, permission: &Permission) -> Result<Option<Entry>> {
         own(permission)?;
-        Ok(self.entries(user, permission, reading::Wanted::One(entry), reading::Notes::Shown)?.pop())
+        Ok(self.entries(user, permission, reading::Wanted::One(entry))?.pop())
     }
 
     fn read_waiting(&self, user: UserId, limit: usize, permission: &Permission) -> Result<Vec<Entry>> {
         own(permission)?;
-        self.entries(user, permission, reading::Wanted::Waiting(limit), reading::Notes::Hidden)
+        self.entries(user, permission, reading::Wanted::Waiting(limit))
     }
 
     fn entry_counts(&self, user: UserId, permission: &Permission) -> Result<[usize; 3]> {

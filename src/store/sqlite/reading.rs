@@ -83,10 +83,10 @@ pub enum Notes {
 #[derive(Debug, Clone, Copy)]
 pub enum Wanted {
     /// Of one list, or all.
-    List(Option<ListKind>),
-    /// One entry.
+    List(Option<ListKind>, Notes),
+    /// One entry, with its note.
     One(EntryId),
-    /// Those that wait for their user, at most so many.
+    /// Those that wait for their user, at most so many, without their notes.
     Waiting(usize),
 }
 
@@ -116,27 +116,24 @@ pub fn packed(conn: &Connection, shared: &Shared, user: UserId) -> Db<Option<(u6
     Ok(ours.map(|row| (row.revision, row.lists)))
 }
 
-pub fn fetch(
-    conn: &Connection,
-    shared: &Shared,
-    user: UserId,
-    permission: &Permission,
-    wanted: Wanted,
-    notes: Notes,
-) -> Db<Fetched> {
+pub fn fetch(conn: &Connection, shared: &Shared, user: UserId, permission: &Permission, wanted: Wanted) -> Db<Fetched> {
     let unlocked = unlock(conn, shared, user, permission)?;
     let packed = packed(conn, shared, user)?;
     let (mut rows, mut batches) = (Vec::new(), Batches::default());
-    let shown = notes == Notes::Shown;
     let mut statement = conn.prepare_cached(match wanted {
-        Wanted::List(_) => sql::ENTRIES,
+        Wanted::List(_, Notes::Shown) => sql::ENTRIES,
+        Wanted::List(_, Notes::Hidden) => sql::ENTRIES_ALONE,
         Wanted::One(_) => sql::ENTRY,
         Wanted::Waiting(_) => sql::WAITING_ENTRIES,
     })?;
+    let user_id = user.to_sql();
     let mut found = match wanted {
-        Wanted::List(list) => statement.query((user.to_sql(), shown, list.map(|list| list as u8)))?,
-        Wanted::One(id) => statement.query((user.to_sql(), shown, id.list as u8, id.fingerprint.to_bytes()))?,
-        Wanted::Waiting(limit) => statement.query((user.to_sql(), shown, limit))?,
+        Wanted::List(list, _) => {
+            let (first, last) = list.map_or((0, ListKind::ALL.len() as u8 - 1), |list| (list as u8, list as u8));
+            statement.query((user_id, first, last))?
+        }
+        Wanted::One(id) => statement.query((user_id, id.list as u8, id.fingerprint.to_bytes()))?,
+        Wanted::Waiting(limit) => statement.query((user_id, limit))?,
     };
     while let Some(row) = found.next()? {
         let Some(&list) = ListKind::ALL.get(row.get::<_, usize>(0)?) else { continue };

@@ -106,16 +106,16 @@ statements! {
         WHERE user = ?1 AND list = ?2 AND fingerprint = ?3 AND confirmed <> ?4";
     ENTRIES = "SELECT e.list, e.fingerprint, e.batch, e.position, e.sealed, e.origin, e.created, e.confirmed,
         n.batch, n.position, n.sealed FROM entries e LEFT JOIN notes n
-        ON ?2 AND n.user = e.user AND n.fingerprint = e.fingerprint AND n.ended IS NULL
-        WHERE e.user = ?1 AND (?3 IS NULL OR e.list = ?3)";
+        ON n.user = e.user AND n.fingerprint = e.fingerprint AND n.ended IS NULL
+        WHERE e.user = ?1 AND e.list BETWEEN ?2 AND ?3";
+    ENTRIES_ALONE = "SELECT list, fingerprint, batch, position, sealed, origin, created, confirmed, NULL FROM entries
+        WHERE user = ?1 AND list BETWEEN ?2 AND ?3";
     ENTRY = "SELECT e.list, e.fingerprint, e.batch, e.position, e.sealed, e.origin, e.created, e.confirmed,
         n.batch, n.position, n.sealed FROM entries e LEFT JOIN notes n
-        ON ?2 AND n.user = e.user AND n.fingerprint = e.fingerprint AND n.ended IS NULL
-        WHERE e.user = ?1 AND e.list = ?3 AND e.fingerprint = ?4";
-    WAITING_ENTRIES = "SELECT e.list, e.fingerprint, e.batch, e.position, e.sealed, e.origin, e.created, e.confirmed,
-        n.batch, n.position, n.sealed FROM entries e LEFT JOIN notes n
-        ON ?2 AND n.user = e.user AND n.fingerprint = e.fingerprint AND n.ended IS NULL
-        WHERE e.user = ?1 AND e.confirmed = 0 ORDER BY e.created DESC LIMIT ?3";
+        ON n.user = e.user AND n.fingerprint = e.fingerprint AND n.ended IS NULL
+        WHERE e.user = ?1 AND e.list = ?2 AND e.fingerprint = ?3";
+    WAITING_ENTRIES = "SELECT list, fingerprint, batch, position, sealed, origin, created, confirmed, NULL FROM entries
+        INDEXED BY entries_waiting WHERE user = ?1 AND confirmed = 0 ORDER BY created DESC LIMIT ?2";
     PATTERNS = "SELECT list, pattern FROM entries WHERE user = ?1 AND pattern IS NOT NULL";
 
     // Notes

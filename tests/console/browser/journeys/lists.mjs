@@ -9,6 +9,7 @@ export async function run(person) {
   await addMother(person);
   await refusals(person);
   await elsewhere(person);
+  await onItsPage(person);
   await oneEntry(person);
   await takeBack(person);
 }
@@ -54,6 +55,30 @@ async function elsewhere(person) {
   await person.follow("lists-offer-none");
   await person.reads("lists-empty-title");
   await person.look("empty");
+}
+
+/// "Combien ?" and what is refused, on the page of a list: what was typed, and the note beside it, stay.
+async function onItsPage(person) {
+  await person.visit("/listes/bloques");
+  await person.fill("home-field", "no address");
+  await person.fill("lists-note", "from the fair");
+  await person.press("how-many-ask");
+  await person.reads("lists-bad-no-address");
+  await person.look("count-refused");
+  const typed = async (key) => person.page.getByLabel(person.text(key), { exact: true }).inputValue();
+  person.expect((await typed("home-field")) === "no address", "the field is kept");
+  person.expect((await typed("lists-note")) === "from the fair", "the note is kept");
+  await person.fill("home-field", "offers@shop.example");
+  await person.press("how-many-ask");
+  await person.reads("how-many-not-kept");
+  person.expect((await typed("home-field")) === "offers@shop.example", "nothing is typed twice");
+  await person.look("counted");
+  await person.fill("home-field", person.site.domain);
+  await person.press("lists-add");
+  await person.reads("lists-refused-protected-sender");
+  person.expect(new URL(person.page.url()).pathname === "/listes/ajouter", "the page of the list answers");
+  person.expect((await typed("lists-note")) === "from the fair", "the note is kept once more");
+  await person.look("list-refused");
 }
 
 async function oneEntry(person) {

@@ -17,7 +17,7 @@ export async function run(person) {
   await person.reads("lists-preview-bad-title");
   await person.look("preview");
   await person.press("lists-preview-add", { count: 3 });
-  await person.reads("lists-added-several", { count: 3 });
+  await person.reads("lists-added-several", { count: 3, there: 0 });
 
   await person.visit("/listes/importer?liste=personnels");
   await person.look("import");
@@ -27,7 +27,7 @@ export async function run(person) {
   await person.reads("lists-refused-freemail");
   await person.look("import-preview");
   await person.press("lists-preview-add", { count: 2 });
-  await person.reads("lists-added-several", { count: 2 });
+  await person.reads("lists-added-several", { count: 2, there: 0 });
   await person.visit("/listes/personnels");
   await person.look("list");
 
