@@ -1,6 +1,6 @@
 //! `org`: organisations, their domains, settings and own lists.
 
-use perso_milter::store::KEYS;
+use perso_milter::store::{KEYS, Store, TOTALS_USERS, Total};
 use serde_json::json;
 
 use crate::harness::Place;
@@ -307,4 +307,24 @@ fn settings_that_make_no_sense_together_are_refused() {
         assert!(stderr.contains(expected), "{setting}: {stderr}");
     }
     place.run(&["org", "set", "acme", "personal_actions=tag"]).done();
+}
+
+/// Whoever asks: a day of few users would tell of single persons.
+#[test]
+fn days_on_which_few_users_got_mail_are_hidden_here_too() {
+    let place = Place::acme();
+    let store = place.store();
+    let organisation = store.organisation("acme").expect("there").id;
+    let day = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().yesterday().expect("a day");
+    let total = |kind: &str, count| Total { organisation, day, kind: kind.to_owned(), count };
+    store.add_totals(&[total("decided", 4242), total(Total::USERS, TOTALS_USERS - 1)]).expect("added");
+    let text = place.run(&["org", "show", "acme"]).done();
+    assert!(text.contains("hidden: fewer than 10 users") && !text.contains("4242"), "{text}");
+    let json = place.run(&["org", "show", "acme", "--json"]).json();
+    assert_eq!((&json["totals"], &json["hidden_days"]), (&json!([]), &json!([day.to_string()])));
+    store.add_totals(&[total(Total::USERS, TOTALS_USERS)]).expect("added");
+    let text = place.run(&["org", "show", "acme"]).done();
+    assert!(text.contains(&format!("total     {day} decided 4242")) && !text.contains("hidden"), "{text}");
+    let json = place.run(&["org", "show", "acme", "--json"]).json();
+    assert_eq!(json["totals"], json!([{ "day": day.to_string(), "kind": "decided", "count": 4242 }]));
 }
