@@ -316,8 +316,8 @@ fn a_user_has_the_own_pages_and_none_of_staffs() {
         copy(world, &signed_in)
     };
     check(&world, browser, |route, whose| match whose {
-        // Whatever is another user's is as if it were not there; ending their session does nothing, and of their changes it is
-        // said that there is none.
+        // Whatever is another user's is as if it were not there; ending their session does nothing, and of their change it
+        // is said that there is nothing to undo, as of one that never was.
         User if route.contains("/sessions/") || route.contains("/journal/") => Treated::LetIn,
         User if route.contains("{id}") || route.contains("{grant}") => Treated::NoSuchPage,
         Everybody | User => Treated::Own,

@@ -107,10 +107,8 @@ impl Table {
                     return reading.over(line);
                 }
                 let end = records.reader().position().byte() as usize;
-                // Quotes within quotes are written twice, so that the closed ones are even.
-                let whole = text.get(start..end).unwrap_or_default();
-                if end == text.len() && whole.trim_end().contains('\n') && !whole.matches('"').count().is_multiple_of(2)
-                {
+                let whole = text.get(start..end).unwrap_or_default().trim_matches('\n');
+                if whole.contains('\n') && !is_closed(whole, self.delimiter) {
                     break (start, line);
                 }
                 self.read_row(line, &record, reading);
@@ -157,6 +155,33 @@ impl Table {
             Err(reason) => reading.bad(line, &value, reason),
         }
     }
+}
+
+/// Whether each quote that opens a cell of a row is closed at the end of that cell; one within is written twice.
+fn is_closed(row: &str, delimiter: u8) -> bool {
+    let mut rest = row.as_bytes();
+    while let [first, tail @ ..] = rest {
+        if *first != b'"' {
+            let Some(end) = rest.iter().position(|byte| *byte == delimiter) else { return true };
+            rest = &rest[end + 1..];
+            continue;
+        }
+        rest = tail;
+        loop {
+            let Some(quote) = rest.iter().position(|byte| *byte == b'"') else { return false };
+            rest = &rest[quote + 1..];
+            match rest {
+                [b'"', tail @ ..] => rest = tail,
+                [] => return true,
+                [next, tail @ ..] if *next == delimiter => {
+                    rest = tail;
+                    break;
+                }
+                _ => return false,
+            }
+        }
+    }
+    true
 }
 
 fn first_rows(delimiter: u8, text: &str, count: usize) -> Vec<Vec<String>> {

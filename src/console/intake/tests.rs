@@ -155,7 +155,7 @@ fn cards_are_read_with_their_names() {
         good,
         ["maman@famille.example (Maman chérie)", "m@travail.example (Maman chérie)", "lea@d.example (Léa)"]
     );
-    assert_eq!(bad, [(12, Reason::NoAddress), (16, Reason::Malformed)]);
+    assert_eq!(bad, [(12, Reason::NoAddress), (16, Reason::Unclosed)]);
 }
 
 #[test]

@@ -177,10 +177,10 @@ pub async fn add(
         Ok(changed) => {
             let to = if back == HOME { super::path(list) } else { back.to_owned() };
             let changed = changed.for_reader(standing.is_some());
-            let of_lists = changed.effects.as_ref().map(|effects| {
-                let edits = effects.iter().zip(&notes).filter(|(_, is_note)| !**is_note);
-                edits.filter(|(effect, _)| **effect == Effect::Done).count() > 0
-            });
+            let did_list = |effects: &Vec<Effect>| {
+                effects.iter().zip(&notes).any(|(effect, is_note)| !is_note && *effect == Effect::Done)
+            };
+            let of_lists = changed.effects.as_ref().map(did_list);
             let key = match (of_lists, changed.did_something()) {
                 (Some(false), Some(true)) => "lists-noted",
                 _ => added(list),
