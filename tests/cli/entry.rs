@@ -162,11 +162,14 @@ fn the_consoles_sender_is_blocked_by_nobody() {
         assert!(imported.stdout.contains("0 lines accepted, 1 refused"), "{imported:?}");
     }
     // An entry of before the address was the console's has no effect any more.
-    let store = place.store();
-    let before = [(ListKind::Black, "service.example".parse().expect("valid"))];
-    store.add_entries(&Actor::System, id(&store, ANNE), &before).expect("added");
-    let message = place.write("message.eml", b"From: cim@service.example\r\nSubject: x\r\n\r\n");
-    let message = message.to_str().expect("UTF-8");
-    let why = place.run(&["explain", "--from", "cim@service.example", "--rcpt", ANNE, message]).done();
-    assert!(why.contains("delivered"), "{why}");
+    let lists = format!(
+        "[organisation]\nname = \"acme\"\ndomains = [\"acme.example\"]\n\n[[user]]\naddress = \"{ANNE}\"\nblack = [\"service.example\"]\n"
+    );
+    place.write("lists.toml", lists.as_bytes());
+    place.write("message.eml", b"Subject: x\r\n\r\n");
+    let explained = |from: &str| {
+        place.run(&["explain", "--lists", "lists.toml", "--from", from, "--rcpt", ANNE, "message.eml"]).done()
+    };
+    let (console, other) = (explained("cim@service.example"), explained("other@service.example"));
+    assert!(console.contains("delivered") && other.contains("rejected"), "{console}{other}");
 }

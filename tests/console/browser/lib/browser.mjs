@@ -29,7 +29,9 @@ export function guard(context, origin, problems) {
   });
   context.on("response", (response) => {
     const isPage = response.request().isNavigationRequest();
-    if (response.status() >= (isPage ? 500 : 400)) {
+    // A form that comes back with errors is no fault, whoever asked.
+    const isRefusal = response.status() === 422;
+    if (response.status() >= (isPage ? 500 : 400) && !isRefusal) {
       note(response.frame().page(), `${response.status()} for ${response.url()}`);
     }
   });
