@@ -6,7 +6,7 @@ export async function run(person) {
   const domain = `${person.language}${person.scripts ? "" : "-plain"}.managed.example`;
   await person.site.command("org", "add", domain, "--domain", domain);
   await join(person, `manager@${domain}`, "--manager", domain);
-  await person.reads("staff-totals-hidden");
+  await person.reads("staff-totals-none");
   await person.look("overview");
 
   await person.visit("/gestion/listes");
