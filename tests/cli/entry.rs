@@ -1,7 +1,7 @@
 //! `entry add` and `entry remove`: what is answered never tells what stood there before.
 
 use perso_milter::policy::list::ListKind;
-use perso_milter::store::{Actor, Permission, Readable, Store};
+use perso_milter::store::{Permission, Readable, Store};
 
 use crate::harness::{Answer, Place, id};
 
