@@ -168,7 +168,9 @@ fn the_consoles_sender_is_blocked_by_nobody() {
     place.write("lists.toml", lists.as_bytes());
     place.write("message.eml", b"Subject: x\r\n\r\n");
     let explained = |from: &str| {
-        place.run(&["explain", "--lists", "lists.toml", "--from", from, "--rcpt", ANNE, "message.eml"]).done()
+        let explained = place.run(&["explain", "--lists", "lists.toml", "--from", from, "--rcpt", ANNE, "message.eml"]);
+        assert_eq!(explained.code, Some(0), "{explained:?}");
+        explained.stdout
     };
     let (console, other) = (explained("cim@service.example"), explained("other@service.example"));
     assert!(console.contains("delivered") && other.contains("rejected"), "{console}{other}");
