@@ -169,6 +169,9 @@ fn the_weekly_digest_is_read_in_the_mailbox() {
     let address = Address::parse(&relay.address("bob")).expect("an address");
     let bob = store.user_id(&address).expect("added");
     store.keep_activity(bob, Keeping::On).expect("on");
+    // The message comes when the history is surely kept.
+    relay.crash();
+    relay.run();
     let sent = relay.send("maman@famille.example", &["bob"], &letter("maman@famille.example", "Dimanche"));
     relay.copy(&sent, "bob");
     wait_until("the row", || {
