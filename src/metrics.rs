@@ -248,7 +248,7 @@ const PART: u64 = 600;
 /// A slot holds the part above, and below the messages.
 const LATENCY_BITS: u32 = 32;
 
-/// How long the decisions about the messages of the last hour took.
+/// How long the decisions of the last hour took, as far as they were timed.
 #[derive(Debug)]
 pub struct Latency([Lane<Parts>; LANES]);
 
@@ -275,7 +275,7 @@ impl Latency {
         let _ = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
     }
 
-    /// Messages of about the last hour, one number for each of [`LATENCY_BOUNDS`] and one beyond.
+    /// Timed messages of about the last hour, one number for each of [`LATENCY_BOUNDS`] and one beyond.
     pub fn last_hour(&self, now: Timestamp) -> Vec<u64> {
         let this = part(now);
         let is_recent = |held: u64| (this.saturating_sub(PARTS as u64 - 1)..=this).contains(&(held >> LATENCY_BITS));

@@ -106,6 +106,9 @@ fn log(connection: u64, notice: &Notice) {
     }
 }
 
+/// Of so many messages of a connection one is timed, the first at first: each look at the clock would cost every message.
+const TIMED: u32 = 16;
+
 /// The key of the configuration that holds the limit, or what it is where it is fixed.
 fn limit_name(limit: OverLimit) -> &'static str {
     match limit {
@@ -118,10 +121,10 @@ fn limit_name(limit: OverLimit) -> &'static str {
 
 impl<D: Directory> Conversation for Connection<D> {
     fn receive(&mut self, input: &[u8], output: &mut Vec<u8>) -> Flow {
-        let began = Instant::now();
+        let began = (self.session.message_or_next() % TIMED == 1).then(Instant::now);
         let result = self.session.receive(input, output);
         for notice in self.session.notices() {
-            if matches!(notice, Notice::Message { .. }) {
+            if let (Notice::Message { .. }, Some(began)) = (&notice, began) {
                 self.directory.took(self.info.thread, began.elapsed());
             }
             log(self.info.number, &notice);

@@ -250,6 +250,11 @@ impl<D: Directory> Session<D> {
         self.conversation.transaction.as_ref().map(|_| self.conversation.begun)
     }
 
+    /// The same, or the number of the one that comes next.
+    pub fn message_or_next(&self) -> u32 {
+        self.message().unwrap_or(self.conversation.begun.wrapping_add(1))
+    }
+
     /// Whether the MTA has negotiated, and no frame is cut.
     pub fn is_at_rest(&self) -> bool {
         self.conversation.phase == Phase::Idle && !self.decoder.has_partial()

@@ -221,8 +221,8 @@ pub trait Directory {
     /// A message was decided and answered. For totals and explanations; what is told here must reach no log.
     fn decided(&self, message: &Decided<'_>);
 
-    /// How long the answer to a message's end took, from its last bytes on, and on which lane. Not told of the copies of a
-    /// split message.
+    /// How long the answer to a message's end took, from its last bytes on, and on which lane. Told of some messages, never of
+    /// the copies of a split one.
     fn took(&self, _lane: usize, _time: Duration) {}
 
     /// A message for users who want to see that later ([`UserLists::keeps_activity`]) came to its end: what became of it for

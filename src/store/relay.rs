@@ -60,7 +60,8 @@ pub struct RelayStatus {
     pub loads: u64,
     /// Messages of each minute of the last hour that is over.
     pub minutes: Vec<u64>,
-    /// Messages of the last hour by the time that their decision took, one for each of [`LATENCY_BOUNDS`] and one beyond.
+    /// Messages of the last hour that were timed, by the time that their decision took, one for each of [`LATENCY_BOUNDS`] and
+    /// one beyond.
     pub latency: Vec<u64>,
     /// The last warnings and errors of its log, newest first.
     pub troubles: Vec<Trouble>,

@@ -113,3 +113,19 @@ fn no_decision_goes_by_the_clock() {
     let counted = totals.iter().filter(|total| total.kind == "decided").map(|total| (total.day, total.count));
     assert_eq!(counted.collect::<BTreeMap<_, u64>>(), decided);
 }
+
+#[test]
+fn the_first_of_sixteen_messages_of_a_connection_is_timed() {
+    let clock: Clock = Arc::new(|| Timestamp::from_second(1_800_000_000).unwrap());
+    let relay = Relay::start(&clock);
+    let timed = || relay.directory.latency().last_hour(clock()).iter().sum::<u64>();
+    let mut client = relay.server.client();
+    serves(&mut client);
+    assert_eq!(timed(), 1);
+    (1..16).for_each(|_| serves(&mut client));
+    assert_eq!(timed(), 1);
+    serves(&mut client);
+    assert_eq!(timed(), 2);
+    serves(&mut relay.server.client());
+    assert_eq!(timed(), 3);
+}
