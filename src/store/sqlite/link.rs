@@ -19,9 +19,9 @@ mod embedded {
 }
 
 /// The schema this binary writes.
-pub const SCHEMA: i32 = 10;
+pub const SCHEMA: i32 = 9;
 /// Page cache of a connection, in KiB.
-const PAGE_CACHE: i32 = 16 * 1024;
+pub const PAGE_CACHE: i32 = 16 * 1024;
 
 /// A failure inside a transaction, before it is known which file it was.
 #[derive(Debug)]

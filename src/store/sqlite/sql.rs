@@ -115,7 +115,7 @@ statements! {
         ON n.user = e.user AND n.fingerprint = e.fingerprint AND n.ended IS NULL
         WHERE e.user = ?1 AND e.list = ?2 AND e.fingerprint = ?3";
     WAITING_ENTRIES = "SELECT list, fingerprint, batch, position, sealed, origin, created, confirmed, NULL FROM entries
-        INDEXED BY entries_waiting WHERE user = ?1 AND confirmed = 0 ORDER BY created DESC LIMIT ?2";
+        WHERE user = ?1 AND confirmed = 0 ORDER BY created DESC LIMIT ?2";
     PATTERNS = "SELECT list, pattern FROM entries WHERE user = ?1 AND pattern IS NOT NULL";
 
     // Notes

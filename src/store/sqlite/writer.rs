@@ -9,10 +9,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::change::{Change, Pending};
-use super::link::{Db, DbError, Link, Role};
+use super::link::{Db, DbError, Link, PAGE_CACHE, Role};
 use super::{Shared, checkpoint};
 use crate::store::{Result, StoreError, Ticket};
 
+/// Page cache while large changes run, in KiB: a chunk of an import touches the pages of thousands of users, and what
+/// does not fit is written twice. Memory is taken as it is needed, and given back with the next small change.
+const LARGE_CACHE: i32 = 256 * 1024;
 /// Changes that may wait for the writer; callers beyond wait for room.
 const QUEUE: usize = 4096;
 /// Most changes of one transaction.
@@ -85,7 +88,7 @@ impl Writer {
     pub fn start(shared: Arc<Shared>, link: Link) -> Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE);
         let checkpoints = checkpoint::Checkpointer::start(Arc::clone(&shared))?;
-        let mut writing = Writing { shared, link, checkpoints, next: None, rows: 0 };
+        let mut writing = Writing { shared, link, checkpoints, next: None, rows: 0, prepared_for: Company::Shared };
         let thread = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writing.run(&jobs))
@@ -142,6 +145,8 @@ struct Writing {
     next: Option<Box<dyn Job>>,
     /// Rows changed when the log was last brought into the file.
     rows: u64,
+    /// The size of the changes that the page cache is made for.
+    prepared_for: Company,
 }
 
 impl Writing {
@@ -173,13 +178,11 @@ impl Writing {
         jobs: &Receiver<Box<dyn Job>>,
         group: &mut Vec<Box<dyn Job>>,
     ) -> Db<bool> {
+        let company = first.company();
         group.push(first);
-        let shared = &self.shared;
-        if self.link.refresh(&shared.path, shared.options.write_wait, &shared.keys.match_key)? {
-            tracing::warn!(path = %shared.path.display(), "the store's file was replaced; writing to the new one");
-            self.rows = 0;
-        }
-        let conn = &self.link.conn;
+        self.refresh()?;
+        self.prepare_for(company)?;
+        let (shared, conn) = (&self.shared, &self.link.conn);
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let started = Instant::now();
         let now = (shared.options.clock)();
@@ -206,6 +209,28 @@ impl Writing {
         let erased = pending.finish(conn, shared, now)?;
         conn.prepare_cached("COMMIT")?.execute([])?;
         Ok(erased)
+    }
+
+    fn refresh(&mut self) -> Db<()> {
+        let shared = &self.shared;
+        if self.link.refresh(&shared.path, shared.options.write_wait, &shared.keys.match_key)? {
+            tracing::warn!(path = %shared.path.display(), "the store's file was replaced; writing to the new one");
+            self.rows = 0;
+            self.prepared_for = Company::Shared;
+        }
+        Ok(())
+    }
+
+    fn prepare_for(&mut self, company: Company) -> Db<()> {
+        if company != self.prepared_for {
+            let kibibytes = match company {
+                Company::Alone => LARGE_CACHE,
+                Company::Shared => PAGE_CACHE,
+            };
+            self.link.conn.pragma_update(None, "cache_size", -kibibytes)?;
+            self.prepared_for = company;
+        }
+        Ok(())
     }
 
     fn checkpoint(&mut self, erased: bool) {
