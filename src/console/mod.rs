@@ -8,6 +8,7 @@
 //! | `access` | what each role may do |
 //! | `visitor` | who asks: address, language, browser |
 //! | `session` | the cookie and what stands behind it |
+//! | `session_list` | where somebody is signed in |
 //! | `page` | what every page shows, and its words |
 //! | `text` | Fluent: words, dates and numbers in two languages |
 //! | `decision` | what became of a message and why, in people's words |
@@ -54,6 +55,7 @@ mod protect;
 mod security;
 pub mod server;
 mod session;
+mod session_list;
 mod sign_in;
 mod staff;
 mod state;

@@ -22,9 +22,10 @@ use super::alert::{self, Alert};
 use super::failure::Failure;
 use super::page::{Notice, Page, Place, Tone, redirect_with, render};
 use super::session::{Previous, SignedIn};
+use super::session_list::{self, Listed};
 use super::state::Console;
 use super::visitor::Visitor;
-use crate::store::{Holder, LockState, OpenedBy, Opens, Secret, SecretId, SecretKind, SessionSummary, StoreError};
+use crate::store::{Holder, LockState, OpenedBy, Opens, Secret, SecretId, SecretKind, StoreError};
 
 /// The page.
 pub const PATH: &str = "/securite";
@@ -37,7 +38,7 @@ struct Security<'a> {
     secrets: &'a [Secret],
     locked: bool,
     passkeys: bool,
-    sessions: &'a [Shown],
+    sessions: &'a [Listed],
 }
 
 impl Security<'_> {
@@ -63,7 +64,7 @@ impl Security<'_> {
     }
 
     fn way(&self, name: &str) -> String {
-        way(self.page, OpenedBy::of_name(name))
+        session_list::way(self.page, OpenedBy::of_name(name))
     }
 
     /// Network and browser of a sign-in.
@@ -71,19 +72,6 @@ impl Security<'_> {
         let Previous { network, browser, .. } = sign_in;
         if browser.is_empty() { network.clone() } else { format!("{network} ({browser})") }
     }
-}
-
-/// A way of signing in, in words.
-fn way(page: &Page, opened_by: OpenedBy) -> String {
-    page.t(&format!("opened-by-{}", opened_by.as_str()))
-}
-
-/// A session as it is listed.
-struct Shown {
-    session: SessionSummary,
-    way: String,
-    /// Whether it is the one at hand.
-    here: bool,
 }
 
 /// `GET /securite`
@@ -100,13 +88,7 @@ pub async fn show(
     };
     let (secrets, lock, sessions) = console.blocking(read).await?;
     let page = Page::signed_in(&visitor, &signed_in, Place::Security, "security-title");
-    let here = signed_in.hash();
-    let shown = |session: SessionSummary| Shown {
-        way: way(&page, session.opened_by),
-        here: Some(session.hash) == here,
-        session,
-    };
-    let sessions: Vec<_> = sessions.into_iter().map(shown).collect();
+    let sessions = session_list::listed(&page, sessions, signed_in.hash());
     let security = Security {
         page: &page,
         signed_in: &signed_in,

@@ -9,9 +9,10 @@ use axum::response::Response;
 use super::{Member, enrol};
 use crate::console::failure::Failure;
 use crate::console::page::{Notice, Page, redirect_with, render};
+use crate::console::session_list::{self, Listed};
 use crate::console::state::Console;
 use crate::console::visitor::Visitor;
-use crate::store::{Holder, SessionId, SessionSummary};
+use crate::store::{Holder, SessionId};
 
 const PATH: &str = "/gestion/compte";
 
@@ -20,13 +21,7 @@ const PATH: &str = "/gestion/compte";
 struct Account<'a> {
     page: &'a Page,
     member: &'a Member,
-    sessions: &'a [SessionSummary],
-}
-
-impl Account<'_> {
-    fn is_here(&self, session: &SessionSummary) -> bool {
-        Some(session.hash) == self.member.session
-    }
+    sessions: &'a [Listed],
 }
 
 /// `GET /gestion/compte`
@@ -34,6 +29,7 @@ pub async fn show(State(console): State<Arc<Console>>, visitor: Visitor, member:
     let holder = Holder::Staff(member.staff.id);
     let sessions = console.blocking(move |console| console.store.sessions_of(holder)).await?;
     let page = member.page(&visitor, "staff-account-title");
+    let sessions = session_list::listed(&page, sessions, member.session);
     Ok(render(&page, &Account { page: &page, member: &member, sessions: &sessions }))
 }
 
