@@ -177,6 +177,18 @@ fn a_manager_sets_the_marking_and_its_users_hear_of_it() {
 }
 
 #[test]
+fn each_box_of_the_marking_sends_the_marking_that_it_names() {
+    let site = Site::new();
+    let page = manager(&site).get("/gestion/marquage").page();
+    for name in ["personal_actions", "markings"] {
+        for marking in ["tag", "folder", "mark"] {
+            let sent = format!(r#"name="{name}" type="checkbox" value="{marking}""#);
+            assert!(page.contains(&sent), "no box sends {name}={marking}: {page}");
+        }
+    }
+}
+
+#[test]
 fn a_rule_that_would_lock_the_manager_out_is_refused() {
     let site = Site::new();
     let mut boss = manager(&site);
