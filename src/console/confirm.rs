@@ -154,16 +154,24 @@ pub struct Code {
     retour: Option<String>,
 }
 
+/// A form with a recovery code.
+#[derive(Deserialize)]
+pub struct Recovery {
+    secours: String,
+    #[serde(default)]
+    retour: Option<String>,
+}
+
 /// `POST /confirmer/secours`
 pub async fn with_recovery_code(
     State(console): State<Arc<Console>>,
     visitor: Visitor,
     signed_in: SignedIn,
-    Form(typed): Form<Code>,
+    Form(typed): Form<Recovery>,
 ) -> Result<Response, Failure> {
     console.limits.count(Way::Recovery, &visitor)?;
     let back = Back { retour: typed.retour };
-    if let Ok(code) = typed.code.parse::<RecoveryCode>() {
+    if let Ok(code) = typed.secours.parse::<RecoveryCode>() {
         let user = signed_in.id();
         let key = console.blocking(move |console| console.store.open_with_recovery_code(Some(user), &code)).await?;
         if key.is_some() {

@@ -28,7 +28,6 @@ struct Marking {
 
 /// What may be done with blocked mail.
 struct Blocking {
-    /// Empty for what the organisation does.
     name: &'static str,
     label: String,
     chosen: bool,
@@ -45,6 +44,9 @@ struct Preferences<'a> {
     blockings: Vec<Blocking>,
     functional: bool,
 }
+
+/// What stands in the form for what the organisation does.
+const USUAL: &str = "organisation";
 
 /// What may be done with blocked mail, by the names that the form sends. Holding is for operators to choose, who can look at
 /// what is held; who has it keeps it.
@@ -119,7 +121,7 @@ fn answer(choices: &Choices<'_>, page: &Page, own: Own) -> Response {
         chosen: shown.contains(name.parse().unwrap_or(PersonalActions::NONE)),
     });
     let usual = page.text("preferences-as-organisation", &[("what", blocked(page, policy.black.action).into())]);
-    let mut blockings = vec![Blocking { name: "", label: usual, chosen: own.black.is_none() }];
+    let mut blockings = vec![Blocking { name: USUAL, label: usual, chosen: own.black.is_none() }];
     blockings.extend(choices.blockings().map(|(name, action)| Blocking {
         name,
         label: blocked(page, action),
@@ -193,7 +195,7 @@ pub async fn set(
     Form(chosen): Form<Chosen>,
 ) -> Result<Response, Failure> {
     let black = match chosen.bloques.as_str() {
-        "" => None,
+        USUAL => None,
         name => Some(BLOCKINGS.iter().find(|(known, _)| *known == name).ok_or(Failure::Malformed)?.1),
     };
     let choices = Choices { console: &console, signed_in: &signed_in };
@@ -205,7 +207,7 @@ pub async fn set(
     }
     if black.is_some_and(|action| !choices.can_block(action)) {
         let text = page.t("preferences-no-folder");
-        page = page.with_error("bloques-1", text);
+        page = page.with_error("bloques-organisation", text);
     }
     if !page.errors.is_empty() {
         return Ok(answer(&choices, &page, Own { personal, black }));

@@ -63,7 +63,7 @@ fn a_person_chooses_within_what_the_organisation_allows() {
     assert!(words.contains("marque signée") && !words.contains("dossier à part"), "{words}");
 
     // A folder is not for them to choose, whatever the form says.
-    let form = [("marquage", "moi"), ("folder", "on"), ("bloques", "")];
+    let form = [("marquage", "moi"), ("folder", "on"), ("bloques", "organisation")];
     let answer = browser.post("/reglages", &form);
     assert_eq!(answer.status, 422);
     assert!(answer.words().contains("au moins un marquage"), "{answer:?}");
@@ -75,7 +75,7 @@ fn a_person_chooses_within_what_the_organisation_allows() {
     assert_eq!(options.personal_actions, Some(PersonalActions::MARK));
     assert_eq!(options.black_action, Some(BlackAction::Discard));
 
-    browser.post("/reglages", &[("marquage", "organisation"), ("bloques", "")]);
+    browser.post("/reglages", &[("marquage", "organisation"), ("bloques", "organisation")]);
     let options = site.store.user(site.anne).expect("there").options;
     assert_eq!((options.personal_actions, options.black_action), (None, None));
     assert_eq!(browser.post("/reglages", &[("marquage", "moi"), ("tag", "on"), ("bloques", "burn")]).status, 400);

@@ -178,7 +178,7 @@ async fn change(
         Err(error) => {
             let page = Page::signed_in(visitor, signed_in, Place::Lists, "lists-entry-title");
             let text = page.t(super::refused(&error).ok_or_else(|| Failure::from(error))?);
-            Ok(answer(console, signed_in, page.with_error("deplacer", text), found, None))
+            Ok(answer(console, signed_in, page.with_error("liste", text), found, None))
         }
     }
 }
@@ -252,7 +252,7 @@ pub async fn move_to(
     if let Err(refusal) = check(to, &value, &super::rules(&console.defaults(), &signed_in)) {
         let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-entry-title");
         let text = page.t(super::reason(Reason::Refused(refusal)));
-        return Ok(answer(&console, &signed_in, page.with_error("deplacer", text), found, None));
+        return Ok(answer(&console, &signed_in, page.with_error("liste", text), found, None));
     }
     let sayings = Sayings { done: added(to), nothing: there_already(to) };
     let edits = match found.entry.list == to {

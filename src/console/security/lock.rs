@@ -177,7 +177,7 @@ pub async fn ask_fresh_start(
     if understood.compris.is_none() {
         let page = lost_page(&visitor, &signed_in);
         let text = page.t("security-lost-not-understood");
-        return Ok(lost(&page.with_error("compris", text), &signed_in));
+        return Ok(lost(&page.with_error("compris-oui", text), &signed_in));
     }
     let user = signed_in.id();
     let wish = console.blocking(move |console| console.store.ask_fresh_start(user)).await?;

@@ -24,7 +24,7 @@ const HERE: &str = "/securite/cle";
 #[template(path = "security_passkey.html", config = ".askama.toml")]
 struct Passkey<'a> {
     page: &'a Page,
-    label: &'a str,
+    typed: &'a str,
 }
 
 /// `GET /securite/cle`
@@ -38,7 +38,7 @@ pub async fn show(
         return Err(Failure::NotFound);
     }
     let page = Page::signed_in(&visitor, &signed_in, Place::Security, "security-passkey-title");
-    Ok(render(&page, &Passkey { page: &page, label: visitor.browser_name }))
+    Ok(render(&page, &Passkey { page: &page, typed: visitor.browser_name }))
 }
 
 /// `POST /securite/cle/options`: what the browser is asked to make.
@@ -75,7 +75,7 @@ pub async fn add(
         let page = Page::signed_in(&visitor, &signed_in, Place::Security, "security-passkey-title");
         let text = page.t("security-passkey-name-wrong");
         let page = page.with_error("nom", text);
-        return Ok(render(&page, &Passkey { page: &page, label: &made.nom }));
+        return Ok(render(&page, &Passkey { page: &page, typed: &made.nom }));
     }
     let (user, permission, now) = (signed_in.id(), signed_in.permission(), (console.clock)());
     let new = console.passkeys.finish_registration(visitor.browser, user, &made.reponse, label, now);
