@@ -51,6 +51,13 @@ struct Waiting {
     created: String,
 }
 
+impl Waiting {
+    /// What tells its buttons from those of others.
+    fn about(&self) -> String {
+        format!("{} ({})", self.value, self.list)
+    }
+}
+
 /// `GET /`
 pub async fn show(
     State(console): State<Arc<Console>>,
