@@ -270,8 +270,8 @@ pub trait AccountStore {
     /// As [`Store::read_entries`](super::Store::read_entries).
     fn check_permission(&self, user: UserId, permission: &Permission) -> Result<()>;
 
-    /// Notes that a user under a lock lost every secret and wants to start anew ([`Self::reset_secrets`]): it is done by
-    /// [`Self::make_fresh_starts`] after [`FRESH_START_DELAY`]. One that is noted already stays as it is.
+    /// Notes that a user under a lock lost every secret and wants to start anew: it is done by [`Self::make_fresh_starts`]
+    /// after [`FRESH_START_DELAY`]. One that is noted already stays as it is.
     ///
     /// # Errors
     /// There is no such user, or the lock is off.
@@ -289,18 +289,13 @@ pub trait AccountStore {
     /// There is no such user.
     fn cancel_fresh_start(&self, user: UserId) -> Result<()>;
 
-    /// Has those start anew whose time has come, and ends their sessions; who they are.
+    /// Has those start anew whose time has come; who they are. All their secrets go, they get a fresh key pair, the lock is off
+    /// and their sessions end. What could be read of their old entries and of their journal is gone, activity too; entries go
+    /// on matching.
     ///
     /// # Errors
     /// See [`AccountStore`].
     fn make_fresh_starts(&self) -> Result<Vec<UserId>>;
-
-    /// For a user under a lock who lost every secret: all secrets go, the user gets a fresh key pair, and the lock is off. What
-    /// could be read of the old entries and of the journal is gone, activity too; entries go on matching.
-    ///
-    /// # Errors
-    /// There is no such user, or the lock is off.
-    fn reset_secrets(&self, actor: &Actor, user: UserId) -> Result<()>;
 
     /// Takes the entries off all lists whose values were lost so.
     ///

@@ -156,8 +156,8 @@ pub struct Entry {
 pub enum Readable {
     /// The value.
     Value(EntryValue),
-    /// The value was sealed to a key that the user lost ([`super::AccountStore::reset_secrets`]); the entry goes on matching.
-    /// Adding the same value again makes it readable.
+    /// The value was sealed to a key that the user lost ([`super::AccountStore::make_fresh_starts`]); the entry goes on
+    /// matching. Adding the same value again makes it readable.
     Lost,
     /// The value does not open, or is not what the relay matches: the row was changed in the database.
     Altered,

@@ -632,10 +632,17 @@ fn the_lock_lets_nobody_else_in(store: &dyn Store, clock: &TestClock) {
     assert_eq!(read(store, user, &support).expect("read").len(), 1);
 }
 
-fn who_lost_every_secret_starts_anew(store: &dyn Store, _: &TestClock) {
+/// A user under a lock who asks for a fresh start gets it.
+fn start_anew(store: &dyn Store, clock: &TestClock, user: UserId) {
+    store.ask_fresh_start(user).expect("asked");
+    clock.advance(FRESH_START_DELAY);
+    assert_eq!(store.make_fresh_starts().expect("made"), [user]);
+}
+
+fn who_lost_every_secret_starts_anew(store: &dyn Store, clock: &TestClock) {
     let (user, key) = locked(store);
     let before = load(store);
-    store.reset_secrets(&Actor::User, user).expect("reset");
+    start_anew(store, clock, user);
     assert_eq!(store.lock_state(user).expect("asked"), LockState::Off);
     assert!(store.secrets(user).expect("listed").is_empty());
     let own = Permission::Own(user);
@@ -646,7 +653,7 @@ fn who_lost_every_secret_starts_anew(store: &dyn Store, _: &TestClock) {
     add(store, user, ListKind::Personal, &["papa@famille.example"]);
     let values = read(store, user, &own).expect("read");
     assert_eq!(values, [Readable::Lost, Readable::Value(value("papa@famille.example"))]);
-    let again = store.reset_secrets(&Actor::User, user);
+    let again = store.ask_fresh_start(user);
     assert!(matches!(again, Err(StoreError::Invalid(_))), "nothing is lost while the lock is off");
 }
 
@@ -658,12 +665,12 @@ fn load(store: &dyn Store) -> Vec<usize> {
     counts.into_inner().expect("lock")
 }
 
-fn lost_entries_are_found_again_or_taken_off(store: &dyn Store, _: &TestClock) {
+fn lost_entries_are_found_again_or_taken_off(store: &dyn Store, clock: &TestClock) {
     let user = anne(store);
     add(store, user, ListKind::Personal, &["maman@famille.example", "oubli@famille.example"]);
     set_password(store, user);
     store.set_lock(user, &Permission::Own(user), LockState::On).expect("locked");
-    store.reset_secrets(&administrator(), user).expect("reset");
+    start_anew(store, clock, user);
     add(store, user, ListKind::Personal, &["maman@famille.example"]);
     assert_eq!(texts(store, user, ListKind::Personal), ["LOST", "maman@famille.example"]);
     store.remove_lost_entries(&Actor::User, user).expect("removed");
@@ -671,7 +678,7 @@ fn lost_entries_are_found_again_or_taken_off(store: &dyn Store, _: &TestClock) {
     assert_eq!(load(store), [1]);
 }
 
-fn the_journal_names_what_happened_to_an_account(store: &dyn Store, _: &TestClock) {
+fn the_journal_names_what_happened_to_an_account(store: &dyn Store, clock: &TestClock) {
     let (user, key) = locked(store);
     let unlocked = Permission::Unlocked(user, key);
     let code = store.make_recovery_code(user, &unlocked).expect("made");
@@ -681,7 +688,7 @@ fn the_journal_names_what_happened_to_an_account(store: &dyn Store, _: &TestCloc
     store.end_sessions_of(&administrator(), Holder::User(user), None).expect("ended");
     store.set_lock(user, &unlocked, LockState::Off).expect("off");
     store.set_lock(user, &unlocked, LockState::On).expect("on");
-    store.reset_secrets(&Actor::User, user).expect("reset");
+    start_anew(store, clock, user);
     let journal = store.journal(user, &Permission::Own(user), None, 99).expect("read");
     let rows: Vec<_> = journal.iter().rev().map(|row| (row.actor.as_str(), row.kind.as_str())).collect();
     let expected = [
@@ -696,7 +703,9 @@ fn the_journal_names_what_happened_to_an_account(store: &dyn Store, _: &TestCloc
         ("administrator root", "sessions-ended"),
         ("user", "lock-off"),
         ("user", "lock-on"),
+        ("user", "fresh-start-asked"),
         ("user", "secrets-reset"),
+        ("user", "sessions-ended"),
     ];
     assert_eq!(rows, expected);
     let acme = store.organisation("acme").expect("there").id;

@@ -197,11 +197,6 @@ impl AccountStore for SqliteStore {
         Ok(made)
     }
 
-    fn reset_secrets(&self, actor: &Actor, user: UserId) -> Result<()> {
-        let (actor, (private, public)) = (actor.clone(), seal::key_pair()?);
-        self.write(move |change| lock::reset(change, &actor, user, &private, &public))
-    }
-
     fn remove_lost_entries(&self, actor: &Actor, user: UserId) -> Result<()> {
         let actor = actor.clone();
         self.write(move |change| lock::remove_lost_entries(change, &actor, user))

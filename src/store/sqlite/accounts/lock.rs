@@ -149,7 +149,9 @@ pub fn set(change: &mut Change<'_>, user: UserId, permission: &Permission, wante
 
 /// That a user under a lock wants a fresh start.
 pub fn ask_fresh_start(change: &mut Change<'_>, user: UserId) -> Db<FreshStart> {
-    must_be_on(state(change.conn, user)?)?;
+    if state(change.conn, user)? == LockState::Off {
+        return Err(StoreError::Invalid("the personal lock is off: nothing is lost".to_owned()).into());
+    }
     let delay = SignedDuration::try_from(FRESH_START_DELAY).map_err(StoreError::internal)?;
     let due = change.now.checked_add(delay).map_err(StoreError::internal)?;
     if change.run(sql::ASK_FRESH_START, (user.to_sql(), change.at(), due.as_second()))? > 0 {
@@ -176,30 +178,16 @@ pub fn fresh_starts_due(conn: &Connection, now: Timestamp) -> Db<Vec<UserId>> {
     Ok(due.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Has a user start anew; `false` where it was cancelled or the lock was taken off meanwhile.
+/// Has a user start anew with a fresh key pair; `false` where it was cancelled or the lock was taken off meanwhile.
 pub fn make_fresh_start(change: &mut Change<'_>, user: UserId, private: &[u8; KEY], public: &[u8; KEY]) -> Db<bool> {
-    let asked = change.run(sql::CANCEL_FRESH_START, [user.to_sql()])? > 0;
-    if !asked || state(change.conn, user)? == LockState::Off {
+    let id = user.to_sql();
+    if change.run(sql::CANCEL_FRESH_START, [id])? == 0 {
         return Ok(false);
     }
-    reset(change, &Actor::User, user, private, public)?;
-    sessions::end_all_of(change, &Actor::User, Holder::User(user), None)?;
-    Ok(true)
-}
-
-fn must_be_on(state: LockState) -> Db<()> {
-    match state {
-        LockState::On => Ok(()),
-        LockState::Off => Err(StoreError::Invalid("the personal lock is off: nothing is lost".to_owned()).into()),
-    }
-}
-
-/// A fresh key pair for a user under a lock that nothing opens any more.
-pub fn reset(change: &mut Change<'_>, actor: &Actor, user: UserId, private: &[u8; KEY], public: &[u8; KEY]) -> Db<()> {
     let kept = Kept::of(change.conn, user)?;
-    must_be_on(kept.state)?;
-    let id = user.to_sql();
-    change.run(sql::CANCEL_FRESH_START, [id])?;
+    if kept.state == LockState::Off {
+        return Ok(false);
+    }
     let sealed = PrivateKeySealer::new(&change.seal_public)?.seal(kept.organisation, user, private)?;
     change.run(sql::SET_KEY_PAIR, (id, sealed, public))?;
     change.run(sql::REMOVE_SECRETS, [id])?;
@@ -208,8 +196,10 @@ pub fn reset(change: &mut Change<'_>, actor: &Actor, user: UserId, private: &[u8
     change.run(sql::FORGET_NOTES, [id])?;
     change.run(sql::FORGET_PAYLOADS, [id])?;
     activity::erase(change, user)?;
-    sessions::log(change, actor, user, "secrets-reset")?;
-    change.tell(Told::User(user))
+    sessions::log(change, &Actor::User, user, "secrets-reset")?;
+    change.tell(Told::User(user))?;
+    sessions::end_all_of(change, &Actor::User, Holder::User(user), None)?;
+    Ok(true)
 }
 
 pub fn remove_lost_entries(change: &mut Change<'_>, actor: &Actor, user: UserId) -> Db<()> {
