@@ -22,7 +22,7 @@ use serde::Deserialize;
 use tracing::{info, warn};
 
 use super::failure::Failure;
-use super::mail::{Mail, Mailer};
+use super::mail::Mail;
 use super::page::{Notice, Page, Place, redirect_with, render};
 use super::session::SignedIn;
 use super::state::Console;
@@ -54,15 +54,14 @@ fn due_before(now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     if this_week <= now { Some(this_week) } else { last(since + 7) }
 }
 
-/// Sends the digests that are due. Where the mail server takes none, the next look tries again.
+/// Sends the digests that are due. They do not go through the outbox: who signs in would wait for them, and one that the mail
+/// server does not take is put back, so that the next look tries again.
 ///
 /// # Errors
 /// The store's state.
 pub fn send_due(console: &Console) -> Result<(), StoreError> {
     let now = (console.clock)();
     let Some(before) = due_before(now, &TimeZone::system()) else { return Ok(()) };
-    // Of its own: who signs in does not wait for digests.
-    let mailer = Mailer::new(&console.options.mail);
     let mut sent = 0;
     loop {
         let mut due = console.store.take_digests(before, BATCH)?.into_iter();
@@ -71,7 +70,7 @@ pub fn send_due(console: &Console) -> Result<(), StoreError> {
         }
         while let Some(user) = due.next() {
             let Some(mail) = letter(console, user, now)? else { continue };
-            if let Err(error) = mailer.send(&mail, now) {
+            if let Err(error) = console.mailer.send(&mail, now) {
                 let rest: Vec<UserId> = std::iter::once(user).chain(due).collect();
                 console.store.put_digests_back(&rest, before)?;
                 warn!(%error, "a weekly digest could not be sent; it is tried again");

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl Outbox {
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn open(mailer: Mailer, clock: Clock) -> io::Result<Self> {
+    pub fn open(mailer: Arc<Mailer>, clock: Clock) -> io::Result<Self> {
         let (waiting, letters) = sync_channel::<Letter>(MAX_WAITING);
         let (ends, ended) = channel();
         let send = move || {
@@ -80,7 +80,6 @@ fn deliver(mailer: &Mailer, clock: &Clock, letter: Letter) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use jiff::Timestamp;
@@ -93,7 +92,7 @@ mod tests {
     fn what_does_not_fit_is_dropped_and_what_waits_has_its_moment_at_the_end() {
         let sender = Address::parse("cim@acme.example").expect("an address");
         let mailer = Mailer::new(&MailOptions { host: "127.0.0.1".to_owned(), port: 1, sender });
-        let outbox = Outbox::open(mailer, Arc::new(Timestamp::now)).expect("a thread");
+        let outbox = Outbox::open(Arc::new(mailer), Arc::new(Timestamp::now)).expect("a thread");
         let ((begins, begun), (go, wait)) = (channel(), channel::<()>());
         outbox.put(move || {
             begins.send(()).expect("awaited");

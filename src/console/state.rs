@@ -64,7 +64,9 @@ pub struct Console {
     pub options: Options,
     /// What browsers call it: scheme and authority.
     pub origin: String,
-    /// Sends its mails.
+    /// Hands its mails to the mail server.
+    pub mailer: Arc<Mailer>,
+    /// Mails that wait for it.
     pub outbox: Outbox,
     /// How often anybody may try to get in.
     pub limits: Limits,
@@ -93,12 +95,14 @@ impl Console {
     pub fn new(store: Arc<dyn Store>, options: Options, clock: Clock, bound: SocketAddr) -> io::Result<Self> {
         let authority = options.authority.clone().unwrap_or_else(|| bound.to_string());
         let origin = format!("{}://{authority}", options.scheme);
-        let outbox = Outbox::open(Mailer::new(&options.mail), clock.clone())?;
+        let mailer = Arc::new(Mailer::new(&options.mail));
+        let outbox = Outbox::open(Arc::clone(&mailer), clock.clone())?;
         let passkeys = Passkeys::new(&origin);
         Ok(Self {
             store,
             options,
             origin,
+            mailer,
             outbox,
             limits: Limits::new(&clock),
             passkeys,
