@@ -7,17 +7,26 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use perso_milter::console::server::{Bound, Serving};
+use perso_milter::store::{Clock, SealAccess, SqliteOptions, SqliteStore};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::harness::eventually;
+use crate::harness::{console_options, eventually};
 use crate::mailbox::{Letter, Mailbox};
 
 /// Whose addresses may sign in.
 const DOMAIN: &str = "acme.example";
+/// How far ahead the console is for which it is later: further than what a sign-in proves holds.
+const AHEAD: Duration = Duration::from_secs(6 * 60);
+/// Who says from which network a visitor comes.
+const PROXIES: &str = "127.0.0.0/8";
 
 #[test]
 fn journeys_in_chromium_find_no_fault() {
@@ -28,12 +37,14 @@ fn journeys_in_chromium_find_no_fault() {
     assert!(passed, "the journeys found faults; they are printed above");
 }
 
-/// The program with a console.
+/// The program with a console; and, on the same store, a console for which it is later.
 struct Running {
     dir: TempDir,
     mailbox: Mailbox,
     port: u16,
     daemon: Option<Child>,
+    later_port: u16,
+    later: Option<Serving>,
 }
 
 impl Running {
@@ -42,7 +53,7 @@ impl Running {
         let mail = dir.path().join("mail");
         fs::create_dir(&mail).expect("our own directory");
         let mailbox = Mailbox::open_with(move |number, letter| hand_on(&mail, number, letter));
-        let mut site = Self { dir, mailbox, port: free_port(), daemon: None };
+        let mut site = Self { dir, mailbox, port: free_port(), daemon: None, later_port: free_port(), later: None };
         fs::create_dir(site.path("store")).expect("our own directory");
         fs::write(site.path("perso-milter.toml"), site.configuration()).expect("our own directory");
         for command in [
@@ -56,7 +67,19 @@ impl Running {
         let daemon = site.command(&["run"]).stderr(log).stdin(Stdio::null()).spawn().expect("the program");
         site.daemon = Some(daemon);
         eventually("the console", || TcpStream::connect((Ipv4Addr::LOCALHOST, site.port)).ok());
+        site.later = Some(site.serve_later());
         site
+    }
+
+    fn serve_later(&self) -> Serving {
+        let clock: Clock = Arc::new(|| Timestamp::now() + AHEAD);
+        let opened = SqliteOptions { clock: clock.clone(), seal: SealAccess::IfReadable, ..SqliteOptions::default() };
+        let store = SqliteStore::open(&self.path("store/perso-milter.db"), opened).expect("the program's store");
+        let mut options = console_options(&self.mailbox);
+        options.listen = (Ipv4Addr::LOCALHOST, self.later_port).into();
+        options.authority = Some(format!("localhost:{}", self.later_port));
+        options.trusted_proxies = vec![PROXIES.parse().expect("a network")];
+        Bound::bind(options, Arc::new(store), clock).expect("bound").serve().expect("serving")
     }
 
     /// Every visitor counts as one from the network that they say: throttles must not see them as one.
@@ -64,7 +87,7 @@ impl Running {
         format!(
             "[store]\nurl = \"sqlite:{}\"\n[authentication]\nmode = \"off\"\n[networks]\nours = []\n[[milter.listener]]\naddress = \"unix:{}\"\n\
              [console]\nlisten = \"127.0.0.1:{port}\"\npublic_url = \"http://localhost:{port}\"\n\
-             trusted_proxies = [\"127.0.0.0/8\"]\nsmtp = \"127.0.0.1:{}\"\nsender = \"cim@{DOMAIN}\"\n",
+             trusted_proxies = [\"{PROXIES}\"]\nsmtp = \"127.0.0.1:{}\"\nsender = \"cim@{DOMAIN}\"\n",
             self.path("store/perso-milter.db").display(),
             self.path("milter.sock").display(),
             self.mailbox.port(),
@@ -94,6 +117,8 @@ impl Running {
         assert!(browser.join("node_modules").is_dir(), "what drives Chromium is not there: tests/run --install");
         let prepared = json!({
             "url": format!("http://localhost:{}", self.port),
+            "later": format!("http://localhost:{}", self.later_port),
+            "ahead": AHEAD.as_secs(),
             "domain": DOMAIN,
             "mail": self.path("mail"),
             "milter": self.path("milter.sock"),
@@ -112,6 +137,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if let Some(later) = self.later.take() {
+            later.stop();
+        }
         if let Some(daemon) = &mut self.daemon {
             let pid = Pid::from_raw(i32::try_from(daemon.id()).expect("a process id"));
             // It may have ended by itself.

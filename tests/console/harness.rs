@@ -61,6 +61,24 @@ impl TestClock {
     }
 }
 
+/// How a console is run on a free port, without a proxy.
+pub fn console_options(mailbox: &Mailbox) -> Options {
+    let sender = "cim@acme.example";
+    let mut config = Config::default();
+    config.console.sender = Some(sender.parse().expect("an address"));
+    Options {
+        listen: "127.0.0.1:0".parse().expect("an address"),
+        scheme: "http",
+        authority: None,
+        tls: None,
+        trusted_proxies: Vec::new(),
+        language: Language::French,
+        mail: MailOptions { host: "127.0.0.1".to_owned(), port: mailbox.port(), sender: address(sender) },
+        defaults: SharedDefaults::new(Defaults::from(&config)),
+        upkeep: Duration::from_millis(20),
+    }
+}
+
 /// A console with the organisation `acme` (acme.example) and its users `anne` and `bob`.
 pub struct Site {
     pub clock: TestClock,
@@ -104,20 +122,7 @@ impl Site {
         let acme = store.add_organisation(&Actor::System, "acme", &[domain]).expect("added");
         prepare(&*store, &path);
         let mailbox = Mailbox::open();
-        let sender = "cim@acme.example";
-        let mut config = Config::default();
-        config.console.sender = Some(sender.parse().expect("an address"));
-        let mut options = Options {
-            listen: "127.0.0.1:0".parse().expect("an address"),
-            scheme: "http",
-            authority: None,
-            tls: None,
-            trusted_proxies: Vec::new(),
-            language: Language::French,
-            mail: MailOptions { host: "127.0.0.1".to_owned(), port: mailbox.port(), sender: address(sender) },
-            defaults: SharedDefaults::new(Defaults::from(&config)),
-            upkeep: Duration::from_millis(20),
-        };
+        let mut options = console_options(&mailbox);
         change(&mut options);
         let bound = Bound::bind(options, store.clone(), clock.clock()).expect("bound");
         let origin = bound.origin().to_owned();

@@ -20,10 +20,10 @@ export function start() {
 }
 
 /// Notes in `problems` whatever a page must not do, with the address where it happened.
-export function guard(context, origin, problems) {
+export function guard(context, origins, problems) {
   const note = (page, text) => problems.push({ where: page?.url() ?? "", text });
   context.on("request", (request) => {
-    if (new URL(request.url()).origin !== origin) {
+    if (!origins.includes(new URL(request.url()).origin)) {
       note(request.frame().page(), `asks another origin for ${request.url()}`);
     }
   });

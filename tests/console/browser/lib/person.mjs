@@ -37,13 +37,27 @@ export class Person {
       problems: [],
       looks: 0,
       photographs: [],
+      met: [],
     });
-    guard(context, site.origin, person.problems);
+    guard(context, site.origins, person.problems);
     person.page = await context.newPage();
     return person;
   }
 
+  /// Somebody else, in a browser of their own; what they find is found on this person's journey.
+  async meet() {
+    const other = await Person.arrive(this.context.browser(), this.site, this.journey, this);
+    this.met.push(other);
+    return other;
+  }
+
   async leave() {
+    for (const other of this.met) {
+      await other.leave();
+      this.problems.push(...other.problems);
+      this.photographs.push(...other.photographs);
+      this.looks += other.looks;
+    }
     await this.reflection?.context().close();
     await this.context.close();
   }
@@ -159,7 +173,7 @@ export class Person {
 
   async reflect() {
     const context = await this.context.browser().newContext({ ...this.options, javaScriptEnabled: true });
-    guard(context, this.site.origin, this.problems);
+    guard(context, this.site.origins, this.problems);
     return context.newPage();
   }
 

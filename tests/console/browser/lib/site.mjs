@@ -10,15 +10,16 @@ import { setTimeout } from "node:timers/promises";
 const MAIL_WITHIN_MS = 20_000;
 
 export class Site {
-  /// SITE.json: `url`, where the console answers; `domain`, whose addresses may sign in; `mail`, a folder with one file
+  /// SITE.json: `url`, where the console answers; `later`, where another one does on the same store, whose clock is `ahead`
+  /// seconds ahead; `domain`, whose addresses may sign in; `mail`, a folder with one file
   /// for each mail that the console sent, `TO-NUMBER.json` with `subject`, `text` and `html`; `program` and `config`, for
   /// the command line; `milter`, the socket of the relay; `i18n`, the folder of the messages; `output`, for screenshots.
   static async read(file) {
     return Object.assign(new Site(), JSON.parse(await readFile(file, "utf8")));
   }
 
-  get origin() {
-    return new URL(this.url).origin;
+  get origins() {
+    return [this.url, this.later].map((url) => new URL(url).origin);
   }
 
   /// Runs a command on the console's store and gives what it printed.

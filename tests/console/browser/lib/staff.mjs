@@ -5,7 +5,8 @@ import { createHmac } from "node:crypto";
 const PASSWORD = "four quiet grey herons";
 const STEP_SECONDS = 30;
 
-/// Makes a member of the staff, enrols them and signs them in, looking at each page on the way.
+/// Makes a member of the staff, enrols them and signs them in, looking at each page on the way; gives the secret that their
+/// codes come from.
 export async function join(person, address, ...role) {
   const invited = await person.site.command("staff", "add", address, ...role);
   const code = /\b(?:[A-Z0-9]{4}-){5}[A-Z0-9]{4}\b/.exec(invited)[0];
@@ -33,6 +34,12 @@ export async function join(person, address, ...role) {
   await person.fill("staff-code", totp(secret, 1));
   await person.press("staff-sign-in-send");
   await person.page.waitForURL((url) => !url.pathname.startsWith("/gestion/connexion"));
+  return secret;
+}
+
+/// The code that their app shows some seconds from now.
+export function codeIn(secret, seconds) {
+  return totp(secret, seconds / STEP_SECONDS);
 }
 
 /// RFC 6238, six digits by SHA-1, some steps from now.
