@@ -11,7 +11,7 @@ use perso_milter::cache::{Cache, Follower, OrganisationWatch};
 use perso_milter::policy::address::{Address, Domain};
 use perso_milter::policy::list::{EntryValue, ListKind};
 use perso_milter::store::{
-    Actor, Edit, ImportEntry, ImportReport, ImportUser, NewUser, Organisation, OrganisationId, SqliteOptions,
+    Actor, Edit, ImportEntry, ImportReport, ImportUser, LoadedOrganisation, NewUser, OrganisationId, SqliteOptions,
     SqliteStore, Store, Ticket, UserKind,
 };
 
@@ -20,8 +20,8 @@ const CHUNK: usize = 100_000;
 struct Nobody;
 
 impl OrganisationWatch for Nobody {
-    fn all(&self, _: Vec<Organisation>) {}
-    fn changed(&self, _: OrganisationId, _: Option<Organisation>) {}
+    fn all(&self, _: Vec<LoadedOrganisation>) {}
+    fn changed(&self, _: OrganisationId, _: Option<LoadedOrganisation>) {}
 }
 
 fn main() -> anyhow::Result<()> {

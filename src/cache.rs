@@ -16,8 +16,8 @@ use crate::policy::action::BlackAction;
 use crate::policy::address::Address;
 use crate::policy::list::{Globs, UserLists};
 use crate::store::{
-    AddressHash, AddressHasher, ChangeBatch, Changes, Feed, LoadedUser, Organisation, OrganisationId, Position, Result,
-    Store, StoreError,
+    AddressHash, AddressHasher, ChangeBatch, Changes, Feed, LoadedOrganisation, LoadedUser, OrganisationId, Position,
+    Result, Store, StoreError,
 };
 
 /// Changes read at once.
@@ -186,10 +186,10 @@ impl Hasher for HashedAlready {
 /// Who is told when an organisation changed. Called on the follower's thread, before the users of the same change.
 pub trait OrganisationWatch: Send + Sync {
     /// All organisations, at the start and after a full reload.
-    fn all(&self, organisations: Vec<Organisation>);
+    fn all(&self, organisations: Vec<LoadedOrganisation>);
 
     /// One organisation changed; `None` where it is gone.
-    fn changed(&self, id: OrganisationId, organisation: Option<Organisation>);
+    fn changed(&self, id: OrganisationId, organisation: Option<LoadedOrganisation>);
 }
 
 /// How the cache stands to the store.

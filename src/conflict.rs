@@ -128,9 +128,9 @@ pub fn check_choice(defaults: &Defaults, organisation: &Organisation, chosen: Ou
     Err(Conflict { keys, kind, what })
 }
 
-/// An organisation's policy as the daemon goes by it, to look at: its own lists match nobody here.
+/// An organisation's policy as the daemon goes by it, to look at: without its own lists.
 pub fn policy_of(defaults: &Defaults, organisation: &Organisation) -> OrgPolicy {
-    policy(defaults, organisation, &FingerprintKey::from_bytes([0; 16]))
+    policy(defaults, organisation, &[], &FingerprintKey::from_bytes([0; 16]))
 }
 
 /// What to do about a folder that is asked for and not proven.

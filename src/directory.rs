@@ -25,7 +25,7 @@ use crate::policy::organisation::{BlackPolicy, OrgLists, OrgPolicy, PersonalPoli
 use crate::policy::refusal::EntryRules;
 use crate::policy::subject::Tag;
 use crate::split::SplitKey;
-use crate::store::{Clock, Level, MatchKey, Organisation, OrganisationId};
+use crate::store::{Clock, Level, LoadedOrganisation, MatchKey, Organisation, OrganisationId, OwnEntry};
 
 /// The part of the configuration that every message goes by, in plain values.
 #[derive(Debug, Clone)]
@@ -108,7 +108,7 @@ pub struct RelayDirectory {
 struct Parts {
     defaults: Defaults,
     /// Each with its policy, so that a change of one builds one.
-    organisations: BTreeMap<OrganisationId, (Organisation, Arc<OrgPolicy>)>,
+    organisations: BTreeMap<OrganisationId, (LoadedOrganisation, Arc<OrgPolicy>)>,
 }
 
 /// Keys derived for the directory's purposes.
@@ -139,8 +139,8 @@ impl RelayDirectory {
     /// Puts another configuration in force, for messages that begin from now on.
     pub fn reload(&self, defaults: Defaults) {
         self.change(|parts, key| {
-            for (organisation, built) in parts.organisations.values_mut() {
-                *built = Arc::new(policy(&defaults, organisation, key));
+            for (loaded, built) in parts.organisations.values_mut() {
+                *built = Arc::new(policy(&defaults, &loaded.organisation, &loaded.own_lists, key));
             }
             parts.defaults = defaults;
         });
@@ -148,7 +148,8 @@ impl RelayDirectory {
 
     /// The organisations as they are served, sorted by number.
     pub fn organisations(&self) -> Vec<(Organisation, Arc<OrgPolicy>)> {
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner).organisations.values().cloned().collect()
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.organisations.values().map(|(loaded, built)| (loaded.organisation.clone(), built.clone())).collect()
     }
 
     /// Totals of messages decided so far.
@@ -216,20 +217,21 @@ pub fn entry_rules<'a>(defaults: &'a Defaults, organisation: &'a Organisation) -
     }
 }
 
-/// An organisation's policy: its own settings over the configuration's, and whether its folders are proven.
-pub fn policy(defaults: &Defaults, organisation: &Organisation, key: &FingerprintKey) -> OrgPolicy {
+/// An organisation's policy: its own settings over the configuration's, its own lists, and whether its folders are proven.
+pub fn policy(
+    defaults: &Defaults,
+    organisation: &Organisation,
+    own_lists: &[OwnEntry],
+    key: &FingerprintKey,
+) -> OrgPolicy {
     let own = &organisation.settings;
     let (personal, black, white) = (&defaults.personal, &defaults.black, &defaults.white);
     let text = |own: &Option<String>, default: &String| own.as_ref().unwrap_or(default).clone();
     let texts = |own: &Option<Vec<String>>, default: &Vec<String>| own.as_ref().unwrap_or(default).clone();
     let id = organisation.id.get();
     let lists = |level: Level| {
-        let entries: Vec<(ListKind, EntryValue)> = organisation
-            .own_lists
-            .iter()
-            .filter(|entry| entry.level == level)
-            .map(|entry| (entry.list, entry.value.clone()))
-            .collect();
+        let of_level = own_lists.iter().filter(|entry| entry.level == level);
+        let entries: Vec<(ListKind, EntryValue)> = of_level.map(|entry| (entry.list, entry.value.clone())).collect();
         OrgLists::build(id, key, &entries)
     };
     let (folder, junk_folder) = (text(&own.folder, &personal.folder), text(&own.junk_folder, &black.junk_folder));
@@ -312,21 +314,21 @@ impl Directory for RelayDirectory {
 }
 
 impl OrganisationWatch for RelayDirectory {
-    fn all(&self, organisations: Vec<Organisation>) {
+    fn all(&self, organisations: Vec<LoadedOrganisation>) {
         self.change(|parts, key| {
-            let with_policy = |organisation: Organisation| {
-                let built = Arc::new(policy(&parts.defaults, &organisation, key));
-                (organisation.id, (organisation, built))
+            let with_policy = |loaded: LoadedOrganisation| {
+                let built = Arc::new(policy(&parts.defaults, &loaded.organisation, &loaded.own_lists, key));
+                (loaded.organisation.id, (loaded, built))
             };
             parts.organisations = organisations.into_iter().map(with_policy).collect();
         });
     }
 
-    fn changed(&self, id: OrganisationId, organisation: Option<Organisation>) {
+    fn changed(&self, id: OrganisationId, organisation: Option<LoadedOrganisation>) {
         self.change(|parts, key| match organisation {
-            Some(organisation) => {
-                let built = Arc::new(policy(&parts.defaults, &organisation, key));
-                parts.organisations.insert(id, (organisation, built));
+            Some(loaded) => {
+                let built = Arc::new(policy(&parts.defaults, &loaded.organisation, &loaded.own_lists, key));
+                parts.organisations.insert(id, (loaded, built));
             }
             None => {
                 parts.organisations.remove(&id);

@@ -22,7 +22,7 @@ use crate::policy::list::{EntryValue, FingerprintKey, Globs, ListKind, Scope, Us
 use crate::policy::organisation::OrgPolicy;
 use crate::policy::plan::{Direction, mailbox_candidates};
 use crate::split::SplitKey;
-use crate::store::{Activity, LoadedUser, Organisation, User};
+use crate::store::{Activity, LoadedOrganisation, LoadedUser, User};
 
 /// Most bytes of pasted headers that are read.
 pub const MAX_HEADERS: usize = 128 * 1024;
@@ -65,14 +65,14 @@ impl OwnView {
     /// The view of a user.
     pub fn new(
         defaults: &Defaults,
-        organisation: &Organisation,
+        organisation: &LoadedOrganisation,
         user: &User,
         loaded: &LoadedUser,
         now: Timestamp,
     ) -> Self {
         // Nothing is signed here, and the organisation's own lists are nobody's secret.
         let key = FingerprintKey::from_bytes([0; 16]);
-        let organisation = Arc::new(policy(defaults, organisation, &key));
+        let organisation = Arc::new(policy(defaults, &organisation.organisation, &organisation.own_lists, &key));
         let settings = defaults.settings(MarkKey::new(&[0; 32]), SplitKey::new(&[0; 32]));
         let mut settings = settings.with_organisations([Arc::clone(&organisation)]);
         settings.split = SplitMode::Off;

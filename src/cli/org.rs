@@ -223,6 +223,7 @@ fn list(store: &dyn Store, json: bool) -> anyhow::Result<()> {
         let row = |organisation: &Organisation| -> anyhow::Result<_> {
             Ok(to_json(
                 organisation,
+                &store.own_lists(organisation.id)?,
                 store.user_count(organisation.id)?,
                 &store.shared_addresses(organisation.id)?,
                 &[],
@@ -249,8 +250,9 @@ fn show(store: &dyn Store, name: &str, json: bool) -> anyhow::Result<()> {
     let first = today.saturating_sub(jiff::Span::new().days(DAYS));
     let totals = store.totals(organisation.id, first..=today)?;
     let (users, shared) = (store.user_count(organisation.id)?, store.shared_addresses(organisation.id)?);
+    let own_lists = store.own_lists(organisation.id)?;
     if json {
-        return Ok(print_json(&to_json(&organisation, users, &shared, &totals))?);
+        return Ok(print_json(&to_json(&organisation, &own_lists, users, &shared, &totals))?);
     }
     say!("name      {}", organisation.name)?;
     say!("users     {users}")?;
@@ -265,7 +267,7 @@ fn show(store: &dyn Store, name: &str, json: bool) -> anyhow::Result<()> {
     for (key, value) in organisation.settings.texts() {
         say!("set       {key}={}", value.as_deref().unwrap_or("(configuration)"))?;
     }
-    for entry in &organisation.own_lists {
+    for entry in &own_lists {
         say!("list      {} {} {}", entry.level, entry.list, entry.value.written())?;
     }
     for DayTotals { day, counts } in &totals {
@@ -281,7 +283,13 @@ fn show(store: &dyn Store, name: &str, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn to_json(organisation: &Organisation, users: u64, shared: &[Address], totals: &[DayTotals]) -> serde_json::Value {
+fn to_json(
+    organisation: &Organisation,
+    own_lists: &[OwnEntry],
+    users: u64,
+    shared: &[Address],
+    totals: &[DayTotals],
+) -> serde_json::Value {
     let names = |domains: &[crate::policy::address::Domain]| -> Vec<String> {
         domains.iter().map(|domain| domain.as_str().to_owned()).collect()
     };
@@ -295,7 +303,7 @@ fn to_json(organisation: &Organisation, users: u64, shared: &[Address], totals: 
         "protected_domains": names(&organisation.protected),
         "shared_addresses": shared.iter().map(Address::as_str).collect::<Vec<_>>(),
         "settings": settings,
-        "lists": organisation.own_lists.iter().map(|entry| json!({
+        "lists": own_lists.iter().map(|entry| json!({
             "level": entry.level.as_str(), "list": entry.list.as_str(), "value": entry.value.written(),
         })).collect::<Vec<_>>(),
         "totals": totals.iter().flat_map(|day| day.counts.iter().flatten().map(|(kind, count)| json!({

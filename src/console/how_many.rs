@@ -8,8 +8,8 @@ use super::page::Page;
 use super::session::SignedIn;
 use super::state::Console;
 use crate::activity::{Candidate, Looked, look};
-use crate::directory::policy;
-use crate::policy::list::{EntryValue, FingerprintKey, ListKind};
+use crate::conflict::policy_of;
+use crate::policy::list::{EntryValue, ListKind};
 use crate::store::StoreError;
 
 /// The answer.
@@ -66,7 +66,7 @@ pub async fn how_many(
             history => history?,
         };
         let defaults = &*console.defaults();
-        let policy = policy(defaults, &organisation, &FingerprintKey::from_bytes([0; 16]));
+        let policy = policy_of(defaults, &organisation);
         let candidate = Candidate { list, value: &value };
         let now = (console.clock)();
         let looked = look(&policy, &defaults.authentication.forwarders, &history, candidate, now);

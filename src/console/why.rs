@@ -16,7 +16,7 @@ use super::state::Console;
 use super::visitor::Visitor;
 use crate::language::Language;
 use crate::policy::list::ListKind;
-use crate::store::Activity;
+use crate::store::{Activity, LoadedOrganisation};
 use crate::why::{MAX_HEADERS, OwnView};
 
 #[derive(Template)]
@@ -70,7 +70,9 @@ fn answer(language: Language, view: &OwnView, activity: &Activity, is_past: bool
 fn view(console: &Console, signed_in: &SignedIn) -> Result<OwnView, crate::store::StoreError> {
     let loaded = console.store.compiled(signed_in.id())?;
     let now = (console.clock)();
-    Ok(OwnView::new(&console.defaults(), &signed_in.organisation, &signed_in.user, &loaded, now))
+    let own_lists = console.store.own_lists(signed_in.organisation.id)?;
+    let organisation = LoadedOrganisation { organisation: (*signed_in.organisation).clone(), own_lists };
+    Ok(OwnView::new(&console.defaults(), &organisation, &signed_in.user, &loaded, now))
 }
 
 /// Which row of the history.

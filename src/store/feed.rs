@@ -8,7 +8,7 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 use zeroize::Zeroizing;
 
 use super::error::Result;
-use super::types::{Organisation, OrganisationId, UserId};
+use super::types::{Organisation, OrganisationId, OwnEntry, UserId};
 use crate::policy::address::Address;
 use crate::policy::list::{ListKind, UserLists};
 
@@ -83,6 +83,15 @@ pub struct LoadedUser {
     pub globs: Vec<Glob>,
 }
 
+/// What the relay goes by of one organisation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadedOrganisation {
+    /// What is set for it.
+    pub organisation: Organisation,
+    /// Its own lists, sorted.
+    pub own_lists: Vec<OwnEntry>,
+}
+
 /// What a full load found.
 #[derive(Debug, Clone)]
 pub struct LoadReport {
@@ -95,7 +104,7 @@ pub struct LoadReport {
     /// Rows that once were ours were put back in place of newer ones.
     pub rolled_back: bool,
     /// All organisations.
-    pub organisations: Vec<Organisation>,
+    pub organisations: Vec<LoadedOrganisation>,
     /// All shared addresses, each with its organisation.
     pub shared: Vec<(AddressHash, OrganisationId)>,
 }
@@ -119,7 +128,7 @@ pub struct ChangeBatch {
     /// Addresses that became shared in an organisation or (`None`) no longer are, in the order in which it happened.
     pub shared: Vec<(AddressHash, Option<OrganisationId>)>,
     /// Organisations named; `None` where they are gone.
-    pub organisations: Vec<(OrganisationId, Option<Organisation>)>,
+    pub organisations: Vec<(OrganisationId, Option<LoadedOrganisation>)>,
     /// Users among `users` whose row does not carry our seal.
     pub rejected: u64,
     /// Where the follower stands after this batch.

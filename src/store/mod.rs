@@ -58,7 +58,9 @@ pub use entry::{
     Changed, Edit, Effect, Entry, EntryId, JournalEdit, MAX_NOTE, Note, Readable, Standing, UNDO_DAYS, Undone,
 };
 pub use error::{Fault, Result, StoreError};
-pub use feed::{AddressHash, AddressHasher, ChangeBatch, Changes, Feed, Glob, LoadReport, LoadedUser, Position};
+pub use feed::{
+    AddressHash, AddressHasher, ChangeBatch, Changes, Feed, Glob, LoadReport, LoadedOrganisation, LoadedUser, Position,
+};
 pub use journal::SHOWN_EDITS;
 pub use keys::{KeyError, Keys, MatchKey, SealKey};
 pub use probe::{AddressedFolder, MAX_PROBES, PROBE_LIFE, Probe, ProbeCode, ProvenFolder};
@@ -184,6 +186,12 @@ pub trait Store: AccountStore + ActivityStore + RelayStore + StaffStore + Send +
     /// # Errors
     /// See [`Store`].
     fn remove_own_entry(&self, actor: &Actor, id: OrganisationId, entry: &OwnEntry) -> Result<()>;
+
+    /// An organisation's own lists, sorted.
+    ///
+    /// # Errors
+    /// There is no such organisation.
+    fn own_lists(&self, id: OrganisationId) -> Result<Vec<OwnEntry>>;
 
     /// Removes an organisation with its domains and lists.
     ///

@@ -207,7 +207,8 @@ pub struct OwnEntry {
     pub value: EntryValue,
 }
 
-/// An organisation with all that is its own.
+/// An organisation with what is set for it. Its own lists may be long: [`super::Store::own_lists`] reads them where they are
+/// needed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Organisation {
     /// Its number.
@@ -220,8 +221,6 @@ pub struct Organisation {
     pub domains: Vec<Domain>,
     /// Its business domains, which no user may declare personal, sorted.
     pub protected: Vec<Domain>,
-    /// Its own lists, sorted.
-    pub own_lists: Vec<OwnEntry>,
     /// The folders that are proven for its users, sorted by name.
     pub proven: Vec<ProvenFolder>,
     /// Since when.

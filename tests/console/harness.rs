@@ -15,9 +15,11 @@ use perso_milter::directory::{Defaults, RelayDirectory, SharedDefaults};
 use perso_milter::language::Language;
 use perso_milter::metrics::Troubles;
 use perso_milter::policy::address::{Address, Domain};
+use perso_milter::policy::list::ListKind;
 use perso_milter::pulse::Pulse;
 use perso_milter::store::{
-    Actor, Clock, NewUser, OrganisationId, SealAccess, SqliteOptions, SqliteStore, Store, UserId, UserKind,
+    Actor, Clock, Level, NewUser, OrganisationId, OwnEntry, SealAccess, SqliteOptions, SqliteStore, Store, UserId,
+    UserKind,
 };
 use regex::Regex;
 
@@ -133,6 +135,13 @@ impl Site {
 
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// An entry of the organisation's own, before all users' lists.
+    pub fn enforce(&self, list: ListKind, entry: &str) {
+        let entry = OwnEntry { level: Level::Enforced, list, value: entry.parse().expect("an entry") };
+        let acme = self.store.organisation("acme").expect("there").id;
+        self.store.add_own_entry(&Actor::System, acme, &entry).expect("added");
     }
 
     /// A relay on the same store, which tells of itself when it is asked to.

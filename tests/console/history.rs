@@ -294,6 +294,9 @@ fn pasted_headers_are_decided_as_the_milter_would() {
     }
     let words = anne.post("/pourquoi", &[("entetes", "From: inconnu@ailleurs.example\n")]).words();
     assert!(words.contains("Aucune entrée n’a décidé") && words.contains("Déclarer personnel"), "{words}");
+    site.enforce(ListKind::Black, "famille.example");
+    let words = anne.post("/pourquoi", &[("entetes", &proven)]).words();
+    assert!(words.contains("Votre organisation bloque famille.example."), "{words}");
 }
 
 #[test]

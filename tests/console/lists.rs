@@ -180,6 +180,10 @@ fn an_entry_says_why_it_has_no_effect() {
     put(&site, Black, &["ami@famille.example"]);
     let entry = path(&browser.get("/listes/personnels").page(), "/listes/entree/");
     assert!(browser.get(&entry).words().contains("le blocage l’emporte"));
+    let enforced = "Une règle de votre organisation passe avant cette entrée.";
+    assert!(!browser.get(&entry).words().contains(enforced));
+    site.enforce(White, "famille.example");
+    assert!(browser.get(&entry).words().contains(enforced));
     let mut options = site.store.user(site.anne).expect("there").options;
     options.paused = true;
     site.store.set_user_options(&Actor::User, site.anne, options).expect("paused");

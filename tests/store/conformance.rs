@@ -88,7 +88,6 @@ fn an_organisation_is_shown_as_it_was_made(store: &dyn Store, clock: &TestClock)
         settings: OrganisationSettings::default(),
         domains: vec![domain("a.example"), domain("b.example")],
         protected: vec![domain("client.example")],
-        own_lists: Vec::new(),
         proven: Vec::new(),
         created: clock.now(),
     };
@@ -142,7 +141,7 @@ fn own_lists_hold_white_and_black(store: &dyn Store, _: &TestClock) {
     }
     store.remove_own_entry(&admin, id, &gone).expect("removed");
     store.remove_own_entry(&admin, id, &gone).expect("removed before");
-    assert_eq!(store.organisation("acme").expect("shown").own_lists, kept);
+    assert_eq!(store.own_lists(id).expect("read"), kept);
     let personal = entry(Level::Default, ListKind::Personal, "a@b.example");
     assert!(matches!(store.add_own_entry(&admin, id, &personal), Err(StoreError::Invalid(_))));
 }
@@ -188,7 +187,8 @@ fn a_confirmed_probe_proves_its_folder(store: &dyn Store, clock: &TestClock) {
     assert!(shown.is_proven('+', "Perso"));
     assert!(!shown.is_proven('-', "Perso") && !shown.is_proven('+', "perso") && !shown.is_proven('+', "Junk"));
     let told = batch(feed.changes(start, 9).expect("read")).organisations;
-    assert_eq!(told, [(acme, Some(shown))], "followers hear of it");
+    let loaded = LoadedOrganisation { organisation: shown, own_lists: Vec::new() };
+    assert_eq!(told, [(acme, Some(loaded))], "followers hear of it");
     assert!(store.organisation("other").expect("shown").proven.is_empty(), "{other} has a mail store of its own");
     let check = store.verify_journal(acme).expect("verified");
     assert_eq!((check.broken, check.rows), (None, 4), "the organisation, its domain, the probe, the proof");
@@ -828,7 +828,7 @@ fn changes_come_once_and_in_order(store: &dyn Store, _: &TestClock) {
     let first = batch(feed.changes(start, 2).expect("read"));
     assert!(first.more);
     assert_eq!(first.users.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [user]);
-    assert_eq!(first.organisations[0].1.as_ref().expect("there").protected.len(), 1);
+    assert_eq!(first.organisations[0].1.as_ref().expect("there").organisation.protected.len(), 1);
     let second = batch(feed.changes(first.position, 2).expect("read"));
     assert_eq!(second.removed, [(store.address_hasher().of(&address("a@acme.example")), user)]);
     assert!(!second.more && second.position.revision == start.revision + 3);

@@ -12,14 +12,15 @@ use crate::common::*;
 
 /// What the watch was told.
 #[derive(Default)]
-struct Watched(Mutex<Vec<(OrganisationId, Option<Organisation>)>>);
+struct Watched(Mutex<Vec<(OrganisationId, Option<LoadedOrganisation>)>>);
 
 impl OrganisationWatch for Watched {
-    fn all(&self, organisations: Vec<Organisation>) {
-        self.0.lock().expect("lock").extend(organisations.into_iter().map(|found| (found.id, Some(found))));
+    fn all(&self, organisations: Vec<LoadedOrganisation>) {
+        let named = organisations.into_iter().map(|found| (found.organisation.id, Some(found)));
+        self.0.lock().expect("lock").extend(named);
     }
 
-    fn changed(&self, id: OrganisationId, organisation: Option<Organisation>) {
+    fn changed(&self, id: OrganisationId, organisation: Option<LoadedOrganisation>) {
         self.0.lock().expect("lock").push((id, organisation));
     }
 }

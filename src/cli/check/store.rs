@@ -75,7 +75,7 @@ fn store_findings(parsed: &Parsed) -> Vec<Problem> {
     let load = || {
         let store = SqliteStore::open(path, options)?;
         let report = store.feed()?.load(&|_| ())?;
-        let folders = folders::findings(parsed, &store, &report.organisations)?;
+        let folders = folders::findings(parsed, &store, &store.organisations()?)?;
         Ok((report, folders))
     };
     match load() {

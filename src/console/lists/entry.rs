@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::Deserialize;
 
 use super::Named;
@@ -19,7 +19,7 @@ use crate::console::visitor::Visitor;
 use crate::policy::authres::AuthenticationMode;
 use crate::policy::list::{EntryValue, ListKind};
 use crate::policy::refusal::check;
-use crate::store::{Actor, Edit, Entry, EntryId, Level, MAX_EDITS, MAX_NOTE, Note, Readable, StoreError};
+use crate::store::{Actor, Edit, Entry, EntryId, Level, MAX_EDITS, MAX_NOTE, Note, OwnEntry, Readable, StoreError};
 
 #[derive(Template)]
 #[template(path = "lists_entry.html", config = ".askama.toml")]
@@ -80,14 +80,22 @@ pub async fn show(
 ) -> Result<Response, Failure> {
     let found = find(&console, &signed_in, &id).await?;
     let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-entry-title");
-    Ok(answer(&console, &signed_in, page, found, None))
+    answer(&console, &signed_in, page, found, None).await
 }
 
-fn answer(console: &Console, signed_in: &SignedIn, page: Page, found: Found, typed: Option<String>) -> Response {
+async fn answer(
+    console: &Arc<Console>,
+    signed_in: &SignedIn,
+    page: Page,
+    found: Found,
+    typed: Option<String>,
+) -> Result<Response, Failure> {
+    let organisation = signed_in.organisation.id;
+    let own_lists = console.blocking(move |console| console.store.own_lists(organisation)).await?;
     let entry = &found.entry;
     let of_this = |named: &Named| named.slug == super::slug(entry.list);
     let (list, others) = super::named(&page, &signed_in.user).into_iter().partition::<Vec<_>, _>(of_this);
-    let Some(list) = list.into_iter().next() else { return Failure::NotFound.into_response() };
+    let list = list.into_iter().next().ok_or(Failure::NotFound)?;
     let answer = EntryPage {
         id: entry.id.to_string(),
         value: super::written(page.language, entry),
@@ -101,14 +109,20 @@ fn answer(console: &Console, signed_in: &SignedIn, page: Page, found: Found, typ
         readable: found.value().is_some(),
         note: typed.or_else(|| entry.note.as_ref().map(|note| note.as_str().to_owned())).unwrap_or_default(),
         longest: MAX_NOTE,
-        hindrances: hindrances(console, signed_in, &page, &found),
+        hindrances: hindrances(console, signed_in, &page, &found, &own_lists),
         page: &page,
     };
-    render(&page, &answer)
+    Ok(render(&page, &answer))
 }
 
 /// Why an entry may have no effect, most weighty first.
-fn hindrances(console: &Console, signed_in: &SignedIn, page: &Page, found: &Found) -> Vec<String> {
+fn hindrances(
+    console: &Console,
+    signed_in: &SignedIn,
+    page: &Page,
+    found: &Found,
+    own_lists: &[OwnEntry],
+) -> Vec<String> {
     let Some(value) = found.value() else { return vec![page.t("lists-hindrance-unreadable")] };
     let list = found.entry.list;
     let mut keys = Vec::new();
@@ -122,8 +136,8 @@ fn hindrances(console: &Console, signed_in: &SignedIn, page: &Page, found: &Foun
     }
     let against = if list == ListKind::White { ListKind::Black } else { ListKind::White };
     let covers = |other: &EntryValue| other == value || covers(other, value);
-    let enforced = signed_in.organisation.own_lists.iter().filter(|own| own.level == Level::Enforced);
-    if enforced.clone().any(|own| own.list == against && covers(&own.value)) {
+    let is_against = |own: &OwnEntry| own.level == Level::Enforced && own.list == against && covers(&own.value);
+    if own_lists.iter().any(is_against) {
         keys.push("lists-hindrance-enforced");
     }
     let is_on = |list| found.standing.contains(&list);
@@ -178,7 +192,7 @@ async fn change(
         Err(error) => {
             let page = Page::signed_in(visitor, signed_in, Place::Lists, "lists-entry-title");
             let text = page.t(super::refused(&error).ok_or_else(|| Failure::from(error))?);
-            Ok(answer(console, signed_in, page.with_error("liste", text), found, None))
+            answer(console, signed_in, page.with_error("liste", text), found, None).await
         }
     }
 }
@@ -219,7 +233,7 @@ pub async fn note(
         Err(StoreError::Invalid(_)) => {
             let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-entry-title");
             let text = page.t("lists-note-long");
-            return Ok(answer(&console, &signed_in, page.with_error("note", text), found, Some(noted.note)));
+            return answer(&console, &signed_in, page.with_error("note", text), found, Some(noted.note)).await;
         }
         Err(error) => return Err(error.into()),
     };
@@ -252,7 +266,7 @@ pub async fn move_to(
     if let Err(refusal) = check(to, &value, &super::rules(&console.defaults(), &signed_in)) {
         let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-entry-title");
         let text = page.t(super::reason(Reason::Refused(refusal)));
-        return Ok(answer(&console, &signed_in, page.with_error("liste", text), found, None));
+        return answer(&console, &signed_in, page.with_error("liste", text), found, None).await;
     }
     let sayings = Sayings { done: added(to), nothing: there_already(to) };
     let edits = match found.entry.list == to {

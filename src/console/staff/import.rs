@@ -137,7 +137,6 @@ mod tests {
             settings: OrganisationSettings::default(),
             domains: vec![Domain::parse("acme.example").expect("a domain")],
             protected: Vec::new(),
-            own_lists: Vec::new(),
             proven: Vec::new(),
             created: jiff::Timestamp::UNIX_EPOCH,
         };

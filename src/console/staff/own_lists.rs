@@ -56,22 +56,31 @@ pub struct Search {
 }
 
 /// `GET /gestion/listes`
-pub async fn show(visitor: Visitor, manager: Manager, Query(search): Query<Search>) -> Response {
+pub async fn show(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    manager: Manager,
+    Query(search): Query<Search>,
+) -> Result<Response, Failure> {
     let page = manager.member.page(&visitor, "staff-lists-title");
-    written(&page, &manager, &search.q, &Typed::default())
+    written(&console, &page, &manager, &search.q, &Typed::default()).await
 }
 
-fn written(page: &Page, manager: &Manager, search: &str, typed: &Typed) -> Response {
+async fn written(
+    console: &Arc<Console>,
+    page: &Page,
+    manager: &Manager,
+    search: &str,
+    typed: &Typed,
+) -> Result<Response, Failure> {
+    let organisation = manager.organisation.id;
+    let own_lists = console.blocking(move |console| console.store.own_lists(organisation)).await?;
     let sought = search.trim().to_lowercase();
-    let rows = manager.organisation.own_lists.iter().map(|entry| Row {
-        level: entry.level,
-        list: entry.list,
-        value: entry.value.written(),
-    });
+    let rows = own_lists.iter().map(|entry| Row { level: entry.level, list: entry.list, value: entry.value.written() });
     let mut entries: Vec<Row> = rows.filter(|row| row.value.contains(&sought)).collect();
     let more = entries.len().saturating_sub(SHOWN) as u64;
     entries.truncate(SHOWN);
-    render(page, &OwnLists { page, member: &manager.member, typed, search, entries, more })
+    Ok(render(page, &OwnLists { page, member: &manager.member, typed, search, entries, more }))
 }
 
 fn entry(typed: &Typed) -> Result<OwnEntry, Failure> {
@@ -91,19 +100,19 @@ pub async fn add(
     manager: Manager,
     Form(typed): Form<Typed>,
 ) -> Result<Response, Failure> {
-    let wrong = |key: &str| {
+    let wrong = async |key: &str| {
         let page = manager.member.page(&visitor, "staff-lists-title");
         let text = page.t(key);
-        Ok(written(&page.with_error("valeur", text), &manager, "", &typed))
+        written(&console, &page.with_error("valeur", text), &manager, "", &typed).await
     };
     let entry = match entry(&typed) {
-        Err(Failure::NotFound) => return wrong("staff-lists-wrong"),
+        Err(Failure::NotFound) => return wrong("staff-lists-wrong").await,
         entry => entry?,
     };
     // Its own lists are the organisation's to decide; only what would cover everybody or nobody is refused.
     let rules = EntryRules { own_domains: &[], protected_domains: &[], protected_senders: &[], globs: true };
     if let Err(refusal) = check(entry.list, &entry.value, &rules) {
-        return wrong(refusal_key(refusal));
+        return wrong(refusal_key(refusal)).await;
     }
     let (id, actor, value) = (manager.organisation.id, manager.member.actor(), entry.value.written());
     let added = console.blocking(move |console| match console.store.add_own_entry(&actor, id, &entry) {
@@ -111,7 +120,7 @@ pub async fn add(
         added => added.map(|()| true),
     });
     if !added.await? {
-        return wrong("staff-lists-full");
+        return wrong("staff-lists-full").await;
     }
     Ok(redirect_with(PATH, Notice::good("staff-lists-added").with("value", value)))
 }

@@ -163,7 +163,7 @@ fn changes(conn: &Connection, shared: &Shared, after: Position, limit: usize) ->
         batch.users.push((user, loaded));
     }
     for id in named {
-        batch.organisations.push((id, organisations::show(conn, id)?));
+        batch.organisations.push((id, organisations::load(conn, id)?));
     }
     Ok(Changes::Batch(batch))
 }
@@ -244,7 +244,7 @@ impl SqliteFeed {
         });
         let (first, second) = (first?, second?);
         let heads = heads(&mine.conn, shared)?;
-        let organisations = organisations::all(&mine.conn)?;
+        let organisations = organisations::load_all(&mine.conn)?;
         let shared_addresses = load_shared(&mine.conn, shared)?;
         mine.conn.execute_batch("COMMIT")?;
         let sum = first.sum.wrapping_add(second.sum).wrapping_add(heads);

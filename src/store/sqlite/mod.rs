@@ -258,6 +258,10 @@ impl Store for SqliteStore {
         self.write(move |change| organisations::remove_own_entry(change, &actor, id, &entry))
     }
 
+    fn own_lists(&self, id: OrganisationId) -> Result<Vec<OwnEntry>> {
+        self.read(|conn| organisations::own_lists_of(conn, id))
+    }
+
     fn remove_organisation(&self, actor: &Actor, id: OrganisationId, users: RemainingUsers) -> Result<()> {
         let actor = actor.clone();
         self.write(move |change| organisations::remove(change, &actor, id, users))

@@ -8,8 +8,8 @@ use super::{announcements, shared_addresses, sql, users};
 use crate::policy::address::Domain;
 use crate::policy::list::{ListKind, MAX_ENTRIES};
 use crate::store::{
-    Actor, AnnouncementKind, MAX_NAME, Organisation, OrganisationId, OrganisationSettings, OwnEntry, RemainingUsers,
-    Result, StoreError,
+    Actor, AnnouncementKind, LoadedOrganisation, MAX_NAME, Organisation, OrganisationId, OrganisationSettings,
+    OwnEntry, RemainingUsers, Result, StoreError,
 };
 
 /// Whether a name can be one.
@@ -184,7 +184,27 @@ pub fn all(conn: &Connection) -> Db<Vec<Organisation>> {
     Ok(organisations)
 }
 
-/// An organisation with all that is its own.
+/// All organisations, as the relay goes by them.
+pub fn load_all(conn: &Connection) -> Db<Vec<LoadedOrganisation>> {
+    let with_lists = |organisation: Organisation| {
+        Ok(LoadedOrganisation { own_lists: own_lists(conn, organisation.id)?, organisation })
+    };
+    all(conn)?.into_iter().map(with_lists).collect()
+}
+
+/// An organisation, as the relay goes by it.
+pub fn load(conn: &Connection, id: OrganisationId) -> Db<Option<LoadedOrganisation>> {
+    let Some(organisation) = show(conn, id)? else { return Ok(None) };
+    Ok(Some(LoadedOrganisation { organisation, own_lists: own_lists(conn, id)? }))
+}
+
+/// The own lists of an organisation that there must be.
+pub fn own_lists_of(conn: &Connection, id: OrganisationId) -> Db<Vec<OwnEntry>> {
+    require(conn, id)?;
+    own_lists(conn, id)
+}
+
+/// An organisation with what is set for it.
 pub fn show(conn: &Connection, id: OrganisationId) -> Db<Option<Organisation>> {
     let found: Option<(String, String, i64)> = conn
         .prepare_cached(sql::ORGANISATION)?
@@ -201,7 +221,6 @@ pub fn show(conn: &Connection, id: OrganisationId) -> Db<Option<Organisation>> {
         settings,
         domains: domains(conn, sql::DOMAINS, id)?,
         protected: domains(conn, sql::PROTECTED, id)?,
-        own_lists: own_lists(conn, id)?,
         proven: super::probes::proven(conn, id)?,
         created: super::users::time(created),
     }))
