@@ -14,8 +14,14 @@ static_loader! {
     static WORDS = {
         locales: "./src/console/i18n",
         fallback_language: "en",
-        // The isolating characters are for text of both directions, which ours is not.
-        customise: |bundle| bundle.set_use_isolating(false),
+        customise: |bundle| {
+            // The isolating characters are for text of both directions, which ours is not.
+            bundle.set_use_isolating(false);
+            bundle.set_formatter(Some(match bundle.locales.first() {
+                Some(french) if *french == identifier(Language::French) => |value, _| count(Language::French, value),
+                _ => |value, _| count(Language::English, value),
+            }));
+        },
     };
 }
 
@@ -39,6 +45,13 @@ pub fn text(language: Language, key: &str, values: &[(&'static str, FluentValue<
 /// As [`text()`], with values whose names are not known beforehand.
 pub fn owned(language: Language, key: &str, values: HashMap<Cow<'static, str>, FluentValue<'_>>) -> String {
     WORDS.lookup_with_args(&identifier(language), key, &values)
+}
+
+/// A count as it stands among words; what is none is left to Fluent.
+fn count(language: Language, value: &FluentValue<'_>) -> Option<String> {
+    let FluentValue::Number(count) = value else { return None };
+    // Whole numbers, which a float holds to the letter up to 2^53.
+    (count.value >= 0.0 && count.value.fract() == 0.0).then(|| number(language, count.value as u64))
 }
 
 /// A number with its thousands apart: `12 345` with a narrow no-break space, `12,345`.
@@ -206,6 +219,9 @@ mod tests {
         assert_eq!(number(Language::French, 1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!(number(Language::English, 1_234_567), "1,234,567");
         assert_eq!(number(Language::English, 999), "999");
+        let counted = |language| text(language, "lists-preview-good", &[("count", 30_000.into())]);
+        assert_eq!(counted(Language::French), "30\u{202f}000 entrées à ajouter.");
+        assert_eq!(counted(Language::English), "30,000 entries to add.");
         let at: Timestamp = "2026-12-01T12:00:00Z".parse().expect("a time");
         assert_eq!(day(Language::French, at), "1er décembre 2026");
         assert_eq!(day(Language::English, at), "1 December 2026");
