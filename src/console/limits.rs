@@ -8,7 +8,7 @@ use std::time::Duration;
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::failure::Failure;
 use super::visitor::Visitor;
@@ -22,6 +22,8 @@ const NETWORK_TRIES: NonZeroU32 = NonZeroU32::new(120).expect("not zero");
 const NETWORK_PAUSE: Duration = Duration::from_secs(5);
 /// Password hashes that are computed at once, of 19 MiB each.
 const HASHES: usize = 2;
+/// Files of entries that are taken in at once: the largest needs some 100 MiB until it is answered.
+const FILES: usize = 4;
 
 /// A way to get in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -60,6 +62,7 @@ pub struct Limits {
     browsers: Counters<(Way, SecretHash)>,
     networks: Counters<(Way, String)>,
     hashes: Arc<Semaphore>,
+    files: Semaphore,
 }
 
 impl Limits {
@@ -71,6 +74,7 @@ impl Limits {
             browsers: RateLimiter::new(quota(BROWSER_TRIES, BROWSER_PAUSE), browsers, Time(clock.clone())),
             networks: RateLimiter::new(quota(NETWORK_TRIES, NETWORK_PAUSE), networks, Time(clock.clone())),
             hashes: Arc::new(Semaphore::new(HASHES)),
+            files: Semaphore::new(FILES),
         }
     }
 
@@ -94,6 +98,14 @@ impl Limits {
     /// None that is known; the semaphore's type says so.
     pub async fn may_hash(&self) -> Result<OwnedSemaphorePermit, Failure> {
         Arc::clone(&self.hashes).acquire_owned().await.map_err(|_| Failure::Internal)
+    }
+
+    /// Waits until a file of entries may be taken in.
+    ///
+    /// # Errors
+    /// None that is known; the semaphore's type says so.
+    pub async fn may_take_file(&self) -> Result<SemaphorePermit<'_>, Failure> {
+        self.files.acquire().await.map_err(|_| Failure::Internal)
     }
 
     /// Forgets who may try as often as anybody.

@@ -19,7 +19,7 @@ use super::session::Sessions;
 use super::state::Console;
 use super::visitor::recognise;
 
-/// Largest request body taken: a file of entries and its form.
+/// Largest request body taken, but for files of entries: a text of them that was pasted.
 const MAX_BODY: usize = 3 << 20;
 /// How long an answer may take.
 const LONGEST_ANSWER: Duration = Duration::from_secs(30);

@@ -71,7 +71,7 @@ pub use staff::*;
 pub use types::*;
 
 use crate::policy::address::{Address, Domain};
-use crate::policy::list::{EntryValue, ListKind, UserOptions};
+use crate::policy::list::{EntryValue, ListKind, MAX_ENTRIES, UserOptions};
 use crate::policy::text::FolderName;
 
 /// Longest time for which a grant is given.
@@ -80,8 +80,8 @@ pub const MAX_GRANT: Duration = Duration::from_secs(24 * 60 * 60);
 pub const MAX_NAME: usize = 64;
 /// Most aliases of one user.
 pub const MAX_ALIASES: usize = 64;
-/// Most edits of one call, each with a note beside it: more than any file holds that the console takes.
-pub const MAX_EDITS: usize = 20_000;
+/// Most edits of one call, each with a note beside it: three full lists, which one file may hold.
+pub const MAX_EDITS: usize = 3 * MAX_ENTRIES;
 
 /// Where the store takes the time from; tests bring their own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

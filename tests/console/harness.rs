@@ -378,7 +378,7 @@ impl Browser {
         Answer {
             status: answer.status().as_u16(),
             headers: headers.collect(),
-            body: answer.body_mut().with_config().limit(8 << 20).read_to_string().expect("UTF-8"),
+            body: answer.body_mut().with_config().limit(64 << 20).read_to_string().expect("UTF-8"),
         }
     }
 }

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::console::intake::read_file;
-use crate::store::{EntryId, Note, Origin};
+use crate::policy::list::MAX_ENTRIES;
+use crate::store::{EntryId, MAX_NOTE, Note, Origin};
 
 /// An entry; its id is of no matter here.
 fn entry(list: ListKind, text: &str, note: Option<&str>) -> Entry {
@@ -40,6 +41,18 @@ fn csv_and_json_come_back_as_they_went() {
             assert!(read == sent, "{read:?} {sent:?}\n{written}");
         }
         assert_eq!(read.len(), sent.len());
+    }
+}
+
+#[test]
+fn three_full_lists_with_the_longest_notes_are_no_file_too_large() {
+    let (domain, note) = (format!("{}.example", "d".repeat(60)), "é".repeat(MAX_NOTE));
+    let one = |list, n| entry(list, &format!("{}{n:05}@{domain}", "u".repeat(20)), Some(&note));
+    let full = |list| (0..MAX_ENTRIES).map(move |n| (list, n));
+    let entries: Vec<Entry> = ListKind::ALL.into_iter().flat_map(full).map(|(list, n)| one(list, n)).collect();
+    for written in [csv(&entries), json(&entries)] {
+        let read = read_file(written.as_bytes()).expect("a file that is not too large");
+        assert_eq!((read.good.len(), read.bad.len()), (3 * MAX_ENTRIES, 0));
     }
 }
 

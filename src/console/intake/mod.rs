@@ -28,10 +28,11 @@ use crate::store::{MAX_NOTE, Note};
 pub use decode::FileError;
 pub use suggest::{Suggestion, Why, is_changing, suggest};
 
-/// Largest file or text taken, in bytes.
-pub const MAX_FILE: usize = 2 << 20;
-/// Most lines of a file or text, rows of a table, cards.
-pub const MAX_LINES: usize = 20_000;
+/// Most lines of a file or text, rows of a table, cards: three full lists, as [`super::export`] writes them.
+pub const MAX_LINES: usize = 3 * MAX_ENTRIES;
+/// Largest file taken, in bytes: so many rows of our own export in JSON, which takes 100 bytes beside an address of up to 100
+/// and a note of [`MAX_NOTE`] letters, of two bytes each where they have accents.
+pub const MAX_FILE: usize = MAX_LINES * (100 + 100 + 2 * MAX_NOTE);
 /// Longest line, in bytes.
 pub const MAX_LINE: usize = 64 << 10;
 /// What is shown of a bad line, in characters.

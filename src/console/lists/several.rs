@@ -23,12 +23,18 @@ use crate::policy::list::ListKind;
 use crate::policy::refusal::EntryRules;
 use crate::store::{Actor, Changed, Edit, Effect, Note, StoreError};
 
-/// Largest form of the preview: what the largest file comes to. Its letters may take twice as many bytes in UTF-8, and each
-/// line names its list.
-const MAX_PREVIEW: usize = 4 * intake::MAX_FILE;
+/// Largest form with a file.
+const MAX_FORM: usize = intake::MAX_FILE + (64 << 10);
+/// Largest form of the preview: what the largest file comes to, whose letters may take twice as many bytes in UTF-8.
+const MAX_PREVIEW: usize = 2 * MAX_FORM;
+
+/// What a form with a file may hold.
+pub fn form_limit() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(MAX_FORM)
+}
 
 /// What the form of the preview may hold.
-pub fn limit() -> DefaultBodyLimit {
+pub fn preview_limit() -> DefaultBodyLimit {
     DefaultBodyLimit::max(MAX_PREVIEW)
 }
 
@@ -60,7 +66,7 @@ struct Import<'a> {
     page: &'a Page,
     lists: Vec<Named>,
     slug: &'static str,
-    kilobytes: u64,
+    megabytes: u64,
 }
 
 #[derive(Template)]
@@ -160,8 +166,8 @@ pub async fn show_import(visitor: Visitor, signed_in: SignedIn, Query(meant): Qu
 
 fn import(page: &Page, signed_in: &SignedIn, list: ListKind) -> Response {
     let lists = super::named(page, &signed_in.user);
-    let kilobytes = (intake::MAX_FILE / 1024) as u64;
-    render(page, &Import { page, lists, slug: super::slug(list), kilobytes })
+    let megabytes = (intake::MAX_FILE / 1_000_000) as u64;
+    render(page, &Import { page, lists, slug: super::slug(list), megabytes })
 }
 
 /// `POST /listes/importer`
@@ -171,6 +177,7 @@ pub async fn read_import(
     signed_in: SignedIn,
     mut form: Multipart,
 ) -> Result<Response, Failure> {
+    let _room = console.limits.may_take_file().await?;
     let (mut list, mut file) = (ListKind::Personal, None);
     while let Some(field) = form.next_field().await.map_err(|_| Failure::Malformed)? {
         match field.name() {
@@ -324,6 +331,7 @@ pub async fn add(
     signed_in: SignedIn,
     form: Multipart,
 ) -> Result<Response, Failure> {
+    let _room = console.limits.may_take_file().await?;
     let Chosen { list, lines, source } = Chosen::read(form).await?;
     let reader = signed_in.clone();
     let read = move |console: &Console| {
