@@ -3,6 +3,8 @@
 //! `tower-sessions` keeps the cookie; this file keeps the session. A session ends after the organisation's time without
 //! activity, and after [`LONGEST`] in any case.
 
+mod signed_in;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,19 +21,16 @@ use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error as SessionError, Result as SessionResult};
 use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
 
-use super::access;
 use super::alert::{self, Alert};
-use super::announcements::{self, Told};
 use super::failure::Failure;
-use super::language;
-use super::page::Account;
 use super::state::Console;
-use super::visitor::{Visitor, path_of};
-use crate::language::Language;
+use super::visitor::Visitor;
 use crate::store::{
-    FreshStart, Holder, LockState, OpenedBy, Organisation, OrganisationSettings, Permission, SESSION_IDLE, SecretHash,
-    SessionKey, SessionRow, SignIn, StaffId, Store, StoreError, User, UserId, UserKey, UserStatus,
+    Holder, LockState, OpenedBy, OrganisationSettings, SESSION_IDLE, SecretHash, SessionKey, SessionRow, SignIn,
+    StaffId, Store, StoreError, UserId, UserKey,
 };
+
+pub use signed_in::SignedIn;
 
 /// The cookie.
 const COOKIE: &str = "__Host-cim-session";
@@ -43,8 +42,6 @@ pub const FRESH: Duration = Duration::from_secs(5 * 60);
 const TOUCH: Duration = Duration::from_secs(60);
 /// Ids that are tried for a new session; that two are the same does not happen.
 const TRIES: usize = 3;
-/// What may be asked for before a used recovery code is replaced.
-const WHILE_RENEWING: [&str; 4] = ["/securite/code-de-secours", "/deconnexion", "/session/prolonger", "/aide"];
 /// Where the session stands in the record of `tower-sessions`.
 const KEPT: &str = "kept";
 
@@ -281,7 +278,7 @@ impl Current {
 
     /// What the store knows the session by.
     pub fn hash(&self) -> Option<SecretHash> {
-        self.session.id().map(|id| SessionKey::new(&id.0.to_le_bytes()).hash())
+        hash_of(&self.session)
     }
 
     /// Seconds until the session ends, unless it is used.
@@ -307,157 +304,6 @@ pub async fn current(parts: &Parts, console: &Arc<Console>) -> Result<Option<Cur
         console.blocking(move |console| console.store.touch_session(&hash, now, expires)?.wait()).await?;
     }
     Ok(Some(current))
-}
-
-/// A person who is signed in, as of this request.
-#[derive(Clone)]
-pub struct SignedIn {
-    /// Who.
-    pub user: User,
-    /// Of which organisation.
-    pub organisation: Arc<Organisation>,
-    /// The session.
-    pub kept: Kept,
-    /// The language they chose, else that of their organisation, if it has one.
-    pub language: Option<Language>,
-    /// What changed in the organisation, until they put it away.
-    told: Vec<Told>,
-    /// That they wait to start anew.
-    pub fresh_start: Option<FreshStart>,
-    session: Session,
-    now: Timestamp,
-}
-
-impl SignedIn {
-    /// Who.
-    pub fn id(&self) -> UserId {
-        self.user.id
-    }
-
-    /// By what right the user's own lists are read: with the key that the session carries, if it carries one.
-    pub fn permission(&self) -> Permission {
-        match &self.kept.key {
-            Some(key) => Permission::Unlocked(self.user.id, key.clone()),
-            None => Permission::Own(self.user.id),
-        }
-    }
-
-    /// Whether the user proved who they are within [`FRESH`].
-    pub fn is_fresh(&self) -> bool {
-        self.kept.is_fresh(self.now)
-    }
-
-    /// What the store knows the session by.
-    pub fn hash(&self) -> Option<SecretHash> {
-        self.session.id().map(|id| SessionKey::new(&id.0.to_le_bytes()).hash())
-    }
-
-    /// As every page shows it.
-    pub fn account(&self) -> Account {
-        Account {
-            address: self.user.address.as_str().to_owned(),
-            organisation: self.organisation.name.clone(),
-            seconds: self.kept.seconds(self.now),
-            minutes: self.kept.idle,
-            door: "/connexion",
-            told: self.told.clone(),
-            fresh_start: self.fresh_start.map(|wish| wish.due),
-        }
-    }
-
-    /// Notes that the user proved again who they are; with the key that a secret gave.
-    ///
-    /// # Errors
-    /// As of the store.
-    pub async fn confirm(&self, console: &Console, opened_by: OpenedBy, key: Option<UserKey>) -> Result<(), Failure> {
-        let mut kept = self.kept.clone();
-        kept.confirmed = (console.clock)();
-        if key.is_some() {
-            kept.key = key;
-            kept.opened_by = opened_by.as_str().to_owned();
-            kept.renew |= opened_by == OpenedBy::Recovery;
-        }
-        // Another id, as after every proof of who somebody is.
-        self.session.cycle_id().await.map_err(|_| Failure::StoreAway)?;
-        store(&self.session, &kept).await
-    }
-
-    /// That the user proved who they are within [`FRESH`], for what cannot be taken back; `back` is the page that asks.
-    ///
-    /// # Errors
-    /// [`Failure::Confirm`]: they do so first, and come back.
-    pub fn require_fresh(&self, back: &str) -> Result<(), Failure> {
-        if self.is_fresh() { Ok(()) } else { Err(Failure::Confirm { back: back.to_owned() }) }
-    }
-
-    /// Whether a secret opened the session, so that it reads under the personal lock.
-    pub fn has_key(&self) -> bool {
-        self.kept.key.is_some()
-    }
-
-    /// Whether a recovery code was used up, and another one is not made yet.
-    pub fn must_renew(&self) -> bool {
-        self.kept.renew
-    }
-
-    /// Another recovery code was made.
-    ///
-    /// # Errors
-    /// As of the store.
-    pub async fn renewed(&self) -> Result<(), Failure> {
-        let kept = Kept { renew: false, ..self.kept.clone() };
-        store(&self.session, &kept).await
-    }
-
-    /// Ends the session.
-    ///
-    /// # Errors
-    /// As of the store.
-    pub async fn end(self) -> Result<(), Failure> {
-        self.session.flush().await.map_err(|_| Failure::StoreAway)
-    }
-}
-
-impl FromRequestParts<Arc<Console>> for SignedIn {
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, console: &Arc<Console>) -> Result<Self, Failure> {
-        if let Some(known) = parts.extensions.get::<Self>() {
-            return Ok(known.clone());
-        }
-        let path = if parts.method.is_safe() { path_of(&parts.uri) } else { "/" };
-        let nobody = Failure::SignIn { back: path.to_owned() };
-        let mut current = current(parts, console).await?.ok_or_else(|| nobody.clone())?;
-        let Holder::User(user) = current.holder else { return Err(nobody) };
-        if current.kept.renew && !WHILE_RENEWING.contains(&parts.uri.path()) {
-            return Err(Failure::Renew);
-        }
-        let found = console.blocking(move |console| {
-            let user = match console.store.user(user) {
-                Err(StoreError::UnknownUser(_)) => return Ok(None),
-                user => user?,
-            };
-            let organisation = console.store.organisation_numbered(user.organisation)?;
-            let told = console.store.announcements(user.id)?;
-            let chosen = console.store.user_language(user.id)?;
-            let fresh_start = console.store.fresh_start(user.id)?;
-            Ok(Some((user, organisation, told, chosen, fresh_start)))
-        });
-        let found = found.await?.filter(|(user, ..)| user.status == UserStatus::Active);
-        let (user, organisation, told, chosen, fresh_start) = found.ok_or_else(|| nobody.clone())?;
-        current.follow(&organisation.settings).await?.ok_or(nobody)?;
-        let address = parts.extensions.get::<Visitor>().map(|visitor| visitor.address);
-        if !address.is_some_and(|address| access::admits(&organisation.settings, address, parts.uri.path())) {
-            return Err(Failure::Network);
-        }
-        let told = announcements::told(&told, &organisation, &console.defaults());
-        let language = chosen.or_else(|| language::of_organisation(&organisation));
-        let Current { kept, session, now, .. } = current;
-        let organisation = Arc::new(organisation);
-        let signed_in = Self { user, organisation, kept, language, told, fresh_start, session, now };
-        parts.extensions.insert(signed_in.clone());
-        Ok(signed_in)
-    }
 }
 
 /// Opens a session for a user who proved who they are, in place of whatever session the browser had.
@@ -544,6 +390,11 @@ fn idle_minutes(store: &dyn Store, holder: Holder) -> Result<u64, StoreError> {
     let set = organisation.map(|id| store.organisation_numbered(id)).transpose()?;
     let set = set.and_then(|organisation| organisation.settings.session_idle);
     Ok(set.unwrap_or(SESSION_IDLE[0]).into())
+}
+
+/// What the store knows a session by.
+fn hash_of(session: &Session) -> Option<SecretHash> {
+    session.id().map(|id| SessionKey::new(&id.0.to_le_bytes()).hash())
 }
 
 async fn store(session: &Session, kept: &Kept) -> Result<(), Failure> {
