@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use serde_json::json;
+use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::policy::action::BlackAction;
 use crate::policy::identity::SENDER_DELIMITER;
@@ -45,19 +46,31 @@ pub fn csv(entries: &[Entry]) -> String {
 
 /// As JSON: an object with `entries`.
 pub fn json(entries: &[Entry]) -> String {
-    let rows: Vec<_> = readable(entries)
-        .map(|(entry, value)| {
-            json!({
-                "list": entry.list.as_str(),
-                "value": value.written(),
-                "note": entry.note.as_ref().map(|note| note.as_str()),
-                "origin": entry.origin.as_str(),
-                "created": entry.created.to_string(),
-            })
-        })
-        .collect();
-    let file = json!({ "format": "perso-milter lists", "version": 1, "entries": rows });
+    let rows = readable(entries).map(|(entry, value)| JsonEntry {
+        list: entry.list.as_str(),
+        value: value.written(),
+        note: entry.note.as_ref().map(|note| note.as_str()),
+        origin: entry.origin.as_str(),
+        created: entry.created,
+    });
+    let file = JsonFile { format: "perso-milter lists", version: 1, entries: rows.collect() };
     serde_json::to_string(&file).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct JsonFile<'a> {
+    format: &'a str,
+    version: u32,
+    entries: Vec<JsonEntry<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonEntry<'a> {
+    list: &'a str,
+    value: String,
+    note: Option<&'a str>,
+    origin: &'a str,
+    created: Timestamp,
 }
 
 /// As a Sieve script (RFC 5228, with `fileinto`, `mailbox`, `imap4flags`): blocked senders into the junk folder, personal
@@ -177,7 +190,16 @@ fn literal(text: &str) -> String {
 
 /// A string of Sieve (RFC 5228, 2.4.2).
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for c in text.chars() {
+        if matches!(c, '\\' | '"') {
+            quoted.push('\\');
+        }
+        quoted.push(c);
+    }
+    quoted.push('"');
+    quoted
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Entries of users' lists as their users see them, and the edits that change them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -59,9 +60,14 @@ impl Note {
     /// # Errors
     /// It is longer than [`MAX_NOTE`] characters.
     pub fn parse(text: &str) -> Result<Option<Self>, StoreError> {
-        let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-        let line = words.collect::<Vec<_>>().join(" ");
-        if line.chars().count() > MAX_NOTE {
+        let is_gap = |c: char| c.is_whitespace() || c.is_control();
+        // As every note that was kept is.
+        let is_normal = text.split(' ').all(|word| !word.is_empty() && !word.contains(is_gap));
+        let line = match is_normal {
+            true => Cow::Borrowed(text),
+            false => text.split(is_gap).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ").into(),
+        };
+        if line.len() > MAX_NOTE && line.chars().count() > MAX_NOTE {
             return Err(StoreError::Invalid(format!("a note has at most {MAX_NOTE} characters")));
         }
         Ok((!line.is_empty()).then(|| Self(line.into())))

@@ -160,23 +160,38 @@ impl Sealer {
     }
 }
 
+/// A private key that opens batches, with its public half.
+pub struct KeyPair {
+    private: PrivateKey,
+    public: [u8; KEY],
+}
+
+impl KeyPair {
+    /// That of a private key.
+    ///
+    /// # Errors
+    /// None that is known; the cryptographic library's type says so.
+    pub fn of(private: &[u8; KEY]) -> Result<Self> {
+        let private = PrivateKey::from_private_key(&X25519, private).map_err(defect)?;
+        Ok(Self { public: public_of(&private)?, private })
+    }
+
+    /// Opens the batch of this ephemeral key.
+    ///
+    /// # Errors
+    /// `ephemeral` is no key: the row was altered.
+    pub fn opener(&self, ephemeral: &[u8; KEY]) -> Result<Opener> {
+        agreed(&self.private, ephemeral, ephemeral, &self.public).map(Opener)
+    }
+}
+
 /// Opens the values of one batch.
 pub struct Opener(LessSafeKey);
 
 impl Opener {
-    /// The batch of this ephemeral key, for the holder of the private key.
-    ///
-    /// # Errors
-    /// `ephemeral` is no key: the row was altered.
-    pub fn new(private: &[u8; KEY], ephemeral: &[u8; KEY]) -> Result<Self> {
-        let private = PrivateKey::from_private_key(&X25519, private).map_err(defect)?;
-        let public = public_of(&private)?;
-        agreed(&private, ephemeral, ephemeral, &public).map(Self)
-    }
-
-    /// The value at a position; `None` where it is not what was sealed there.
-    pub fn open(&self, place: &Place, position: u32, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let mut bytes = Zeroizing::new(sealed.to_vec());
+    /// The value at a position, opened where it lies; `None` where it is not what was sealed there.
+    pub fn open(&self, place: &Place, position: u32, sealed: Vec<u8>) -> Option<Zeroizing<Vec<u8>>> {
+        let mut bytes = Zeroizing::new(sealed);
         let padded = self.0.open_in_place(counter(position), place.associated(), &mut bytes).ok()?;
         let end = padded.iter().rposition(|&byte| byte != 0)?;
         if padded[end] != 0x80 {
@@ -231,7 +246,8 @@ pub fn open_private_key(
 pub fn open_key(key: &SealKey, place: &Place, sealed: &[u8]) -> Option<Zeroizing<[u8; KEY]>> {
     let (ephemeral, rest) = sealed.split_first_chunk::<KEY>()?;
     let (position, sealed) = rest.split_first_chunk::<4>()?;
-    let opened = Opener::new(key.bytes(), ephemeral).ok()?.open(place, u32::from_be_bytes(*position), sealed)?;
+    let opener = KeyPair::of(key.bytes()).ok()?.opener(ephemeral).ok()?;
+    let opened = opener.open(place, u32::from_be_bytes(*position), sealed.to_vec())?;
     let mut private = Zeroizing::new([0; KEY]);
     private.copy_from_slice(opened.get(..KEY)?);
     Some(private)
@@ -326,9 +342,9 @@ mod tests {
         let here = place(1, 2, Field::Entry);
         let values = ["maman@famille.example", "", "ends in zero\0", &"x".repeat(500)];
         let sealed: Vec<_> = values.iter().map(|v| sealer.seal(&here, v.as_bytes()).expect("sealed")).collect();
-        let opener = Opener::new(&private, &sealer.ephemeral()).expect("opener");
+        let opener = KeyPair::of(&private).expect("keys").opener(&sealer.ephemeral()).expect("opener");
         for (value, (position, bytes)) in values.iter().zip(&sealed) {
-            let open = |place: &Place, position| opener.open(place, position, bytes);
+            let open = |place: &Place, position| opener.open(place, position, bytes.clone());
             assert_eq!(open(&here, *position).expect("opens").as_slice(), value.as_bytes());
             for other in [place(2, 2, Field::Entry), place(1, 3, Field::Entry), place(1, 2, Field::Journal)] {
                 assert!(open(&other, *position).is_none());
@@ -336,9 +352,9 @@ mod tests {
             assert!(open(&here, position + 1).is_none());
         }
         let (stranger, _) = key_pair().expect("keys");
-        let stranger = Opener::new(&stranger, &sealer.ephemeral()).expect("opener");
-        assert!(stranger.open(&here, 0, &sealed[0].1).is_none());
-        assert!(opener.open(&here, 0, &[]).is_none());
+        let stranger = KeyPair::of(&stranger).expect("keys").opener(&sealer.ephemeral()).expect("opener");
+        assert!(stranger.open(&here, 0, sealed[0].1.clone()).is_none());
+        assert!(opener.open(&here, 0, Vec::new()).is_none());
     }
 
     #[test]

@@ -58,6 +58,7 @@ conformance! { sqlite:
     only_the_user_is_told_what_a_change_did
     what_would_be_refused_today_does_not_come_back
     parts_of_lists_are_read_alone
+    long_lists_are_read_in_order_each_entry_with_its_own_note
     the_journal_shows_the_beginning_of_a_long_change_and_what_was_undone
     later_changes_are_not_undone_by_an_earlier_one
     a_note_is_undone

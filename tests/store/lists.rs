@@ -324,6 +324,29 @@ pub fn a_large_change_is_undone_whole(store: &dyn Store, _: &TestClock) {
     assert!(read(store, user).iter().all(|entry| entry.note.is_some()));
 }
 
+pub fn long_lists_are_read_in_order_each_entry_with_its_own_note(store: &dyn Store, _: &TestClock) {
+    let user = anne(store);
+    let texts = (0..600).map(|n| format!("the.same.beginning.{n}@b.example")).chain(["*.z.example".to_owned()]);
+    let texts: Vec<String> = texts.collect();
+    let edits = |list| {
+        texts.iter().flat_map(move |text| {
+            let noted = Edit::Note(list, value(text), Some(note(&format!("of {text}"))));
+            [Edit::Add(list, value(text)), noted]
+        })
+    };
+    change(store, user, &edits(White).collect::<Vec<_>>());
+    add(store, user, Black, &["the.same.beginning.7@b.example", "nobody.notes@b.example"]);
+    let mut sorted = texts.clone();
+    sorted.sort();
+    let mut expected: Vec<String> = sorted.iter().map(|text| format!("white {text} (of {text})")).collect();
+    expected.push("black nobody.notes@b.example".to_owned());
+    expected.push("black the.same.beginning.7@b.example (of the.same.beginning.7@b.example)".to_owned());
+    assert_eq!(shown(store, user), expected);
+    let black = store.read_entries(user, Some(Black), &Permission::Own(user)).expect("read");
+    let notes: Vec<_> = black.iter().map(|entry| entry.note.as_ref().map(Note::as_str)).collect();
+    assert_eq!(notes, [None, Some("of the.same.beginning.7@b.example")]);
+}
+
 /// Batches in which entries and notes lie.
 fn batches(place: &Place) -> (i64, i64) {
     let count = |sql| place.raw().query_row(sql, [], |row| row.get(0)).expect("counted");

@@ -70,12 +70,12 @@ pub fn fetch(
 impl Fetched {
     /// Opens them.
     pub fn open(self) -> Vec<JournalRecord> {
-        let mut openers = Openers::new(self.user, &self.unlocked, self.batches);
-        let mut open = |sealed: &Sealed| openers.open(Field::Journal, sealed);
-        let undone = self.undoes.iter().filter_map(|sealed| undone_by(std::str::from_utf8(&open(sealed)?).ok()?));
+        let mut openers = Openers::new(self.user, &self.unlocked, &self.batches);
+        let mut open = |sealed: Sealed| openers.open(Field::Journal, sealed);
+        let undone = self.undoes.into_iter().filter_map(|sealed| undone_by(std::str::from_utf8(&open(sealed)?).ok()?));
         let undone: HashSet<i64> = undone.collect();
         let opened = self.records.into_iter().map(|(record, sealed)| {
-            let plain = sealed.as_ref().and_then(&mut open);
+            let plain = sealed.and_then(&mut open);
             let text = plain.as_ref().and_then(|plain| std::str::from_utf8(plain).ok());
             let Summary { undoes, edits, done, left_out } = text.map(summarise).unwrap_or_default();
             JournalRecord { undoes, edits, done, left_out, is_undone: undone.contains(&record.id), ..record }

@@ -421,9 +421,9 @@ impl Store for SqliteStore {
             Ok((notes.collect::<Db<Vec<_>>>()?, unlocked, batches))
         });
         let (sealed, unlocked, batches) = fetched?;
-        let mut openers = reading::Openers::new(user, &unlocked, batches);
+        let mut openers = reading::Openers::new(user, &unlocked, &batches);
         let open = |(id, sealed): (&EntryId, Option<reading::Sealed>)| {
-            sealed.and_then(|sealed| notes::open(&mut openers, id.fingerprint, &sealed))
+            sealed.and_then(|sealed| notes::open(&mut openers, id.fingerprint, sealed))
         };
         Ok(entries.iter().zip(sealed).map(open).collect())
     }

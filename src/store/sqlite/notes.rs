@@ -1,6 +1,6 @@
 //! Notes beside entries. What is sealed begins with the entry's fingerprint, so that a note does not open beside another.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Rows};
 
 use super::link::Db;
 use super::reading::{Batches, Openers, Sealed};
@@ -22,10 +22,16 @@ pub fn seal(
 }
 
 /// The note of an entry; `None` where it does not open, or is another's.
-pub fn open(openers: &mut Openers<'_>, fingerprint: Fingerprint, sealed: &Sealed) -> Option<Note> {
+pub fn open(openers: &mut Openers<'_>, fingerprint: Fingerprint, sealed: Sealed) -> Option<Note> {
     let plain = openers.open(Field::Note, sealed)?;
     let text = std::str::from_utf8(plain.strip_prefix(&fingerprint.to_bytes()[..])?).ok()?;
     Note::parse(text).ok().flatten()
+}
+
+/// All notes that stand beside values now, in the order in which they lie.
+pub fn fetch_all(conn: &Connection, user: UserId, batches: &mut Batches) -> Db<Vec<(Fingerprint, Sealed)>> {
+    let mut statement = conn.prepare_cached(sql::NOTES)?;
+    read(statement.query([user.to_sql()])?, conn, user, batches)
 }
 
 /// The note that stands beside a value now.
@@ -42,7 +48,10 @@ pub fn fetch(conn: &Connection, user: UserId, fingerprint: Fingerprint, batches:
 /// The notes that a change ended, oldest first.
 pub fn ended_by(conn: &Connection, user: UserId, change: i64, batches: &mut Batches) -> Db<Vec<(Fingerprint, Sealed)>> {
     let mut statement = conn.prepare_cached(sql::NOTES_ENDED_BY)?;
-    let mut rows = statement.query([user.to_sql(), change])?;
+    read(statement.query([user.to_sql(), change])?, conn, user, batches)
+}
+
+fn read(mut rows: Rows<'_>, conn: &Connection, user: UserId, batches: &mut Batches) -> Db<Vec<(Fingerprint, Sealed)>> {
     let mut notes = Vec::new();
     while let Some(row) = rows.next()? {
         let Some(sealed) = Sealed::read(row, 1)? else { continue };

@@ -104,11 +104,7 @@ statements! {
         AND change > ?3 AND change <> ?4)";
     SET_CONFIRMED = "UPDATE entries SET confirmed = ?4
         WHERE user = ?1 AND list = ?2 AND fingerprint = ?3 AND confirmed <> ?4";
-    ENTRIES = "SELECT e.list, e.fingerprint, e.batch, e.position, e.sealed, e.origin, e.created, e.confirmed,
-        n.batch, n.position, n.sealed FROM entries e LEFT JOIN notes n
-        ON n.user = e.user AND n.fingerprint = e.fingerprint AND n.ended IS NULL
-        WHERE e.user = ?1 AND e.list BETWEEN ?2 AND ?3";
-    ENTRIES_ALONE = "SELECT list, fingerprint, batch, position, sealed, origin, created, confirmed, NULL FROM entries
+    ENTRIES = "SELECT list, fingerprint, batch, position, sealed, origin, created, confirmed, NULL FROM entries
         WHERE user = ?1 AND list BETWEEN ?2 AND ?3";
     ENTRY = "SELECT e.list, e.fingerprint, e.batch, e.position, e.sealed, e.origin, e.created, e.confirmed,
         n.batch, n.position, n.sealed FROM entries e LEFT JOIN notes n
@@ -119,6 +115,8 @@ statements! {
     PATTERNS = "SELECT list, pattern FROM entries WHERE user = ?1 AND pattern IS NOT NULL";
 
     // Notes
+    NOTES = "SELECT fingerprint, batch, position, sealed FROM notes INDEXED BY notes_user
+        WHERE user = ?1 AND ended_by IS NULL AND ended IS NULL";
     NOTE = "SELECT batch, position, sealed FROM notes WHERE user = ?1 AND fingerprint = ?2 AND ended IS NULL";
     NOTES_ENDED_BY = "SELECT fingerprint, batch, position, sealed FROM notes
         WHERE user = ?1 AND ended_by = ?2 ORDER BY id";

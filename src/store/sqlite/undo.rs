@@ -62,17 +62,17 @@ pub struct Plan {
 impl Fetched {
     /// Opens the change and plans its undoing; `allowed` says what may be put on a list today.
     pub fn plan(self, shared: &Shared, allowed: &dyn Fn(ListKind, &EntryValue) -> bool) -> Result<Plan> {
-        let mut openers = Openers::new(self.user, &self.unlocked, self.batches);
-        let plain = openers.open(Field::Journal, &self.payload).ok_or(StoreError::UnknownChange)?;
+        let mut openers = Openers::new(self.user, &self.unlocked, &self.batches);
+        let plain = openers.open(Field::Journal, self.payload).ok_or(StoreError::UnknownChange)?;
         let (_, edits) = std::str::from_utf8(&plain).map(read_payload).unwrap_or_default();
         let done: Vec<JournalEdit> = edits.into_iter().filter(|edit| edit.effect == Effect::Done).collect();
         if done.is_empty() {
             return Err(StoreError::UnknownChange);
         }
         let mut earlier: HashMap<Fingerprint, Note> = HashMap::new();
-        for (fingerprint, sealed) in &self.notes {
-            if let Some(note) = notes::open(&mut openers, *fingerprint, sealed) {
-                earlier.entry(*fingerprint).or_insert(note);
+        for (fingerprint, sealed) in self.notes {
+            if let Some(note) = notes::open(&mut openers, fingerprint, sealed) {
+                earlier.entry(fingerprint).or_insert(note);
             }
         }
         let earlier = |value: &EntryValue| earlier.get(&self.unlocked.fingerprint.of(value)).cloned();
