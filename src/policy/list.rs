@@ -183,6 +183,10 @@ impl FromStr for EntryValue {
 
     fn from_str(text: &str) -> Result<Self, EntryError> {
         let text = text.trim();
+        // As most are written, and kept; a `*` makes something else of it.
+        if let Some(address) = Address::from_normal(text.as_bytes()).filter(|_| !text.contains('*')) {
+            return Ok(Self::Address(address));
+        }
         if text.is_empty() {
             return Err(EntryError::Empty);
         }

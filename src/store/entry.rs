@@ -61,8 +61,9 @@ impl Note {
     /// It is longer than [`MAX_NOTE`] characters.
     pub fn parse(text: &str) -> Result<Option<Self>, StoreError> {
         let is_gap = |c: char| c.is_whitespace() || c.is_control();
-        // As every note that was kept is.
-        let is_normal = text.split(' ').all(|word| !word.is_empty() && !word.contains(is_gap));
+        // As notes that were kept are, but for those with an accent.
+        let is_normal =
+            text.split(' ').all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic()));
         let line = match is_normal {
             true => Cow::Borrowed(text),
             false => text.split(is_gap).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ").into(),
