@@ -1,12 +1,17 @@
-//! Prints how long the console takes over a user's long lists: `cargo bench --bench console -- [ENTRIES A LIST] [TIMES]`.
+//! Prints how long the console takes over a user's long lists:
+//! `cargo bench --bench console -- [ENTRIES A LIST] [TIMES] [LISTS]`.
 //!
-//! A real server over loopback, one browser, a user with three long lists and a note beside each entry; there is room for what
-//! is added. The time is from the request to the last byte of its answer, which is a little more than the server's own.
+//! A real server over loopback, one browser, a user with one to three long lists and a note beside each entry; there is room for
+//! what is added. The time is from the request to the last byte of its answer, which is a little more than the server's own.
+
+#[path = "support/browser.rs"]
+mod browser;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
+use browser::{Browser, entry_of, first};
 use perso_milter::config::Config;
 use perso_milter::console::server::{Bound, Serving};
 use perso_milter::console::{MailOptions, Options};
@@ -16,16 +21,20 @@ use perso_milter::policy::address::{Address, Domain};
 use perso_milter::policy::list::ListKind;
 use perso_milter::store::{Actor, Edit, NewUser, Note, SqliteOptions, SqliteStore, Store, UserKind, system_clock};
 
+// As the daemon has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> anyhow::Result<()> {
     // cargo adds an option of its own.
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     let mut number = |default| arguments.next().map_or(Ok(default), |text| text.parse::<usize>());
-    let (entries, times) = (number(9_900)?, number(30)?);
+    let (entries, times, lists) = (number(9_900)?, number(30)?, number(3)?);
     let place = tempfile::tempdir()?;
     let path = place.path().join("console.db");
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path, SqliteOptions::default())?);
-    let (serving, mut browser) = serve(&store, entries)?;
-    println!("3 lists of {entries} entries, each with a note; {times} times each, in milliseconds");
+    let (serving, mut browser) = serve(&store, entries, lists)?;
+    println!("{lists} lists of {entries} entries, each with a note; {times} times each, in milliseconds");
     println!("{:<28}{:>10}{:>10}{:>10}", "", "median", "90 in 100", "worst");
     measure(&mut browser, times)?;
     serving.stop();
@@ -33,11 +42,11 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// A console over a store with one user, and a browser in which they are signed in.
-fn serve(store: &Arc<dyn Store>, entries: usize) -> anyhow::Result<(Serving, Browser)> {
+fn serve(store: &Arc<dyn Store>, entries: usize, lists: usize) -> anyhow::Result<(Serving, Browser)> {
     store.add_organisation(&Actor::System, "acme", &[Domain::parse("acme.example")?])?;
     let address = Address::parse("anne@acme.example")?;
     let user = store.add_user(&Actor::System, &NewUser { address, aliases: Vec::new(), kind: UserKind::Person })?;
-    for list in ListKind::ALL {
+    for list in ListKind::ALL.into_iter().take(lists) {
         let mut edits = Vec::with_capacity(2 * entries);
         for n in 0..entries {
             let value: perso_milter::policy::list::EntryValue = format!("{list}{n}@d{}.example", n % 997).parse()?;
@@ -61,8 +70,9 @@ fn serve(store: &Arc<dyn Store>, entries: usize) -> anyhow::Result<(Serving, Bro
     let bound = Bound::bind(options, Arc::clone(store), system_clock())?;
     let link = bound.demo_link(user).context("no randomness")?;
     let mut browser = Browser::new(bound.origin());
+    let path = link.strip_prefix(bound.origin()).context("a link of ours")?.to_owned();
     let serving = bound.serve()?;
-    browser.post(link.strip_prefix(&browser.origin).context("a link of ours")?.to_owned().as_str(), &[])?;
+    browser.post(&path, &[])?;
     Ok((serving, browser))
 }
 
@@ -117,70 +127,4 @@ fn row(
     let at = |part: usize| took.get((took.len() * part / 100).min(took.len() - 1)).map_or(0.0, Duration::as_secs_f64);
     println!("{name:<28}{:>10.1}{:>10.1}{:>10.1}", at(50) * 1e3, at(90) * 1e3, at(100) * 1e3);
     Ok(())
-}
-
-/// The path of the first entry on a page.
-fn entry_of(page: &str) -> anyhow::Result<String> {
-    first(page, "href=\"", "/listes/entree/")
-}
-
-/// The first value of an attribute that begins so.
-fn first(page: &str, attribute: &str, begin: &str) -> anyhow::Result<String> {
-    let start = page.find(&format!("{attribute}{begin}")).with_context(|| format!("no {begin} on the page"))?;
-    let value = &page[start + attribute.len()..];
-    Ok(value[..value.find('"').unwrap_or(value.len())].to_owned())
-}
-
-/// A browser that is signed in: one connection, and the cookies.
-struct Browser {
-    agent: ureq::Agent,
-    origin: String,
-    cookies: std::collections::BTreeMap<String, String>,
-}
-
-impl Browser {
-    fn new(origin: &str) -> Self {
-        let config =
-            ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).max_redirects_will_error(false);
-        Self { agent: config.build().into(), origin: origin.to_owned(), cookies: Default::default() }
-    }
-
-    fn get(&mut self, path: &str) -> anyhow::Result<(Duration, String)> {
-        let request = self.agent.get(format!("{}{path}", self.origin)).header("cookie", self.cookie());
-        let started = Instant::now();
-        let answer = request.call()?;
-        self.taken(path, answer, started)
-    }
-
-    fn post(&mut self, path: &str, form: &[(&str, &str)]) -> anyhow::Result<(Duration, String)> {
-        let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let request = self.agent.post(format!("{}{path}", self.origin)).header("cookie", self.cookie());
-        let request =
-            request.header("origin", &self.origin).header("content-type", "application/x-www-form-urlencoded");
-        let started = Instant::now();
-        let answer = request.send(&body)?;
-        self.taken(path, answer, started)
-    }
-
-    fn cookie(&self) -> String {
-        self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
-    }
-
-    fn taken(
-        &mut self,
-        path: &str,
-        mut answer: ureq::http::Response<ureq::Body>,
-        started: Instant,
-    ) -> anyhow::Result<(Duration, String)> {
-        let body = answer.body_mut().with_config().limit(64 << 20).read_to_string()?;
-        let time = started.elapsed();
-        let status = answer.status().as_u16();
-        ensure!(status == 200 || status == 303, "{path}: {status}");
-        for cookie in answer.headers().get_all("set-cookie") {
-            let (name, value) =
-                cookie.to_str()?.split(';').next().and_then(|c| c.split_once('=')).context("a cookie")?;
-            self.cookies.insert(name.to_owned(), value.to_owned());
-        }
-        Ok((time, body))
-    }
 }
