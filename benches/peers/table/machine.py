@@ -53,7 +53,8 @@ class Built:
     """The programs, built for release."""
 
     def __init__(self):
-        cargo = ["cargo", "build", "--release", "--bin", "perso-milter", "--example", "minimal-milter"]
+        cargo = ["cargo", "build", "--release", "--bin", "perso-milter"]
+        cargo += ["--example", "minimal-milter", "--example", "console-users"]
         subprocess.run(cargo, cwd=ROOT, check=True)
         metadata = ["cargo", "metadata", "--format-version", "1", "--no-deps"]
         found = json.loads(subprocess.run(metadata, cwd=ROOT, check=True, capture_output=True).stdout)
@@ -62,6 +63,7 @@ class Built:
         self.results.mkdir(parents=True, exist_ok=True)
         self.perso_milter = target / "release" / "perso-milter"
         self.minimal = target / "release" / "examples" / "minimal-milter"
+        self.console_users = target / "release" / "examples" / "console-users"
         self.libmilter = self.results / "libmilter"
         source = ROOT / "benches" / "peers" / "libmilter.c"
         compiler = ["cc", "-O2", "-Wall", "-Wextra", "-o", self.libmilter, source, "-lmilter", "-lpthread"]

@@ -31,6 +31,13 @@ ours = []
 [log]
 level = "{log}"
 """
+CONSOLE = """\
+
+[console]
+listen = "127.0.0.1:{port}"
+trusted_proxies = ["127.0.0.1"]
+sender = "cim@bench.example"
+"""
 
 
 def free_port():
@@ -74,10 +81,15 @@ class Site:
         file = self.configuration(address, "reject" if rcpt_replies else "discard", log)
         return Running(name, [self.built.perso_milter, "-c", file, "run"], address, self)
 
-    def configuration(self, address="inet:0@127.0.0.1", black="discard", log="warn"):
+    def with_console(self):
+        """The relay beside the console, neither of them running yet."""
+        return WithConsole(self, self._address("unix"), free_port())
+
+    def configuration(self, address="inet:0@127.0.0.1", black="discard", log="warn", console=None):
         file = self.scratch / f"{next(self.names)}.toml"
         mode = 'mode = "0666"\n' if address.startswith("unix:") else ""
-        file.write_text(CONFIGURATION.format(address=address, mode=mode, store=self.store, black=black, log=log))
+        text = CONFIGURATION.format(address=address, mode=mode, store=self.store, black=black, log=log)
+        file.write_text(text + (CONSOLE.format(port=console) if console else ""))
         return file
 
     def command(self, *words, input=None):
@@ -113,3 +125,42 @@ class Running(Process):
             return self.address
         port, host = self.address.removeprefix("inet:").split("@")
         return f"inet:{host}:{port}"
+
+
+class WithConsole:
+    """The relay beside the console: the same socket, port and store, whether it is one process or two."""
+
+    def __init__(self, site, address, port):
+        self.site, self.address, self.port = site, address, port
+        self.origin = f"http://127.0.0.1:{port}"
+        file = site.configuration(address, console=port)
+        self.run = [site.built.perso_milter, "-c", file, "run"]
+
+    def apart(self):
+        """The process of the relay, and the one of the console."""
+        relay = Running("relay", [*self.run, "--only", "relay"], self.address, self.site)
+        return [relay, Console([*self.run, "--only", "console"], self)]
+
+    def together(self):
+        """One process that is both."""
+        return [Running("relay and console", self.run, self.address, self.site)]
+
+    def serves_pages(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=30).close()
+            return True
+        except OSError:
+            return False
+
+
+class Console(Process):
+    """A console that serves until the block ends."""
+
+    def __init__(self, command, served):
+        super().__init__(command, served.site.scratch / "console.log")
+        self.served = served
+
+    def __enter__(self):
+        super().__enter__()
+        wait_until("the console to serve", lambda: self.is_running() and self.served.serves_pages())
+        return self

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import time
 
 # What Postfix 3.7 offers: version, actions, protocol.
 OFFER = struct.pack(">III", 6, 0x1FF, 0x1FFFFF)
@@ -66,3 +67,27 @@ class Milter:
             self.buffer += more
         taken, self.buffer = self.buffer[:count], self.buffer[count:]
         return taken
+
+
+class Watch:
+    """Sees when a new entry governs."""
+
+    def __init__(self, address):
+        self.milter = Milter(address)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.milter.close()
+
+    def new_friend(self, number):
+        """A sender who was never seen."""
+        return f"probe{number}.{time.time_ns()}@friends.example"
+
+    def until_governed(self, friend, recipient):
+        """Seconds from now to the first message that is tagged."""
+        begun = time.monotonic()
+        while not self.milter.changes_subject(friend, recipient):
+            time.sleep(0.001)
+        return time.monotonic() - begun

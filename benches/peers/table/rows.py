@@ -1,55 +1,17 @@
 """The rows of the table. Each is a function of a `Bench`, and returns what it found."""
 
-import contextlib
 import pathlib
-import shutil
 import statistics
 import tempfile
 import threading
 import time
 
+from .bench import FRIEND, RECIPIENT, STRANGER, Row, running
+from .console import beside_console
 from .figures import Ratio, percentile
 from .machine import SystemCalls
-from .mta import Milter
+from .mta import Milter, Watch
 from .postfix import Postfix
-
-# A user of the seeded store, and a sender whom they are given as personal for the rows behind Postfix.
-RECIPIENT = "user1@bench.example"
-FRIEND = "contact1@friends.example"
-STRANGER = "stranger1@elsewhere.example"
-
-
-class Row:
-    """One line of the table: what was measured, what it came to, what was wanted, and whether that holds (`None`: nothing
-    was wanted)."""
-
-    def __init__(self, what, found, target="", met=None, figures=None):
-        self.what, self.found, self.target, self.met, self.figures = what, found, target, met, figures
-
-    def as_json(self):
-        figures = self.figures.as_json() if hasattr(self.figures, "as_json") else self.figures
-        return {"what": self.what, "found": self.found, "target": self.target, "met": self.met, "figures": figures}
-
-
-class Bench:
-    """What every row needs, and the milters side by side: their columns, by name."""
-
-    def __init__(self, site, load, quick):
-        self.site, self.load, self.quick = site, load, quick
-        self.side_by_side = {}
-
-    def some(self, many, few):
-        """How many of something: few where only the way is tried."""
-        return few if self.quick else many
-
-    def note(self, name, column, text):
-        self.side_by_side.setdefault(name, {})[column] = text
-
-
-@contextlib.contextmanager
-def running(*milters):
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(milter) for milter in milters]
 
 
 def against_minimal(bench, what, share, cost, transport="unix", rcpt_replies=False, **options):
@@ -194,10 +156,8 @@ class Changes:
 
 def changes(bench):
     """Rounds with and without changes take turns on one daemon, on a store of its own."""
-    with tempfile.TemporaryDirectory(dir=bench.site.built.results) as directory:
-        store = pathlib.Path(directory) / "store"
-        shutil.copytree(bench.site.store, store)
-        return while_lists_change(Bench(bench.site.on(store), bench.load, bench.quick))
+    with bench.on_a_copy() as bench:
+        return while_lists_change(bench)
 
 
 def while_lists_change(bench):
@@ -221,16 +181,13 @@ def while_lists_change(bench):
 
 def visible(bench, milter, count):
     """Seconds from the end of the command that adds an entry to the first message that it governs."""
-    probe, delays = Milter(milter.address), []
-    for number in range(count):
-        friend = f"probe{number}.{time.time_ns()}@friends.example"
-        bench.site.command("entry", "add", RECIPIENT, "personal", friend)
-        begun = time.monotonic()
-        while not probe.changes_subject(friend, RECIPIENT):
-            time.sleep(0.001)
-        delays.append(time.monotonic() - begun)
-        bench.site.command("entry", "remove", RECIPIENT, "personal", friend)
-    probe.close()
+    delays = []
+    with Watch(milter.address) as watch:
+        for number in range(count):
+            friend = watch.new_friend(number)
+            bench.site.command("entry", "add", RECIPIENT, "personal", friend)
+            delays.append(watch.until_governed(friend, RECIPIENT))
+            bench.site.command("entry", "remove", RECIPIENT, "personal", friend)
     return delays
 
 
@@ -322,5 +279,6 @@ ROWS = {
     "log": log,
     "start": start,
     "changes": changes,
+    "console": beside_console,
     "postfix": behind_postfix,
 }
