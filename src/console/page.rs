@@ -224,6 +224,9 @@ pub struct Notice {
     /// How it is meant.
     pub tone: Tone,
     key: String,
+    /// What is said after it, with the same values.
+    #[serde(default)]
+    more: Option<String>,
     values: Vec<(String, String)>,
     /// Where a form in it posts to take back what was done: a path of ours.
     pub undo: Option<String>,
@@ -237,12 +240,18 @@ impl Notice {
 
     /// A notice of a tone.
     pub fn new(tone: Tone, key: &str) -> Self {
-        Self { tone, key: key.to_owned(), values: Vec::new(), undo: None }
+        Self { tone, key: key.to_owned(), more: None, values: Vec::new(), undo: None }
     }
 
     /// With a value.
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.values.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// With a further sentence.
+    pub fn and(mut self, key: &str) -> Self {
+        self.more = Some(key.to_owned());
         self
     }
 
@@ -257,8 +266,11 @@ impl Notice {
         // A number chooses the plural.
         let value =
             |text: &str| text.parse::<u64>().map_or_else(|_| FluentValue::from(text.to_owned()), FluentValue::from);
-        let values = self.values.iter().map(|(name, text)| (name.clone().into(), value(text))).collect();
-        text::owned(*language, &self.key, values)
+        let say = |key: &String| {
+            let values = self.values.iter().map(|(name, text)| (name.clone().into(), value(text))).collect();
+            text::owned(*language, key, values)
+        };
+        std::iter::once(&self.key).chain(&self.more).map(say).collect::<Vec<_>>().join(" ")
     }
 
     /// As a cookie holds it.

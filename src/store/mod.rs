@@ -425,7 +425,21 @@ pub trait Store: AccountStore + ActivityStore + RelayStore + StaffStore + Send +
     ///
     /// # Errors
     /// See [`Self::entry_counts`].
-    fn lists_with(&self, user: UserId, value: &EntryValue, permission: &Permission) -> Result<Vec<ListKind>>;
+    fn lists_with(&self, user: UserId, value: &EntryValue, permission: &Permission) -> Result<Vec<ListKind>> {
+        let standing = self.standing(user, std::slice::from_ref(value), permission)?;
+        Ok(standing.into_iter().map(|(list, _)| list).collect())
+    }
+
+    /// Those of these values that stand on a list, each with every list that holds it.
+    ///
+    /// # Errors
+    /// See [`Self::entry_counts`].
+    fn standing(
+        &self,
+        user: UserId,
+        values: &[EntryValue],
+        permission: &Permission,
+    ) -> Result<Vec<(ListKind, EntryValue)>>;
 
     /// Takes a change of the user's lists back, whoever made it, as far as later changes left its entries alone and `allowed`
     /// says that what comes back may stand on that list. It is itself a change, which can be undone. Removed entries come

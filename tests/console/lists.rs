@@ -185,13 +185,75 @@ fn an_entry_says_why_it_has_no_effect() {
     assert!(browser.get(&entry).words().contains("le blocage l’emporte"));
     let enforced = "Une règle de votre organisation passe avant cette entrée.";
     assert!(!browser.get(&entry).words().contains(enforced));
-    site.enforce(White, "famille.example");
+    site.enforce(Black, "famille.example");
     assert!(browser.get(&entry).words().contains(enforced));
+    site.enforce(White, "famille.example");
+    let words = browser.get(&entry).words();
+    assert!(!words.contains(enforced) && !words.contains("le blocage l’emporte"), "accepted above all blocks: {words}");
+    let blocked = path(&browser.get("/listes/bloques").page(), "/listes/entree/");
+    assert!(browser.get(&blocked).words().contains(enforced));
     let mut options = site.store.user(site.anne).expect("there").options;
     options.paused = true;
     site.store.set_user_options(&Actor::User, site.anne, options).expect("paused");
     assert!(browser.get(&entry).words().contains("Le traitement est suspendu"));
     assert!(browser.get("/").words().contains("Le traitement est suspendu"));
+}
+
+/// Blocking beats personal however specific either is; so an address below a domain that one blocks oneself is told of it.
+#[test]
+fn an_entry_below_what_one_blocks_says_so_when_it_is_added_and_on_its_page() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    put(&site, Black, &["famille.example", "*.ecole.example"]);
+    for (address, by) in [
+        ("maman@famille.example", "famille.example"),
+        ("maitre@cm2.ecole.example", "*.ecole.example"),
+        ("*.cm1.ecole.example", "*.ecole.example"),
+    ] {
+        let expected = format!("Vous bloquez {by}");
+        let answer = add(&mut browser, "personnels", address);
+        let page = browser.follow(answer);
+        let words = page.words();
+        assert!(
+            words.contains(&format!("{address} est maintenant")) && words.contains(&expected),
+            "{address}: {words}"
+        );
+        for entry in entries(&site, site.anne).iter().filter(|entry| entry.list == Personal) {
+            assert!(browser.get(&format!("/listes/entree/{}", entry.id)).words().contains("Vous bloquez"), "{address}");
+        }
+        let undo = path(&page.body, "/listes/journal/");
+        browser.post(&undo, &[]);
+    }
+    // What is accepted more closely is not refused any more, and so is personal.
+    put(&site, White, &["maman@famille.example"]);
+    let form = [("liste", "personnels"), ("adresse", "maman@famille.example"), ("choix", "seul")];
+    let answer = browser.post("/listes/ajouter", &form);
+    assert!(!browser.follow(answer).words().contains("Vous bloquez"));
+    // Moving an entry there says it too.
+    put(&site, White, &["papa@famille.example"]);
+    let papa =
+        Regex::new(r#"href="(/listes/entree/[^"]*)">Modifier<span class="visually-hidden"> papa@"#).expect("valid");
+    let papa = papa.captures(&browser.get("/listes/acceptes").page()).expect("a row")[1].to_owned();
+    let answer = browser.post(&format!("{papa}/deplacer"), &[("liste", "personnels")]);
+    assert!(browser.follow(answer).words().contains("Vous bloquez famille.example"));
+}
+
+#[test]
+fn a_personal_entry_says_that_nothing_is_marked() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    let unmarked = "Vos messages personnels ne sont pas marqués";
+    let answer = add(&mut browser, "personnels", "maman@famille.example");
+    assert!(!browser.follow(answer).words().contains(unmarked));
+    site.store
+        .set_organisation(&Actor::System, site.acme, &[("personal_actions".to_owned(), "none".to_owned())])
+        .expect("set");
+    let entry = path(&browser.get("/listes/personnels").page(), "/listes/entree/");
+    assert!(browser.get(&entry).words().contains(unmarked));
+    let answer = add(&mut browser, "personnels", "papa@famille.example");
+    assert!(browser.follow(answer).words().contains(unmarked));
+    let answer = add(&mut browser, "bloques", "spam@b.example");
+    assert!(!browser.follow(answer).words().contains(unmarked));
 }
 
 #[test]

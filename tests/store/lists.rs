@@ -216,6 +216,9 @@ pub fn parts_of_lists_are_read_alone(store: &dyn Store, _: &TestClock) {
     assert_eq!(store.entry_counts(user, own).expect("counted"), [2, 2, 0]);
     assert_eq!(store.lists_with(user, &value("a@b.example"), own).expect("found"), [White, Black]);
     assert_eq!(store.lists_with(user, &value("b.example"), own).expect("found"), []);
+    let asked = [value("b.example"), value("spam.example"), value("c@b.example")];
+    let found = store.standing(user, &asked, own).expect("found");
+    assert_eq!(found, [(Black, value("spam.example")), (White, value("c@b.example"))]);
     let [waiting] = &store.read_waiting(user, 9, own).expect("read")[..] else { panic!("one waits") };
     assert_eq!(waiting.value, Readable::Value(value("spam.example")));
     let all = read(store, user);

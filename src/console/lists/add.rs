@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::effect::with_effect;
 use super::{Typed, list, of_slug, several};
 use crate::console::failure::Failure;
 use crate::console::home;
@@ -185,7 +186,8 @@ pub async fn add(
                 (Some(false), Some(true)) => "lists-noted",
                 _ => added(list),
             };
-            Ok(redirect_with(&to, said(&changed, key, there_already(list)).with("value", value.written())))
+            let notice = said(&changed, key, there_already(list)).with("value", value.written());
+            Ok(redirect_with(&to, with_effect(&console, &signed_in, list, value, notice).await?))
         }
         Err(error) => {
             let key = super::refused(&error).ok_or_else(|| Failure::from(error))?;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::Named;
 use super::add::{added, carry_out, said, there_already};
+use super::effect::{Ineffective, ineffective, with_effect};
 use crate::console::failure::Failure;
 use crate::console::intake::Reason;
 use crate::console::page::{Notice, Page, Place, Tone, redirect_with, render};
@@ -19,7 +20,7 @@ use crate::console::visitor::Visitor;
 use crate::policy::authres::AuthenticationMode;
 use crate::policy::list::{EntryValue, ListKind};
 use crate::policy::refusal::check;
-use crate::store::{Actor, Edit, Entry, EntryId, Level, MAX_EDITS, MAX_NOTE, Note, OwnEntry, Readable, StoreError};
+use crate::store::{Actor, Edit, Entry, EntryId, MAX_EDITS, MAX_NOTE, Note, Readable, StoreError};
 
 #[derive(Template)]
 #[template(path = "lists_entry.html", config = ".askama.toml")]
@@ -41,10 +42,11 @@ struct EntryPage<'a> {
     hindrances: Vec<String>,
 }
 
-/// An entry that was asked for, and the lists that hold what it says.
+/// An entry that was asked for.
 struct Found {
     entry: Entry,
-    standing: Vec<ListKind>,
+    /// Why it has no effect, if it has none.
+    ineffective: Option<Ineffective>,
 }
 
 impl Found {
@@ -60,13 +62,14 @@ impl Found {
 async fn find(console: &Arc<Console>, signed_in: &SignedIn, id: &str) -> Result<Found, Failure> {
     let id: EntryId = id.parse().map_err(|_| Failure::NotFound)?;
     let (user, permission) = (signed_in.id(), signed_in.permission());
+    let asker = signed_in.clone();
     let found = console.blocking(move |console| {
         let Some(entry) = console.store.read_entry(user, id, &permission)? else { return Ok(None) };
-        let standing = match &entry.value {
-            Readable::Value(value) => console.store.lists_with(user, value, &permission)?,
-            Readable::Lost | Readable::Altered => Vec::new(),
+        let ineffective = match &entry.value {
+            Readable::Value(value) => ineffective(console, &asker, entry.list, value)?,
+            Readable::Lost | Readable::Altered => None,
         };
-        Ok(Some(Found { entry, standing }))
+        Ok(Some(Found { entry, ineffective }))
     });
     found.await?.ok_or(Failure::NotFound)
 }
@@ -90,8 +93,6 @@ async fn answer(
     found: Found,
     typed: Option<String>,
 ) -> Result<Response, Failure> {
-    let organisation = signed_in.organisation.id;
-    let own_lists = console.blocking(move |console| console.store.own_lists(organisation)).await?;
     let entry = &found.entry;
     let of_this = |named: &Named| named.slug == super::slug(entry.list);
     let (list, others) = super::named(&page, &signed_in.user).into_iter().partition::<Vec<_>, _>(of_this);
@@ -109,70 +110,51 @@ async fn answer(
         readable: found.value().is_some(),
         note: typed.or_else(|| entry.note.as_ref().map(|note| note.as_str().to_owned())).unwrap_or_default(),
         longest: MAX_NOTE,
-        hindrances: hindrances(console, signed_in, &page, &found, &own_lists),
+        hindrances: hindrances(console, signed_in, &page, &found),
         page: &page,
     };
     Ok(render(&page, &answer))
 }
 
 /// Why an entry may have no effect, most weighty first.
-fn hindrances(
-    console: &Console,
-    signed_in: &SignedIn,
-    page: &Page,
-    found: &Found,
-    own_lists: &[OwnEntry],
-) -> Vec<String> {
+fn hindrances(console: &Console, signed_in: &SignedIn, page: &Page, found: &Found) -> Vec<String> {
     let Some(value) = found.value() else { return vec![page.t("lists-hindrance-unreadable")] };
     let list = found.entry.list;
-    let mut keys = Vec::new();
+    let mut hindrances = Vec::new();
     if signed_in.user.options.paused {
-        keys.push("lists-hindrance-paused");
+        hindrances.push(page.t("lists-hindrance-paused"));
     }
     let defaults = console.defaults();
     let rules = super::rules(&defaults, signed_in);
     if check(list, value, &rules).is_err() {
-        keys.push("lists-hindrance-refused");
+        hindrances.push(page.t("lists-hindrance-refused"));
     }
-    let against = if list == ListKind::White { ListKind::Black } else { ListKind::White };
-    let covers = |other: &EntryValue| other == value || covers(other, value);
-    let is_against = |own: &OwnEntry| own.level == Level::Enforced && own.list == against && covers(&own.value);
-    if own_lists.iter().any(is_against) {
-        keys.push("lists-hindrance-enforced");
-    }
-    let is_on = |list| found.standing.contains(&list);
-    match list {
-        ListKind::Personal if is_on(ListKind::Black) => keys.push("lists-hindrance-blocked"),
-        ListKind::Black if is_on(ListKind::White) => keys.push("lists-hindrance-accepted"),
-        _ => {}
-    }
-    if list != ListKind::Black && console.defaults().authentication.mode != AuthenticationMode::Off {
-        keys.push("lists-hindrance-authentication");
+    hindrances.extend(found.ineffective.as_ref().map(|ineffective| {
+        let (key, by) = ineffective.words();
+        page.text(key, &[("by", by.unwrap_or_default().into())])
+    }));
+    if list != ListKind::Black && defaults.authentication.mode != AuthenticationMode::Off {
+        hindrances.push(page.t("lists-hindrance-authentication"));
     }
     if matches!(value, EntryValue::Glob(_)) {
-        keys.push("lists-hindrance-glob");
+        hindrances.push(page.t("lists-hindrance-glob"));
     }
-    keys.into_iter().map(|key| page.t(key)).collect()
-}
-
-/// Whether the domain of one entry holds the other.
-fn covers(other: &EntryValue, value: &EntryValue) -> bool {
-    let domain = match value {
-        EntryValue::Address(address) => address.domain(),
-        EntryValue::Domain(domain) | EntryValue::Subdomains(domain) => domain.as_str(),
-        EntryValue::Glob(_) => return false,
-    };
-    match other {
-        EntryValue::Domain(other) => other.as_str() == domain,
-        EntryValue::Subdomains(other) => crate::policy::address::is_within(domain, other.as_str()),
-        EntryValue::Address(_) | EntryValue::Glob(_) => false,
-    }
+    hindrances
 }
 
 /// What is said of a change that came about, and of one that changed nothing: keys that name the entry.
 struct Sayings {
     done: &'static str,
     nothing: &'static str,
+    /// The list on which the entry is put.
+    list: Option<ListKind>,
+}
+
+impl Sayings {
+    /// Of a change that puts the entry nowhere.
+    fn of(done: &'static str, nothing: &'static str) -> Self {
+        Self { done, nothing, list: None }
+    }
 }
 
 async fn change(
@@ -186,8 +168,13 @@ async fn change(
 ) -> Result<Response, Failure> {
     match carry_out(console, signed_in, Actor::User, edits).await? {
         Ok(changed) => {
-            let value = super::written(visitor.language, &found.entry);
-            Ok(redirect_with(back, said(&changed, sayings.done, sayings.nothing).with("value", value)))
+            let written = super::written(visitor.language, &found.entry);
+            let notice = said(&changed, sayings.done, sayings.nothing).with("value", written);
+            let notice = match (sayings.list, found.value()) {
+                (Some(list), Some(value)) => with_effect(console, signed_in, list, value.clone(), notice).await?,
+                _ => notice,
+            };
+            Ok(redirect_with(back, notice))
         }
         Err(error) => {
             let page = Page::signed_in(visitor, signed_in, Place::Lists, "lists-entry-title");
@@ -207,7 +194,7 @@ pub async fn remove(
     let found = find(&console, &signed_in, &id).await?;
     let list = found.entry.list;
     let value = found.value().cloned().ok_or(Failure::NotFound)?;
-    let sayings = Sayings { done: "lists-removed", nothing: "lists-removed-before" };
+    let sayings = Sayings::of("lists-removed", "lists-removed-before");
     change(&console, &visitor, &signed_in, found, vec![Edit::Remove(list, value)], sayings, &super::path(list)).await
 }
 
@@ -237,7 +224,7 @@ pub async fn note(
         }
         Err(error) => return Err(error.into()),
     };
-    let sayings = Sayings { done: "lists-noted", nothing: "lists-noted-before" };
+    let sayings = Sayings::of("lists-noted", "lists-noted-before");
     if note == found.entry.note {
         let notice = Notice::new(Tone::Plain, sayings.nothing).with("value", value.written());
         return Ok(redirect_with(&super::path(list), notice));
@@ -268,7 +255,7 @@ pub async fn move_to(
         let text = page.t(super::reason(Reason::Refused(refusal)));
         return answer(&console, &signed_in, page.with_error("liste", text), found, None).await;
     }
-    let sayings = Sayings { done: added(to), nothing: there_already(to) };
+    let sayings = Sayings { done: added(to), nothing: there_already(to), list: Some(to) };
     let edits = match found.entry.list == to {
         true => vec![Edit::Add(to, value)],
         false => vec![Edit::Remove(found.entry.list, value.clone()), Edit::Add(to, value)],
@@ -285,7 +272,7 @@ pub async fn confirm(
 ) -> Result<Response, Failure> {
     let found = find(&console, &signed_in, &id).await?;
     let value = found.value().cloned().ok_or(Failure::NotFound)?;
-    let sayings = Sayings { done: "lists-confirmed", nothing: "lists-confirmed-before" };
+    let sayings = Sayings::of("lists-confirmed", "lists-confirmed-before");
     let edits = vec![Edit::Confirm(found.entry.list, value)];
     change(&console, &visitor, &signed_in, found, edits, sayings, "/").await
 }

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `list` | `/listes/{liste}`: one list |
 //! | `add` | `/listes/ajouter`: one entry, and what is offered instead |
+//! | `effect` | what passes before an entry, so that it has no effect |
 //! | `entry` | `/listes/entree/{id}`: one entry: note, move, remove, confirm |
 //! | `several` | pasting, a file, the preview of both |
 //! | `export` | files to take along |
 //! | `journal` | changes, and taking them back |
 
 pub mod add;
+mod effect;
 pub mod entry;
 pub mod export;
 pub mod journal;

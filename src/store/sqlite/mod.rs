@@ -447,13 +447,22 @@ impl Store for SqliteStore {
         })
     }
 
-    fn lists_with(&self, user: UserId, value: &EntryValue, permission: &Permission) -> Result<Vec<ListKind>> {
+    fn standing(
+        &self,
+        user: UserId,
+        values: &[EntryValue],
+        permission: &Permission,
+    ) -> Result<Vec<(ListKind, EntryValue)>> {
         own(permission)?;
         self.read(|conn| {
             let unlocked = accounts::unlock(conn, &self.shared, user, permission)?;
             let (_, lists) = reading::packed(conn, &self.shared, user)?.ok_or(StoreError::Altered(user))?;
-            let fingerprint = unlocked.fingerprint.of(value);
-            Ok(ListKind::ALL.into_iter().filter(|list| lists.contains(*list, fingerprint)).collect())
+            let of_value = |value: &EntryValue| {
+                let fingerprint = unlocked.fingerprint.of(value);
+                let holding = ListKind::ALL.into_iter().filter(|list| lists.contains(*list, fingerprint));
+                holding.map(|list| (list, value.clone())).collect::<Vec<_>>()
+            };
+            Ok(values.iter().flat_map(of_value).collect())
         })
     }
 

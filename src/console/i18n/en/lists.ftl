@@ -144,8 +144,9 @@ lists-hindrance-unreadable = This entry cannot be read. It may still apply: ente
 lists-hindrance-paused = Processing is paused: your lists do not apply until it goes on.
 lists-hindrance-refused = Your organisation would not take this entry today. It may have no effect; remove or replace it.
 lists-hindrance-enforced = A rule of your organisation comes before this entry.
-lists-hindrance-blocked = This address is blocked as well: blocking wins.
-lists-hindrance-accepted = This address is accepted as well: where both are as specific, accepting wins.
+lists-hindrance-blocked = You block { $by }: blocking wins. For this entry to have an effect, unblock { $by } or accept what it stands for as well.
+lists-hindrance-accepted = You accept { $by }: where both are as specific, accepting wins.
+lists-hindrance-unmarked = Your personal messages are not marked, by your choice or your organisation’s: see your settings.
 lists-hindrance-authentication = This entry holds only for messages whose sender is authenticated: a forged message is not taken for theirs.
 lists-hindrance-glob = The relay can read this pattern, unlike an address or a domain.
 

@@ -144,8 +144,9 @@ lists-hindrance-unreadable = Cette entrée ne peut pas être lue. Elle s’appli
 lists-hindrance-paused = Le traitement est suspendu : vos listes ne s’appliquent pas tant qu’il n’a pas repris.
 lists-hindrance-refused = Votre organisation n’admettrait plus cette entrée aujourd’hui. Elle est peut-être sans effet ; retirez-la ou remplacez-la.
 lists-hindrance-enforced = Une règle de votre organisation passe avant cette entrée.
-lists-hindrance-blocked = Cette adresse est aussi bloquée : le blocage l’emporte.
-lists-hindrance-accepted = Cette adresse est aussi acceptée : à portée égale, l’acceptation l’emporte.
+lists-hindrance-blocked = Vous bloquez { $by } : le blocage l’emporte. Pour que cette entrée ait un effet, débloquez { $by } ou acceptez aussi ce qu’elle désigne.
+lists-hindrance-accepted = Vous acceptez { $by } : à portée égale, l’acceptation l’emporte.
+lists-hindrance-unmarked = Vos messages personnels ne sont pas marqués, par votre choix ou celui de votre organisation : voyez vos réglages.
 lists-hindrance-authentication = Cette entrée ne vaut que pour les messages dont l’expéditeur est authentifié : un message falsifié n’est pas pris pour le sien.
 lists-hindrance-glob = Le relais peut lire ce motif, à la différence d’une adresse ou d’un domaine.
 
