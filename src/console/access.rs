@@ -29,8 +29,16 @@ pub fn may(role: Role, area: Area) -> bool {
 
 /// The page on which those sign in to whom a path belongs.
 pub fn door(path: &str) -> &'static str {
-    let is_staffs = ["/gestion", "/exploitation"].iter().any(|start| path.starts_with(start));
-    if is_staffs { "/gestion/connexion" } else { "/connexion" }
+    if is_staffs(path) { "/gestion/connexion" } else { "/connexion" }
+}
+
+/// A page that all those have to whom a path belongs.
+pub fn start(path: &str) -> &'static str {
+    if is_staffs(path) { "/gestion/compte" } else { "/" }
+}
+
+fn is_staffs(path: &str) -> bool {
+    ["/gestion", "/exploitation"].iter().any(|start| path.starts_with(start))
 }
 
 /// What the law gives to users stays open to them wherever they are:

@@ -61,6 +61,8 @@ async fn page(
     let (secrets, lock) = console.blocking(work).await?;
     let has = |kind| secrets.iter().any(|secret: &Secret| secret.kind == kind);
     let mut page = Page::signed_in(visitor, signed_in, Place::Elsewhere, "confirm-title");
+    let state = if sent { "envoye=oui&" } else { "" };
+    page = page.at(format!("/confirmer?{state}{}", back_query(back)));
     if let Some((field, key)) = wrong {
         let text = page.t(key);
         page = page.with_error(field, text);

@@ -70,7 +70,7 @@ pub async fn show(
 
 /// The page, with nothing wrong yet.
 pub fn page_of(visitor: &Visitor, signed_in: &SignedIn) -> Page {
-    Page::signed_in(visitor, signed_in, Place::Lists, "home-title")
+    Page::signed_in(visitor, signed_in, Place::Lists, "home-title").at("/")
 }
 
 /// The page once more: with what is wrong with its field, or with how many messages what stands in it would have matched.

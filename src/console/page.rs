@@ -13,6 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fluent_templates::fluent_bundle::FluentValue;
 use jiff::Timestamp;
 
+use super::access;
 use super::announcements::Told;
 use super::failure::Failure;
 use super::session::SignedIn;
@@ -116,6 +117,12 @@ impl Page {
         let language = visitor.chosen.or(signed_in.language).unwrap_or(visitor.language);
         let title = text::t(language, title_key);
         Self { language, title, place, account: Some(signed_in.account()), ..Self::new(visitor, title_key) }
+    }
+
+    /// For a page that answers a form: it is come back to where the form stands, since nobody goes to what takes it.
+    pub fn at(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
     }
 
     /// With what is wrong with its form.
@@ -316,6 +323,10 @@ pub async fn render_failures(
         // What the router and the extractors answer by themselves.
         None if response.headers().contains_key(header::CONTENT_TYPE) && !is_plain(&response) => return response,
         None => match response.status() {
+            // Who goes to what takes a form comes from a page that answered it.
+            StatusCode::METHOD_NOT_ALLOWED if is_safe => {
+                return Redirect::to(access::start(&visitor.path)).into_response();
+            }
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Failure::NotFound,
             StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                 Failure::Malformed

@@ -1,7 +1,10 @@
 //! How a person's own mail is treated.
 
 use perso_milter::policy::action::{BlackAction, PersonalActions};
-use perso_milter::store::{Actor, AddressedFolder};
+use perso_milter::policy::list::ListKind;
+use perso_milter::store::{Actor, AddressedFolder, Permission};
+
+use regex::Regex;
 
 use crate::harness::Site;
 
@@ -79,4 +82,42 @@ fn a_person_chooses_within_what_the_organisation_allows() {
     let options = site.store.user(site.anne).expect("there").options;
     assert_eq!((options.personal_actions, options.black_action), (None, None));
     assert_eq!(browser.post("/reglages", &[("marquage", "moi"), ("tag", "on"), ("bloques", "burn")]).status, 400);
+}
+
+/// A page that answers a form stands where nobody goes by a link; the switch leads to the page that the form stands on.
+#[test]
+fn the_language_is_switched_on_a_page_that_answers_a_form_too() {
+    let site = Site::new();
+    let entry = (ListKind::Personal, "maman@famille.example".parse().expect("an entry"));
+    site.store.add_entries(&Actor::User, site.anne, &[entry]).expect("added");
+    let id = site.store.read_entries(site.anne, None, &Permission::Own(site.anne)).expect("read")[0].id;
+    let entry = format!("/listes/entree/{id}");
+    let note = format!("{entry}/note");
+    let long = "x".repeat(201);
+    let on_list = ("retour", "/listes/bloques");
+    let switch = Regex::new(r#"action="/langue">\s*<input[^>]*><input type="hidden" name="retour" value="([^"]*)""#);
+    let switch = switch.expect("valid");
+    let mut browser = site.signed_in("anne@acme.example");
+    for (path, form, stands_on) in [
+        ("/listes/ajouter", &[("liste", "personnels"), ("adresse", "gmail.com")][..], "/"),
+        ("/listes/ajouter", &[("liste", "bloques"), on_list, ("adresse", "")], "/listes/bloques"),
+        ("/listes/ajouter", &[("liste", "bloques"), ("adresse", "maman@famille.example")], "/"),
+        ("/listes/ajouter", &[("liste", "bloques"), ("adresse", "a@b.example, c@b.example")], "/listes/coller"),
+        ("/listes/combien", &[("liste", "bloques"), on_list, ("adresse", "rien")], "/listes/bloques"),
+        ("/listes/coller", &[("liste", "personnels"), ("texte", " ")], "/listes/coller"),
+        (&note, &[("note", &long)], &entry),
+        ("/securite/mot-de-passe", &[("mot_de_passe", "court")], "/securite/mot-de-passe"),
+        ("/securite/mot-de-passe/generer", &[], "/securite/mot-de-passe"),
+    ] {
+        let answer = browser.post(path, form);
+        assert!(matches!(answer.status, 200 | 422), "{path}: {answer:?}");
+        let back = switch.captures(&answer.body).unwrap_or_else(|| panic!("a switch in {answer:?}"))[1].to_owned();
+        let answer = browser.post("/langue", &[("langue", "en"), ("retour", &back)]);
+        assert_eq!((answer.status, answer.location()), (303, stands_on), "{path}");
+        assert!(browser.follow(answer).page().contains("<html lang=\"en\">"), "{path}");
+        browser.cookies.remove("__Host-cim-language");
+    }
+    // A failure's page knows of no form: the first page is as near as it gets.
+    let answer = browser.get("/listes/entree/nichts/note");
+    assert_eq!((answer.status, answer.location()), (303, "/"), "{answer:?}");
 }

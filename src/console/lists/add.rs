@@ -287,7 +287,7 @@ async fn offer(
 }
 
 fn show_offer(asking: &Asking<'_>, value: &EntryValue, note: Option<&Note>, offer: Offer) -> Response {
-    let page = Page::signed_in(asking.visitor, asking.signed_in, Place::Lists, "lists-offer-title");
+    let page = Page::signed_in(asking.visitor, asking.signed_in, Place::Lists, "lists-offer-title").at(asking.back);
     let title = |list| page.t(&format!("lists-{}-title", super::name(list)));
     let (value, note) = (value.written(), note.map(Note::as_str).unwrap_or_default());
     let (domain, text, offered) = match offer {

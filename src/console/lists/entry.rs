@@ -94,6 +94,7 @@ async fn answer(
     typed: Option<String>,
 ) -> Result<Response, Failure> {
     let entry = &found.entry;
+    let page = page.at(format!("/listes/entree/{}", entry.id));
     let of_this = |named: &Named| named.slug == super::slug(entry.list);
     let (list, others) = super::named(&page, &signed_in.user).into_iter().partition::<Vec<_>, _>(of_this);
     let list = list.into_iter().next().ok_or(Failure::NotFound)?;

@@ -211,6 +211,7 @@ pub async fn search(
 /// The page of a list, with nothing wrong yet.
 pub fn page_of(visitor: &Visitor, signed_in: &SignedIn, list: ListKind) -> Page {
     Page::signed_in(visitor, signed_in, Place::Lists, &format!("lists-{}-title", super::name(list)))
+        .at(super::path(list))
 }
 
 /// The page once more: with what is wrong with its form, or with how many messages what stands in it would have matched.

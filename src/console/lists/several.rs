@@ -51,6 +51,16 @@ pub enum Source {
     Fichier,
 }
 
+impl Source {
+    /// The page on which it is given.
+    fn page(self) -> &'static str {
+        match self {
+            Self::Texte => "/listes/coller",
+            Self::Fichier => "/listes/importer",
+        }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "lists_paste.html", config = ".askama.toml")]
 struct Paste<'a> {
@@ -217,7 +227,7 @@ pub async fn preview(
     list: ListKind,
     intake: Intake,
 ) -> Result<Response, Failure> {
-    let page = Page::signed_in(visitor, signed_in, Place::Lists, "lists-preview-title");
+    let page = Page::signed_in(visitor, signed_in, Place::Lists, "lists-preview-title").at("/listes/coller");
     previewed(console, signed_in, page, list, intake, Source::Texte).await
 }
 
@@ -365,7 +375,7 @@ pub async fn add(
             Ok(redirect_with(&to, notice))
         }
         Err(error) => {
-            let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-preview-title");
+            let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-preview-title").at(source.page());
             let text = match &error {
                 StoreError::ListFull(list) => {
                     let title = page.t(&format!("lists-{}-title", super::name(*list)));

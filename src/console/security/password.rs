@@ -30,7 +30,7 @@ struct Choice<'a> {
 }
 
 fn page(visitor: &Visitor, signed_in: &SignedIn) -> Page {
-    Page::signed_in(visitor, signed_in, Place::Security, "security-password-title")
+    Page::signed_in(visitor, signed_in, Place::Security, "security-password-title").at(HERE)
 }
 
 /// `GET /securite/mot-de-passe`

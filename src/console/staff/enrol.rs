@@ -88,7 +88,7 @@ pub async fn confirm(
     let Some(enrolment) = waiting(&console, &chosen.inscription).await? else {
         return Ok(redirect_with("/gestion/inscription", Notice::new(Tone::Bad, "staff-enrol-unknown")));
     };
-    let page = Page::new(&visitor, "staff-enrol-title");
+    let page = Page::new(&visitor, "staff-enrol-title").at("/gestion/inscription");
     let password = match Password::new(&chosen.mot_de_passe, &enrolment.staff.address) {
         Ok(password) => password,
         Err(error) => {
