@@ -250,6 +250,11 @@ impl Notice {
         Self { tone, key: key.to_owned(), more: None, values: Vec::new(), undo: None }
     }
 
+    /// Whether what was sent is as it was meant to be, be it now or before.
+    pub fn is_of_success(&self) -> bool {
+        self.tone != Tone::Bad
+    }
+
     /// With a value.
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.values.push((name.to_owned(), value.into()));

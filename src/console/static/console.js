@@ -8,6 +8,8 @@ const WARN_SECONDS = 120;
 const DRAFT = "draft:";
 /// Whose drafts they are, so that the next person at this browser gets none of them.
 const DRAFT_OWNER = "draft-owner";
+/// The name of the form that was sent last, if it keeps a draft.
+const DRAFT_SENT = "draft-sent";
 
 warnOfTheEnd();
 keepDrafts();
@@ -73,17 +75,22 @@ function warnOfTheEnd() {
   document.addEventListener("visibilitychange", tick);
 }
 
-/// Keeps what is typed into `<form data-draft="NAME">` until it has been sent with success, over a session that ended.
+/// Keeps what is typed into `<form data-draft="NAME">` until it was taken, over a session that ended. A page with
+/// `data-draft-done` says that what was sent last was taken; `<form data-draft-further>` asks something more before that.
 function keepDrafts() {
   const account = document.body.dataset.account;
   if (account && sessionStorage.getItem(DRAFT_OWNER) !== account) {
     dropDrafts();
     sessionStorage.setItem(DRAFT_OWNER, account);
   }
-  const done = document.querySelector("[data-draft-done]");
-  if (done) {
-    sessionStorage.removeItem(DRAFT + done.dataset.draftDone);
+  if (document.querySelector("[data-draft-done]")) {
+    sessionStorage.removeItem(DRAFT + sessionStorage.getItem(DRAFT_SENT));
   }
+  document.addEventListener("submit", ({ target: form }) => {
+    if (!form.hasAttribute("data-draft-further")) {
+      sessionStorage.setItem(DRAFT_SENT, form.dataset.draft ?? "");
+    }
+  });
   for (const form of document.querySelectorAll("form[data-draft]")) {
     keepDraft(form);
   }
@@ -92,16 +99,18 @@ function keepDrafts() {
 
 function keepDraft(form) {
   const key = DRAFT + form.dataset.draft;
-  const fields = () => [...form.elements].filter((field) => field.matches("textarea, input[type=text], input[type=search]"));
+  const fields = [...form.elements].filter((field) => field.matches("textarea, input[type=text], input[type=email]"));
   const kept = JSON.parse(sessionStorage.getItem(key) ?? "{}");
-  for (const field of fields()) {
-    // What the server wrote into the field is newer than what was typed before.
-    if (field.value === "" && kept[field.name]) {
-      field.value = kept[field.name];
+  for (const field of fields) {
+    // Where the server has written something else since, that is newer than what was typed.
+    const [typed, before] = kept[field.name] ?? [];
+    if (field.value === before) {
+      field.value = typed;
     }
   }
   form.addEventListener("input", () => {
-    sessionStorage.setItem(key, JSON.stringify(Object.fromEntries(fields().map((field) => [field.name, field.value]))));
+    const draft = fields.map((field) => [field.name, [field.value, field.defaultValue]]);
+    sessionStorage.setItem(key, JSON.stringify(Object.fromEntries(draft)));
   });
 }
 

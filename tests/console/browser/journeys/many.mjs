@@ -18,6 +18,9 @@ export async function run(person) {
   await person.look("preview");
   await person.press("lists-preview-add", { count: 3 });
   await person.reads("lists-added-several", { count: 3, there: 0 });
+  await person.visit("/listes/coller?liste=personnels");
+  const field = person.page.getByLabel(person.text("lists-paste-field"), { exact: true });
+  person.expect((await field.inputValue()) === "", "what was added is not there again");
 
   await person.visit("/listes/importer?liste=personnels");
   await person.look("import");
