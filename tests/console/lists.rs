@@ -331,6 +331,40 @@ fn many_are_pasted_after_a_look_at_what_was_understood() {
     assert!(empty.status == 422 && empty.words().contains("Le champ est vide"), "{empty:?}");
 }
 
+/// What stands on another list is named before it is added, and moved where that is wanted.
+#[test]
+fn of_many_those_on_another_list_are_named_and_moved() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    put(&site, Black, &["ami@famille.example", "tante@famille.example"]);
+    put(&site, White, &["oncle@famille.example"]);
+    put(&site, Personal, &["maman@famille.example"]);
+    let file =
+        "list;value\npersonal;ami@famille.example\nwhite;oncle@famille.example\npersonal;maman@famille.example\n";
+    let form = [("liste", "personnels"), ("texte", "ami@famille.example, tante@famille.example, papa@famille.example")];
+    for (preview, words) in [
+        (browser.post("/listes/coller", &form), "Déplacer les 2 expéditeurs"),
+        (send_file(&mut browser, "personnels", file.as_bytes()), "Déplacer l’expéditeur"),
+        (add(&mut browser, "personnels", "ami@famille.example, papa@famille.example"), "Déplacer l’expéditeur"),
+    ] {
+        assert!(preview.words().contains(words), "{preview:?}");
+        assert!(preview.words().contains("ami@famille.example Expéditeurs bloqués"), "{preview:?}");
+    }
+    let lines = lines_of(&browser.post("/listes/coller", &form));
+    let parts = [("name=\"liste\"", "personnels"), ("name=\"choix\"", "deplacer"), ("name=\"lignes\"", &lines)];
+    let answer = browser.post_parts("/listes/ajouter-plusieurs", &parts.map(|(name, text)| (name, text.as_bytes())));
+    let page = browser.follow(answer);
+    assert!(page.words().contains("3 expéditeurs sont maintenant dans vos listes"), "{page:?}");
+    let now = ["maman", "ami", "tante", "papa"].map(|who| format!("personal {who}@famille.example"));
+    let mut expected: Vec<_> = now.into_iter().chain(["white oncle@famille.example".to_owned()]).collect();
+    let mut all = shown(&site);
+    (expected.sort(), all.sort());
+    assert_eq!(all, expected);
+    // Without the choice they stand on both.
+    add_lines(&mut browser, "bloques", "texte", "black\tpapa@famille.example\t\n");
+    assert!(shown(&site).contains(&"personal papa@famille.example".to_owned()));
+}
+
 /// Sends a file as the form does.
 fn send_file(browser: &mut Browser, list: &str, bytes: &[u8]) -> Answer {
     let parts = [("name=\"liste\"", list.as_bytes()), ("name=\"fichier\"; filename=\"f.csv\"", bytes)];

@@ -1,7 +1,7 @@
 //! Many entries at once: pasted (`/listes/coller`) or from a file (`/listes/importer`). Both lead to a preview that takes
 //! the good lines and names the bad ones; what is taken travels in the preview's form and is checked again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -19,9 +19,9 @@ use crate::console::page::{Page, Place, redirect_with, render};
 use crate::console::session::SignedIn;
 use crate::console::state::Console;
 use crate::console::visitor::Visitor;
-use crate::policy::list::ListKind;
+use crate::policy::list::{EntryValue, ListKind};
 use crate::policy::refusal::EntryRules;
-use crate::store::{Actor, Changed, Edit, Effect, Note, StoreError};
+use crate::store::{Actor, Changed, Edit, Effect, MAX_EDITS, Note, StoreError};
 
 /// Largest form with a file.
 const MAX_FORM: usize = intake::MAX_FILE + (64 << 10);
@@ -94,6 +94,9 @@ struct Preview<'a> {
     all_bad: String,
     repeated: u64,
     suggestions: Vec<Offered>,
+    /// What stands on another list than the one it would be added to.
+    elsewhere: Vec<Elsewhere>,
+    elsewhere_count: u64,
     /// What will be added.
     lines: String,
     source: &'static str,
@@ -110,6 +113,12 @@ struct Bad {
     line: u64,
     text: String,
     reason: String,
+}
+
+/// An entry that stands on another list.
+struct Elsewhere {
+    value: String,
+    list: String,
 }
 
 /// A domain that is offered for what was given.
@@ -241,12 +250,42 @@ async fn previewed(
 ) -> Result<Response, Failure> {
     let reader = signed_in.clone();
     let work = move |console: &Console| {
-        Ok(show_preview(&super::rules(&console.defaults(), &reader), page, list, intake, source))
+        let elsewhere = elsewhere(console, &reader, list, &intake)?;
+        Ok(show_preview(&super::rules(&console.defaults(), &reader), page, list, intake, &elsewhere, source))
     };
     console.blocking(work).await
 }
 
-fn show_preview(rules: &EntryRules<'_>, page: Page, list: ListKind, intake: Intake, source: Source) -> Response {
+/// What stands on another list than the one it would be added to, with that list; nothing is told to a session that may not
+/// read. A file that names two lists for one entry means both.
+fn elsewhere(
+    console: &Console,
+    signed_in: &SignedIn,
+    list: ListKind,
+    intake: &Intake,
+) -> Result<Vec<(ListKind, EntryValue)>, StoreError> {
+    let meant: HashSet<(ListKind, &EntryValue)> =
+        intake.good.iter().map(|one| (one.list.unwrap_or(list), &one.value)).collect();
+    let values: Vec<EntryValue> = intake.good.iter().map(|one| one.value.clone()).collect();
+    let mut standing = match console.store.standing(signed_in.id(), &values, &signed_in.permission()) {
+        Err(StoreError::UserLocked) => Vec::new(),
+        standing => standing?,
+    };
+    let mut seen = HashSet::new();
+    standing.retain(|(there, value)| !meant.contains(&(*there, value)) && seen.insert((*there, value.clone())));
+    // What moves takes two edits of those that one change may have.
+    standing.truncate(MAX_EDITS.saturating_sub(intake.good.len()));
+    Ok(standing)
+}
+
+fn show_preview(
+    rules: &EntryRules<'_>,
+    page: Page,
+    list: ListKind,
+    intake: Intake,
+    elsewhere: &[(ListKind, EntryValue)],
+    source: Source,
+) -> Response {
     let title = |list| page.t(&format!("lists-{}-title", super::name(list)));
     let meant = intake.good.iter().filter(|one| one.list.is_none_or(|own| own == list)).map(|one| &one.value);
     let suggestions = intake::suggest(meant, list, rules).into_iter().take(SHOWN);
@@ -256,6 +295,7 @@ fn show_preview(rules: &EntryRules<'_>, page: Page, list: ListKind, intake: Inta
         list: title(one.list.unwrap_or(list)),
         note: one.note.as_ref().map(|note| note.as_str().to_owned()).unwrap_or_default(),
     };
+    let there = |(list, value): &(ListKind, EntryValue)| Elsewhere { value: value.written(), list: title(*list) };
     let bad =
         |bad: &intake::Bad| Bad { line: bad.line, text: bad.text.clone(), reason: page.t(super::reason(bad.reason)) };
     let preview = Preview {
@@ -268,6 +308,8 @@ fn show_preview(rules: &EntryRules<'_>, page: Page, list: ListKind, intake: Inta
         all_bad: if intake.bad.len() > SHOWN { all_bad(&page, &intake.bad) } else { String::new() },
         repeated: intake.repeated as u64,
         suggestions: suggestions.map(|suggestion| offered(&page, &suggestion)).collect(),
+        elsewhere: elsewhere.iter().take(SHOWN).map(there).collect(),
+        elsewhere_count: elsewhere.len() as u64,
         lines: intake.good.iter().map(|one| line_of(one, list)).collect(),
         source: if source == Source::Fichier { "fichier" } else { "texte" },
         page: &page,
@@ -315,11 +357,13 @@ struct Chosen {
     list: ListKind,
     lines: String,
     source: Source,
+    /// What stands on other lists is taken off them.
+    moves: bool,
 }
 
 impl Chosen {
     async fn read(mut form: Multipart) -> Result<Self, Failure> {
-        let mut chosen = Self { list: ListKind::Personal, lines: String::new(), source: Source::Texte };
+        let mut chosen = Self { list: ListKind::Personal, lines: String::new(), source: Source::Texte, moves: false };
         while let Some(field) = form.next_field().await.map_err(|_| Failure::Malformed)? {
             let name = field.name().map(str::to_owned);
             let text = field.text().await.map_err(|_| Failure::TooLarge)?;
@@ -327,6 +371,7 @@ impl Chosen {
                 Some("liste") => chosen.list = of_slug(&text)?,
                 Some("lignes") => chosen.lines = text,
                 Some("source") if text == "fichier" => chosen.source = Source::Fichier,
+                Some("choix") if text == "deplacer" => chosen.moves = true,
                 _ => {}
             }
         }
@@ -342,7 +387,7 @@ pub async fn add(
     form: Multipart,
 ) -> Result<Response, Failure> {
     let _room = console.limits.may_take_file().await?;
-    let Chosen { list, lines, source } = Chosen::read(form).await?;
+    let Chosen { list, lines, source, moves } = Chosen::read(form).await?;
     let reader = signed_in.clone();
     let read = move |console: &Console| {
         let good = (1..).zip(lines.lines()).filter_map(|(number, line)| read_line(number, line)).collect();
@@ -352,22 +397,24 @@ pub async fn add(
             Err(StoreError::UserLocked) => false,
             checked => checked.map(|()| true)?,
         };
-        Ok((intake, may_read))
+        let moved = if moves { elsewhere(console, &reader, list, &intake)? } else { Vec::new() };
+        Ok((intake, moved, may_read))
     };
-    let (intake, may_read) = console.blocking(read).await?;
-    let mut edits = Vec::new();
+    let (intake, moved, may_read) = console.blocking(read).await?;
+    let mut edits: Vec<Edit> = moved.into_iter().map(|(there, value)| Edit::Remove(there, value)).collect();
     for one in &intake.good {
         let list = one.list.unwrap_or(list);
         edits.push(Edit::Add(list, one.value.clone()));
         edits.extend(one.note.clone().map(|name| Edit::Name(list, one.value.clone(), name)));
     }
-    let lists: BTreeSet<ListKind> = edits.iter().map(Edit::list).collect();
-    let notes: Vec<bool> = edits.iter().map(Edit::is_note).collect();
+    let adds: Vec<bool> = edits.iter().map(|edit| matches!(edit, Edit::Add(..))).collect();
+    let lists: BTreeSet<ListKind> =
+        edits.iter().zip(&adds).filter(|(_, adds)| **adds).map(|(edit, _)| edit.list()).collect();
     let actor = if source == Source::Fichier { Actor::UserFile } else { Actor::User };
     match carry_out(&console, &signed_in, actor, edits).await? {
         Ok(changed) => {
             let changed = changed.for_reader(may_read);
-            let (added, there) = counts(&changed, &notes);
+            let (added, there) = counts(&changed, &adds);
             let notice = said(&changed, "lists-added-several", "lists-added-several");
             let notice = notice.with("count", added.to_string()).with("there", there.to_string());
             // A file that names lists may leave the one that was chosen as it was.
@@ -389,9 +436,9 @@ pub async fn add(
 }
 
 /// How many entries were added, and how many were there before, as far as that may be told.
-fn counts(changed: &Changed, notes: &[bool]) -> (usize, usize) {
-    let entries = notes.iter().filter(|is_note| !**is_note).count();
+fn counts(changed: &Changed, adds: &[bool]) -> (usize, usize) {
+    let entries = adds.iter().filter(|adds| **adds).count();
     let Some(effects) = &changed.effects else { return (entries, 0) };
-    let added = effects.iter().zip(notes).filter(|(effect, is_note)| !**is_note && **effect == Effect::Done).count();
+    let added = effects.iter().zip(adds).filter(|(effect, adds)| **adds && **effect == Effect::Done).count();
     (added, entries - added)
 }

@@ -185,6 +185,14 @@ lists-preview-add =
         [one] Add this entry
        *[other] Add these { $count } entries
     }
+lists-preview-move =
+    { $count ->
+        [one] Move the sender who stands on another of your lists
+       *[other] Move the { $count } senders who stand on another of your lists
+    }
+lists-preview-move-hint = Else they stay on both. A blocked sender stays blocked, even as a personal one.
+lists-preview-elsewhere-title = On another list already
+lists-preview-elsewhere-list = Current list
 lists-preview-none = Add nothing
 lists-preview-bad-title = Lines set aside
 lists-preview-bad-caption = What will not be added, and why

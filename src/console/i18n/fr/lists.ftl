@@ -185,6 +185,14 @@ lists-preview-add =
         [one] Ajouter cette entrée
        *[other] Ajouter ces { $count } entrées
     }
+lists-preview-move =
+    { $count ->
+        [one] Déplacer l’expéditeur qui est sur une autre de vos listes
+       *[other] Déplacer les { $count } expéditeurs qui sont sur une autre de vos listes
+    }
+lists-preview-move-hint = Sinon ils restent sur les deux. Un expéditeur bloqué le reste, même déclaré personnel.
+lists-preview-elsewhere-title = Déjà sur une autre liste
+lists-preview-elsewhere-list = Liste actuelle
 lists-preview-none = Ne rien ajouter
 lists-preview-bad-title = Lignes écartées
 lists-preview-bad-caption = Ce qui ne sera pas ajouté, et pourquoi
