@@ -82,6 +82,7 @@ fn routes(console: &Arc<Console>) -> Router<Arc<Console>> {
         .route("/listes/ajouter", post(lists::add::add))
         .route("/listes/combien", post(lists::add::count))
         .route("/listes/ajouter-plusieurs", post(lists::several::add).layer(lists::several::preview_limit()))
+        .route("/listes/apercu", post(lists::several::take_domain).layer(lists::several::preview_limit()))
         .route("/listes/coller", get(lists::several::show_paste).post(lists::several::read_paste))
         .route(
             "/listes/importer",

@@ -365,6 +365,31 @@ fn of_many_those_on_another_list_are_named_and_moved() {
     assert!(shown(&site).contains(&"personal papa@famille.example".to_owned()));
 }
 
+/// A domain that is offered takes the place of its addresses in the preview, and all other lines stay.
+#[test]
+fn a_domain_taken_from_a_preview_leaves_the_other_lines_there() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    let club: String = (1..=6).map(|n| format!("membre{n}@club.example\n")).collect();
+    let text = format!("Maman <maman@famille.example>\n{club}papa@famille.example\n");
+    let preview = browser.post("/listes/coller", &[("liste", "personnels"), ("texte", &text)]);
+    assert!(preview.words().contains("Prendre club.example à la place"), "{preview:?}");
+    assert!(preview.body.contains("form=\"apercu\" formaction=\"/listes/apercu\""), "{preview:?}");
+    let lines = lines_of(&preview);
+    let parts = [("name=\"liste\"", "personnels"), ("name=\"lignes\"", &lines), ("name=\"domaine\"", "club.example")];
+    let preview = browser.post_parts("/listes/apercu", &parts.map(|(name, text)| (name, text.as_bytes())));
+    assert!(preview.words().contains("3 entrées à ajouter") && !preview.words().contains("à la place"), "{preview:?}");
+    assert!(shown(&site).is_empty(), "a preview changes nothing");
+    let answer = add_lines(&mut browser, "personnels", "texte", &lines_of(&preview));
+    assert_eq!(answer.status, 303);
+    let mut all = shown(&site);
+    all.sort();
+    let expected = ["maman@famille.example (Maman)", "club.example", "papa@famille.example"];
+    let mut expected = expected.map(|entry| format!("personal {entry}"));
+    expected.sort();
+    assert_eq!(all, expected);
+}
+
 /// Sends a file as the form does.
 fn send_file(browser: &mut Browser, list: &str, bytes: &[u8]) -> Answer {
     let parts = [("name=\"liste\"", list.as_bytes()), ("name=\"fichier\"; filename=\"f.csv\"", bytes)];

@@ -69,6 +69,7 @@ const ROUTES: &[(&str, For)] = &[
     ("/securite/sessions/toutes", User),
     ("/listes/ajouter", User),
     ("/listes/ajouter-plusieurs", User),
+    ("/listes/apercu", User),
     ("/listes/coller", User),
     ("/listes/combien", User),
     ("/listes/confirmer", User),

@@ -19,6 +19,7 @@ use crate::console::page::{Page, Place, redirect_with, render};
 use crate::console::session::SignedIn;
 use crate::console::state::Console;
 use crate::console::visitor::Visitor;
+use crate::policy::address::Domain;
 use crate::policy::list::{EntryValue, ListKind};
 use crate::policy::refusal::EntryRules;
 use crate::store::{Actor, Changed, Edit, Effect, MAX_EDITS, Note, StoreError};
@@ -84,8 +85,6 @@ struct Import<'a> {
 struct Preview<'a> {
     page: &'a Page,
     slug: &'static str,
-    /// The list that is meant where a line names none.
-    list: String,
     good: Vec<Good>,
     good_count: u64,
     bad: Vec<Bad>,
@@ -300,7 +299,6 @@ fn show_preview(
         |bad: &intake::Bad| Bad { line: bad.line, text: bad.text.clone(), reason: page.t(super::reason(bad.reason)) };
     let preview = Preview {
         slug: super::slug(list),
-        list: title(list),
         good: intake.good.iter().take(SHOWN).map(good).collect(),
         good_count: intake.good.len() as u64,
         bad: intake.bad.iter().take(SHOWN).map(bad).collect(),
@@ -352,6 +350,12 @@ fn read_line(number: u64, line: &str) -> Option<Candidate> {
     Some(Candidate { line: number, list: Some(list), value, note })
 }
 
+/// Reads all of them.
+fn read_lines(lines: &str) -> Intake {
+    let good = (1..).zip(lines.lines()).filter_map(|(number, line)| read_line(number, line)).collect();
+    Intake { good, ..Intake::default() }
+}
+
 /// The form of the preview.
 struct Chosen {
     list: ListKind,
@@ -359,11 +363,19 @@ struct Chosen {
     source: Source,
     /// What stands on other lists is taken off them.
     moves: bool,
+    /// The domain that is taken in place of its addresses.
+    domain: String,
 }
 
 impl Chosen {
     async fn read(mut form: Multipart) -> Result<Self, Failure> {
-        let mut chosen = Self { list: ListKind::Personal, lines: String::new(), source: Source::Texte, moves: false };
+        let mut chosen = Self {
+            list: ListKind::Personal,
+            lines: String::new(),
+            source: Source::Texte,
+            moves: false,
+            domain: String::new(),
+        };
         while let Some(field) = form.next_field().await.map_err(|_| Failure::Malformed)? {
             let name = field.name().map(str::to_owned);
             let text = field.text().await.map_err(|_| Failure::TooLarge)?;
@@ -371,12 +383,48 @@ impl Chosen {
                 Some("liste") => chosen.list = of_slug(&text)?,
                 Some("lignes") => chosen.lines = text,
                 Some("source") if text == "fichier" => chosen.source = Source::Fichier,
+                Some("domaine") => chosen.domain = text,
                 Some("choix") if text == "deplacer" => chosen.moves = true,
                 _ => {}
             }
         }
         Ok(chosen)
     }
+}
+
+/// `POST /listes/apercu`: the preview once more, with a domain that was offered in place of its addresses. Nothing is added
+/// yet.
+pub async fn take_domain(
+    State(console): State<Arc<Console>>,
+    visitor: Visitor,
+    signed_in: SignedIn,
+    form: Multipart,
+) -> Result<Response, Failure> {
+    let _room = console.limits.may_take_file().await?;
+    let Chosen { list, lines, source, domain, .. } = Chosen::read(form).await?;
+    let domain = Domain::parse(&domain).map_err(|_| Failure::Malformed)?;
+    let reader = signed_in.clone();
+    let read = move |console: &Console| {
+        let intake = with_domain(read_lines(&lines), list, domain);
+        Ok(super::check(console, &reader, list, intake))
+    };
+    let intake = console.blocking(read).await?;
+    let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-preview-title").at(source.page());
+    previewed(&console, &signed_in, page, list, intake, source).await
+}
+
+/// A domain where the first of its addresses stood that are for this list, and no more of them.
+fn with_domain(mut intake: Intake, list: ListKind, domain: Domain) -> Intake {
+    let is_of_it = |one: &Candidate| {
+        let is_address = matches!(&one.value, EntryValue::Address(address) if address.domain() == domain.as_str());
+        is_address && one.list.is_none_or(|own| own == list)
+    };
+    let at = intake.good.iter().position(is_of_it).unwrap_or(intake.good.len());
+    let line = intake.good.get(at).map_or(1, |first| first.line);
+    intake.good.retain(|one| !is_of_it(one));
+    let value = EntryValue::Domain(domain);
+    intake.good.insert(at, Candidate { line, list: Some(list), value, note: None });
+    intake
 }
 
 /// `POST /listes/ajouter-plusieurs`: all in one change.
@@ -387,12 +435,11 @@ pub async fn add(
     form: Multipart,
 ) -> Result<Response, Failure> {
     let _room = console.limits.may_take_file().await?;
-    let Chosen { list, lines, source, moves } = Chosen::read(form).await?;
+    let Chosen { list, lines, source, moves, .. } = Chosen::read(form).await?;
     let reader = signed_in.clone();
     let read = move |console: &Console| {
-        let good = (1..).zip(lines.lines()).filter_map(|(number, line)| read_line(number, line)).collect();
         // What was sent may be other than what was shown.
-        let intake = super::check(console, &reader, list, Intake { good, ..Intake::default() });
+        let intake = super::check(console, &reader, list, read_lines(&lines));
         let may_read = match console.store.check_permission(reader.id(), &reader.permission()) {
             Err(StoreError::UserLocked) => false,
             checked => checked.map(|()| true)?,

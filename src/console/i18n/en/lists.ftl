@@ -206,7 +206,7 @@ lists-line = Line
 lists-suggest-title = Shorter and more lasting
 lists-suggest-many = { $count } addresses are of { $domain }: the whole domain covers them all.
 lists-suggest-changing = An address of { $domain } seems to change with each message: the domain stays.
-lists-suggest-add = Add { $domain } ({ $list })
+lists-suggest-add = Take { $domain } instead
 
 lists-export-title = Export your lists
 lists-export-lead = Take your lists and notes along in a file. The file is not protected: keep it in a safe place.

@@ -206,7 +206,7 @@ lists-line = Ligne
 lists-suggest-title = Plus court et plus durable
 lists-suggest-many = { $count } adresses sont de { $domain } : le domaine entier les couvre toutes.
 lists-suggest-changing = Une adresse de { $domain } semble changer à chaque message : le domaine reste.
-lists-suggest-add = Ajouter { $domain } ({ $list })
+lists-suggest-add = Prendre { $domain } à la place
 
 lists-export-title = Exporter vos listes
 lists-export-lead = Emportez vos listes et vos notes dans un fichier. Le fichier n’est pas protégé : gardez-le en lieu sûr.
