@@ -116,8 +116,17 @@ fn how_many_is_asked_before_adding_and_adds_nothing() {
     assert!(answer.status == 200 && answer.words().contains("activez d’abord votre historique"), "{answer:?}");
     assert!(answer.body.contains("value=\"Maman &#60;maman@famille.example&#62;\""), "the field is kept: {answer:?}");
     assert!(shown(&site).is_empty());
-    let refused = browser.post("/listes/combien", &[("adresse", "ma mère")]);
-    assert!(refused.status == 422 && refused.words().contains("ni adresse ni domaine"), "{refused:?}");
+    // It is asked of what would be added, and of one thing at a time.
+    for (typed, words) in [
+        ("ma mère", "ni adresse ni domaine"),
+        ("", "Le champ est vide"),
+        ("gmail.com", "Entrez l’adresse complète"),
+        ("a@famille.example, b@famille.example", "une seule adresse ou un seul domaine"),
+        ("a@famille.example, gmail.com", "une seule adresse ou un seul domaine"),
+    ] {
+        let refused = browser.post("/listes/combien", &[("adresse", typed)]);
+        assert!(refused.status == 422 && refused.words().contains(words), "{typed}: {refused:?}");
+    }
 }
 
 #[test]

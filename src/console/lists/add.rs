@@ -220,10 +220,16 @@ pub async fn count(
     let back = own_path(&counted.retour);
     let back = if back == super::path(list) { back } else { HOME };
     let asking = Asking { console: &console, visitor: &visitor, signed_in: &signed_in, list, typed, back };
-    let intake = console.blocking(move |_| Ok(read_text(&counted.adresse))).await?;
-    let Some(candidate) = intake.good.into_iter().next() else {
-        let key = intake.bad.first().map_or("lists-bad-empty", |bad| super::reason(bad.reason));
-        return asking.refused("adresse", key).await;
+    let candidate = match one(asking.understood(counted.adresse).await?) {
+        Ok(candidate) => candidate,
+        Err(intake) => {
+            let key = match (intake.good.len() + intake.bad.len(), intake.bad.first()) {
+                (0, _) => "lists-bad-empty",
+                (1, Some(bad)) => super::reason(bad.reason),
+                _ => "how-many-several",
+            };
+            return asking.refused("adresse", key).await;
+        }
     };
     let answer = how_many(&console, &signed_in, list, candidate.value).await?;
     asking.counted(answer).await

@@ -76,3 +76,4 @@ how-many-counted =
        *[other] This entry would have matched { $matched } messages, of { $messages } noted since { $since }.
     }
 how-many-incomplete = Some messages could not be noted: there may have been more.
+how-many-several = “How many?” is asked for one address or one domain at a time.

@@ -76,3 +76,4 @@ how-many-counted =
        *[other] Cette entrée aurait concerné { $matched } messages, sur { $messages } notés depuis le { $since }.
     }
 how-many-incomplete = Certains messages n’ont pas pu être notés : il peut y en avoir davantage.
+how-many-several = « Combien ? » se demande pour une seule adresse ou un seul domaine à la fois.
