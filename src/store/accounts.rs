@@ -297,11 +297,11 @@ pub trait AccountStore {
     /// See [`AccountStore`].
     fn make_fresh_starts(&self) -> Result<Vec<UserId>>;
 
-    /// Takes the entries off all lists whose values were lost so.
+    /// Takes the entries off all lists whose values were lost so. It cannot be undone.
     ///
     /// # Errors
-    /// There is no such user.
-    fn remove_lost_entries(&self, actor: &Actor, user: UserId) -> Result<()>;
+    /// As [`Self::set_password`].
+    fn remove_lost_entries(&self, user: UserId, permission: &Permission) -> Result<()>;
 
     // Language
 

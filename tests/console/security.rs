@@ -233,6 +233,27 @@ fn under_the_lock_a_mailed_session_changes_nothing_until_a_secret_opens_it() {
 }
 
 #[test]
+fn under_the_lock_a_mailed_session_does_not_take_off_what_nobody_can_read() {
+    let site = Site::new();
+    locked(&site);
+    let mut mailed = site.signed_in("anne@acme.example");
+    mailed.post("/securite/verrou/perdu", &[("compris", "oui")]);
+    site.clock.advance(WEEK);
+    let mut owner = site.signed_in("anne@acme.example");
+    choose_password(&mut owner, PASSWORD);
+    let locked_again = owner.post("/securite/verrou", &[("verrou", "mis")]);
+    assert!(owner.follow(locked_again).words().contains("Votre verrou personnel est mis."));
+
+    let mut mailed = site.signed_in("anne@acme.example");
+    let refused = mailed.post("/securite/illisibles/retirer", &[]);
+    assert!(refused.status == 403 && refused.words().contains("Verrou personnel fermé"), "{refused:?}");
+    let offers = |browser: &mut Browser| browser.get("/securite/verrou").body.contains("/securite/illisibles/retirer");
+    assert!(offers(&mut owner), "they are still there");
+    assert_eq!(owner.post("/securite/illisibles/retirer", &[]).status, 303);
+    assert!(!offers(&mut owner));
+}
+
+#[test]
 fn the_lock_asks_for_a_secret_first_and_keeps_the_last_one() {
     let site = Site::new();
     let mut browser = site.signed_in("anne@acme.example");

@@ -673,7 +673,12 @@ fn lost_entries_are_found_again_or_taken_off(store: &dyn Store, clock: &TestCloc
     start_anew(store, clock, user);
     add(store, user, ListKind::Personal, &["maman@famille.example"]);
     assert_eq!(texts(store, user, ListKind::Personal), ["LOST", "maman@famille.example"]);
-    store.remove_lost_entries(&Actor::User, user).expect("removed");
+    let own = Permission::Own(user);
+    let key = set_password(store, user);
+    store.set_lock(user, &own, LockState::On).expect("locked");
+    assert!(matches!(store.remove_lost_entries(user, &own), Err(StoreError::UserLocked)), "who reads the mail alone");
+    store.set_lock(user, &Permission::Unlocked(user, key), LockState::Off).expect("off");
+    store.remove_lost_entries(user, &own).expect("removed");
     assert_eq!(texts(store, user, ListKind::Personal), ["maman@famille.example"]);
     assert_eq!(load(store), [1]);
 }

@@ -16,8 +16,8 @@ use crate::console::session::SignedIn;
 use crate::console::state::Console;
 use crate::console::visitor::Visitor;
 use crate::store::{
-    Actor, FRESH_START_DELAY, FreshStart, LockState, Opens, Permission, Readable, Secret, SecretKind, Store,
-    StoreError, UserId,
+    FRESH_START_DELAY, FreshStart, LockState, Opens, Permission, Readable, Secret, SecretKind, Store, StoreError,
+    UserId,
 };
 
 /// This page.
@@ -210,7 +210,7 @@ pub async fn make_fresh_starts(console: &Arc<Console>) -> Result<(), Failure> {
 /// `POST /securite/illisibles/retirer`: takes off all lists what a fresh start left unreadable.
 pub async fn remove_unreadable(State(console): State<Arc<Console>>, signed_in: SignedIn) -> Result<Response, Failure> {
     signed_in.require_fresh(HERE)?;
-    let user = signed_in.id();
-    console.blocking(move |console| console.store.remove_lost_entries(&Actor::User, user)).await?;
+    let (user, permission) = (signed_in.id(), signed_in.permission());
+    console.blocking(move |console| console.store.remove_lost_entries(user, &permission)).await?;
     Ok(redirect_with(HERE, Notice::good("security-unreadable-removed")))
 }

@@ -197,9 +197,9 @@ impl AccountStore for SqliteStore {
         Ok(made)
     }
 
-    fn remove_lost_entries(&self, actor: &Actor, user: UserId) -> Result<()> {
-        let actor = actor.clone();
-        self.write(move |change| lock::remove_lost_entries(change, &actor, user))
+    fn remove_lost_entries(&self, user: UserId, permission: &Permission) -> Result<()> {
+        let permission = permission.clone();
+        self.write(move |change| lock::remove_lost_entries(change, user, &permission))
     }
 
     fn user_language(&self, user: UserId) -> Result<Option<Language>> {

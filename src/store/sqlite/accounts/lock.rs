@@ -202,7 +202,8 @@ pub fn make_fresh_start(change: &mut Change<'_>, user: UserId, private: &[u8; KE
     Ok(true)
 }
 
-pub fn remove_lost_entries(change: &mut Change<'_>, actor: &Actor, user: UserId) -> Db<()> {
+pub fn remove_lost_entries(change: &mut Change<'_>, user: UserId, permission: &Permission) -> Db<()> {
+    Lock::check(change, user, permission)?;
     let (mut row, mac) = change.packed(user)?;
     {
         let mut statement = change.conn.prepare_cached(sql::LOST_ENTRIES)?;
@@ -215,6 +216,6 @@ pub fn remove_lost_entries(change: &mut Change<'_>, actor: &Actor, user: UserId)
     change.run(sql::REMOVE_LOST_ENTRIES, [user.to_sql()])?;
     row.revision += 1;
     change.set_packed(&row, &mac)?;
-    sessions::log(change, actor, user, "lost-entries-removed")?;
+    sessions::log(change, &Actor::User, user, "lost-entries-removed")?;
     change.tell(Told::User(user))
 }
