@@ -5,6 +5,7 @@
 //! It is written from the history, which the console opens for it: where that is not kept, or under the personal lock, there
 //! is none.
 
+use std::iter;
 use std::sync::Arc;
 
 use askama::Template;
@@ -22,7 +23,7 @@ use serde::Deserialize;
 use tracing::{info, warn};
 
 use super::failure::Failure;
-use super::mail::Mail;
+use super::mail::{Mail, MailError};
 use super::page::{Notice, Page, Place, redirect_with, render};
 use super::session::SignedIn;
 use super::state::Console;
@@ -31,7 +32,7 @@ use super::{language, text};
 use crate::activity::{Week, week};
 use crate::language::Language;
 use crate::policy::address::Address;
-use crate::store::{Digest, LockState, Permission, Store, StoreError, UserId};
+use crate::store::{Digest, Fault, LockState, Permission, Store, StoreError, UserId};
 
 const PATH: &str = "/reglages/resume";
 /// When a week's digests go out.
@@ -55,34 +56,88 @@ fn due_before(now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
 }
 
 /// Sends the digests that are due. They do not go through the outbox: who signs in would wait for them, and one that the mail
-/// server does not take is put back, so that the next look tries again.
+/// server puts off is put back, so that the next look tries again.
 ///
 /// # Errors
 /// The store's state.
 pub fn send_due(console: &Console) -> Result<(), StoreError> {
     let now = (console.clock)();
     let Some(before) = due_before(now, &TimeZone::system()) else { return Ok(()) };
-    let mut sent = 0;
-    loop {
-        let mut due = console.store.take_digests(before, BATCH)?.into_iter();
-        if due.len() == 0 {
-            break;
-        }
-        while let Some(user) = due.next() {
-            let Some(mail) = letter(console, user, now)? else { continue };
-            if let Err(error) = console.mailer.send(&mail, now) {
-                let rest: Vec<UserId> = std::iter::once(user).chain(due).collect();
-                console.store.put_digests_back(&rest, before)?;
-                warn!(%error, "a weekly digest could not be sent; it is tried again");
-                return Ok(());
+    let mut round = Round { console, now, sent: 0, put_off: Vec::new() };
+    let done = round.run(before);
+    if round.sent > 0 {
+        info!(digests = round.sent, "weekly digests sent");
+    }
+    if !round.put_off.is_empty() {
+        warn!(digests = round.put_off.len(), "weekly digests could not be sent; they are tried again");
+        console.store.put_digests_back(&round.put_off, before)?;
+    }
+    done
+}
+
+/// One look at what is due.
+struct Round<'a> {
+    console: &'a Console,
+    now: Timestamp,
+    sent: usize,
+    /// Whose digest is to be tried again.
+    put_off: Vec<UserId>,
+}
+
+/// What became of one user's digest.
+enum Outcome {
+    /// It was sent; or there is nothing to send, now or later.
+    Done,
+    /// It is to be tried again.
+    PutOff,
+    /// Nobody's can be read or sent now.
+    Away,
+}
+
+impl Round<'_> {
+    /// Takes and sends until nothing is due. What is put off stays so until the end, so that nothing is tried twice.
+    fn run(&mut self, before: Timestamp) -> Result<(), StoreError> {
+        while self.put_off.len() < BATCH {
+            let mut due = self.console.store.take_digests(before, BATCH)?.into_iter();
+            if due.len() == 0 {
+                break;
             }
-            sent += 1;
+            while let Some(user) = due.next() {
+                match self.send_to(user) {
+                    Outcome::Done => {}
+                    Outcome::PutOff => self.put_off.push(user),
+                    Outcome::Away => {
+                        self.put_off.extend(iter::once(user).chain(due));
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn send_to(&mut self, user: UserId) -> Outcome {
+        let mail = match letter(self.console, user, self.now) {
+            Ok(Some(mail)) => mail,
+            Ok(None) => return Outcome::Done,
+            Err(error) => {
+                warn!(%error, "a weekly digest could not be written");
+                // The rows of one user say nothing of the others'.
+                let is_away = error.fault() == Fault::State && !matches!(error, StoreError::Altered(_));
+                return if is_away { Outcome::Away } else { Outcome::Done };
+            }
+        };
+        let Err(error) = self.console.mailer.send(&mail, self.now) else {
+            self.sent += 1;
+            return Outcome::Done;
+        };
+        warn!(%error, "a weekly digest was not taken");
+        match error {
+            MailError::PutOff(_) => Outcome::PutOff,
+            MailError::Server(_) => Outcome::Away,
+            MailError::Address | MailError::Build | MailError::Refused(_) => Outcome::Done,
         }
     }
-    if sent > 0 {
-        info!(digests = sent, "weekly digests sent");
-    }
-    Ok(())
 }
 
 /// The digest of one user; `None` where there is nothing to say, or nobody may read it.

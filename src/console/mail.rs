@@ -25,9 +25,22 @@ pub enum MailError {
     /// It could not be written, for want of memory.
     #[error("the message could not be built")]
     Build,
-    /// What the mail server said.
+    /// The mail server does not take it, now or later (RFC 5321, 4.2.1: 5yz).
+    #[error("console.smtp: {0}")]
+    Refused(String),
+    /// The mail server put it off (4yz).
+    #[error("console.smtp: {0}")]
+    PutOff(String),
+    /// There is no mail server that could be spoken to.
     #[error("console.smtp: {0}")]
     Server(String),
+}
+
+impl MailError {
+    /// Whether it may well be taken later.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::PutOff(_) | Self::Server(_))
+    }
 }
 
 /// A mail to one person.
@@ -76,10 +89,14 @@ impl Mailer {
             .html_body(mail.html.as_str())
             .write_to_vec()
             .map_err(|_| MailError::Build)?;
-        self.transport
-            .send_raw(&envelope, &message)
-            .map(drop)
-            .map_err(|error| MailError::Server(without_address(&error)))
+        self.transport.send_raw(&envelope, &message).map(drop).map_err(|error| {
+            let said = without_address(&error);
+            match error.status() {
+                Some(_) if error.is_permanent() => MailError::Refused(said),
+                Some(_) => MailError::PutOff(said),
+                None => MailError::Server(said),
+            }
+        })
     }
 
     fn message_id(&self, now: Timestamp) -> String {

@@ -1,5 +1,7 @@
 //! The weekly digest: who gets it, what it says, and how it ends.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use perso_milter::policy::authres::Authentication;
@@ -8,6 +10,7 @@ use perso_milter::policy::plan::{Delivery, Direction, Effect};
 use perso_milter::store::{Activity, Digest, Keeping, LockState, Permission, UserId};
 
 use crate::harness::{Site, address, eventually};
+use crate::mailbox::Mailbox;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -107,4 +110,71 @@ fn under_the_lock_there_is_none_and_the_page_says_so() {
     site.clock.advance(4 * DAY);
     assert_eq!(site.mailbox.letter(before).recipient(), "bob@acme.example");
     eventually("bob's digest", || (site.mailbox.count() == before + 1).then_some(()));
+}
+
+/// A console whose users anne and bob want the digest and had a message, and which hands its mails to this mail server.
+fn both_want_it(mailbox: &Mailbox) -> Site {
+    let site = Site::with(|options| options.mail.port = mailbox.port());
+    for user in [site.anne, site.bob] {
+        site.store.keep_activity(user, Keeping::On).expect("on");
+        site.store.set_digest(user, Digest::Wanted).expect("wanted");
+        note(&site, user, 1);
+    }
+    site
+}
+
+fn came_to(mailbox: &Mailbox, user: &str) -> usize {
+    mailbox.all().iter().filter(|letter| letter.recipient() == user).count()
+}
+
+const USERS: [&str; 2] = ["anne@acme.example", "bob@acme.example"];
+
+#[test]
+fn a_refused_address_keeps_nobody_elses_back() {
+    for (refused, other) in [(USERS[0], USERS[1]), (USERS[1], USERS[0])] {
+        let tries = Arc::new(AtomicUsize::new(0));
+        let counted = tries.clone();
+        let mailbox = Mailbox::refusing(move |command| {
+            let is_refused = command == format!("RCPT TO:<{refused}>");
+            is_refused.then(|| counted.fetch_add(1, Ordering::SeqCst)).map(|_| "550 5.1.1 nobody\r\n")
+        });
+        let site = both_want_it(&mailbox);
+        for week in 1..=2 {
+            site.clock.advance(7 * DAY);
+            let both = || (came_to(&mailbox, other), tries.load(Ordering::SeqCst)) == (week, week);
+            eventually("the other's digest, and one try", || both().then_some(()));
+            [site.anne, site.bob].into_iter().for_each(|user| note(&site, user, 1));
+        }
+        drop(site);
+        assert_eq!(tries.load(Ordering::SeqCst), 2, "once a week");
+    }
+}
+
+#[test]
+fn what_is_put_off_comes_later_and_keeps_nobody_elses_back() {
+    for (put_off, other) in [(USERS[0], USERS[1]), (USERS[1], USERS[0])] {
+        let is_full = Arc::new(AtomicBool::new(true));
+        let full = is_full.clone();
+        let mailbox = Mailbox::refusing(move |command| {
+            let is_put_off = command == format!("RCPT TO:<{put_off}>") && full.load(Ordering::SeqCst);
+            is_put_off.then_some("452 4.2.2 full\r\n")
+        });
+        let site = both_want_it(&mailbox);
+        site.clock.advance(4 * DAY);
+        eventually("the other's digest", || (came_to(&mailbox, other) == 1).then_some(()));
+        is_full.store(false, Ordering::SeqCst);
+        eventually("the digest that was put off", || (came_to(&mailbox, put_off) == 1).then_some(()));
+        assert_eq!(mailbox.count(), 2, "each once");
+    }
+}
+
+#[test]
+fn a_history_that_cannot_be_read_keeps_nobody_elses_back() {
+    let mailbox = Mailbox::open();
+    let site = both_want_it(&mailbox);
+    let database = rusqlite::Connection::open(site.dir.path().join("perso-milter.db")).expect("opened");
+    let altered = "UPDATE users SET private_key = zeroblob(length(private_key)) WHERE id = ?1";
+    assert_eq!(database.execute(altered, [site.anne.get()]).expect("altered"), 1);
+    site.clock.advance(4 * DAY);
+    eventually("bob's digest", || (came_to(&mailbox, "bob@acme.example") == 1).then_some(()));
 }

@@ -45,6 +45,12 @@ impl Letter {
     }
 }
 
+/// What is answered to a command in place of consent.
+type Refusal = dyn Fn(&str) -> Option<&'static str> + Send + Sync;
+
+/// What is done with each letter and its number.
+type HandOn = dyn Fn(usize, &Letter) + Send + Sync;
+
 /// What came so far.
 #[derive(Clone)]
 pub struct Mailbox {
@@ -59,20 +65,32 @@ impl Mailbox {
 
     /// Hands each letter on with its number, from 0, before it is acknowledged.
     pub fn open_with(hand_on: impl Fn(usize, &Letter) + Send + Sync + 'static) -> Self {
-        let hand_on = Arc::new(hand_on);
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::start(free(), Arc::new(hand_on), Arc::new(|_: &str| None))
+    }
+
+    /// Answers some commands (`RCPT TO:<…>`, `MAIL FROM:<…>`) with a reply of the test's.
+    pub fn refusing(refusal: impl Fn(&str) -> Option<&'static str> + Send + Sync + 'static) -> Self {
+        Self::start(free(), Arc::new(|_, _: &Letter| {}), Arc::new(refusal))
+    }
+
+    /// On a port of the test's.
+    pub fn on(listener: TcpListener) -> Self {
+        Self::start(listener, Arc::new(|_, _: &Letter| {}), Arc::new(|_: &str| None))
+    }
+
+    fn start(listener: TcpListener, hand_on: Arc<HandOn>, refusal: Arc<Refusal>) -> Self {
         let port = listener.local_addr().expect("an address").port();
         let this = Self { letters: Arc::default(), port };
         let letters = this.letters.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (letters, hand_on) = (letters.clone(), hand_on.clone());
+                let (letters, hand_on, refusal) = (letters.clone(), hand_on.clone(), refusal.clone());
                 let take = move |letter: Letter| {
                     let mut letters = letters.lock().unwrap_or_else(PoisonError::into_inner);
                     hand_on(letters.len(), &letter);
                     letters.push(letter);
                 };
-                std::thread::spawn(move || serve(stream, &take));
+                std::thread::spawn(move || serve(stream, &take, &*refusal));
             }
         });
         this
@@ -105,9 +123,13 @@ impl Mailbox {
     }
 }
 
+fn free() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").expect("a port")
+}
+
 /// A mail server that takes connections and never says a word.
 pub fn silent() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let listener = free();
     let port = listener.local_addr().expect("an address").port();
     std::thread::spawn(move || {
         let kept: Vec<TcpStream> = listener.incoming().flatten().collect();
@@ -117,7 +139,7 @@ pub fn silent() -> u16 {
 }
 
 /// Speaks as much SMTP as a client that knows what it does needs.
-fn serve(stream: TcpStream, take: &impl Fn(Letter)) -> Option<()> {
+fn serve(stream: TcpStream, take: &impl Fn(Letter), refusal: &Refusal) -> Option<()> {
     let mut writer = stream.try_clone().ok()?;
     let mut reader = BufReader::new(stream);
     writer.write_all(b"220 mail.test\r\n").ok()?;
@@ -142,10 +164,17 @@ fn serve(stream: TcpStream, take: &impl Fn(Letter)) -> Option<()> {
                 writer.write_all(b"221 bye\r\n").ok()?;
                 return None;
             }
-            _ => {
-                envelope.push(command);
+            "RSET" => {
+                envelope.clear();
                 b"250 ok\r\n"
             }
+            _ => match refusal(&command) {
+                Some(reply) => reply.as_bytes(),
+                None => {
+                    envelope.push(command);
+                    b"250 ok\r\n"
+                }
+            },
         };
         writer.write_all(reply).ok()?;
     }
