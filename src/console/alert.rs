@@ -2,6 +2,7 @@
 //! Nobody can switch them off; none says anything of a list.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use jiff::Timestamp;
@@ -12,6 +13,9 @@ use super::{language, text};
 use crate::language::Language;
 use crate::policy::address::Address;
 use crate::store::{SecretKind, UserId};
+
+/// How long the mail server has to take one.
+const LIFE: Duration = Duration::from_secs(3600);
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -94,7 +98,7 @@ impl Alert {
 /// Tells a user by mail, in their language.
 pub fn tell(console: &Arc<Console>, user: UserId, alert: Alert) {
     let at = (console.clock)();
-    console.mail(move |console| {
+    console.mail(LIFE, move |console| {
         let user = console.store.user(user)?;
         let language = language::of_user(console, &user)?.unwrap_or(console.options.language);
         Ok(Some(alert.mail(user.address, language, at, &console.origin)))

@@ -20,7 +20,9 @@ use super::sign_in::message::SignInMessage;
 use super::sign_in::{passkey, password};
 use super::state::Console;
 use super::visitor::Visitor;
-use crate::store::{CodeAnswer, LockState, MailCode, OpenedBy, RecoveryCode, Secret, SecretKind, UserKey};
+use crate::store::{
+    CodeAnswer, LockState, MailCode, OpenedBy, RecoveryCode, SIGN_IN_LIFE, Secret, SecretKind, UserKey,
+};
 
 #[derive(Template)]
 #[template(path = "confirm.html", config = ".askama.toml")]
@@ -197,7 +199,7 @@ pub async fn send(
     let begun = address.clone();
     let sign_in = console.blocking(move |console| console.store.begin_sign_in(&begun, &browser)).await?;
     let message = SignInMessage { sign_in, language: visitor.language, origin: console.origin.clone() };
-    console.mail(move |console| ask::write(console, message, address, visitor.chosen));
+    console.mail(SIGN_IN_LIFE, move |console| ask::write(console, message, address, visitor.chosen));
     Ok(Redirect::to(&format!("/confirmer?envoye=oui&{}", back_query(back.path()))).into_response())
 }
 

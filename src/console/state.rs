@@ -41,7 +41,7 @@ pub struct Options {
     pub mail: MailOptions,
     /// What organisations that set nothing else go by.
     pub defaults: SharedDefaults,
-    /// How often it looks whether something is to be done by itself.
+    /// How often it looks whether something is to be done by itself, and tries mails again that were not taken.
     pub upkeep: Duration,
 }
 
@@ -96,7 +96,7 @@ impl Console {
         let authority = options.authority.clone().unwrap_or_else(|| bound.to_string());
         let origin = format!("{}://{authority}", options.scheme);
         let mailer = Arc::new(Mailer::new(&options.mail));
-        let outbox = Outbox::open(Arc::clone(&mailer), clock.clone())?;
+        let outbox = Outbox::open(Arc::clone(&mailer), clock.clone(), options.upkeep)?;
         let passkeys = Passkeys::new(&origin);
         Ok(Self {
             store,
@@ -114,9 +114,13 @@ impl Console {
     }
 
     /// Has a mail sent, which `letter` writes on the thread that sends it: who is handed nothing waits as long for the answer.
-    pub fn mail(self: &Arc<Self>, letter: impl FnOnce(&Self) -> Result<Option<Mail>, StoreError> + Send + 'static) {
+    /// Where the mail server does not take it, it is tried again for its `life`.
+    pub fn mail<F>(self: &Arc<Self>, life: Duration, letter: F)
+    where
+        F: FnOnce(&Self) -> Result<Option<Mail>, StoreError> + Send + 'static,
+    {
         let console = Arc::clone(self);
-        self.outbox.put(move || letter(&console));
+        self.outbox.put(life, move || letter(&console));
     }
 
     /// Host and port as browsers send them.

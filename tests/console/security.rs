@@ -1,13 +1,16 @@
 //! Secrets of one's own, the personal lock, sessions, and proving once more who one is.
 
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use perso_milter::policy::list::ListKind;
-use perso_milter::store::{Actor, LockState, Permission, Readable, StoreError, UserId};
+use perso_milter::store::{Actor, LockState, Password, Permission, Readable, StoreError, UserId};
 use regex::Regex;
 
-use crate::harness::{Answer, Browser, Site};
-use crate::mailbox::Letter;
+use crate::harness::{Answer, Browser, Site, address, eventually};
+use crate::mailbox::{Letter, Mailbox};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "cheval agrafe pile";
@@ -426,6 +429,65 @@ fn what_happens_to_an_account_is_told_by_mail_in_its_users_language() {
     assert!(!letter.text.contains("famille"), "{letter:?}");
     browser.post("/securite/verrou", &[("verrou", "retire")]);
     told("Your personal lock was taken off");
+}
+
+/// A mail server that puts mails off for as long as it is told to, and counts how often it did.
+fn putting_off() -> (Mailbox, Arc<AtomicBool>, Arc<AtomicUsize>) {
+    let (is_busy, times) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
+    let (busy, counted) = (is_busy.clone(), times.clone());
+    let mailbox = Mailbox::refusing(move |command| {
+        let is_put_off = command.starts_with("RCPT TO:") && busy.load(Ordering::SeqCst);
+        is_put_off.then(|| counted.fetch_add(1, Ordering::SeqCst)).map(|_| "451 4.3.0 busy\r\n")
+    });
+    (mailbox, is_busy, times)
+}
+
+/// In a browser of anne that has signed in without a mail.
+fn signed_in_by_password(site: &Site) -> Browser {
+    let password = Password::new(PASSWORD, &address("anne@acme.example")).expect("none to guess");
+    site.store.set_password(site.anne, &Permission::Own(site.anne), &password).expect("set");
+    with_password(site, PASSWORD)
+}
+
+#[test]
+fn what_the_mail_server_puts_off_is_told_by_mail_all_the_same() {
+    let (mailbox, is_busy, times) = putting_off();
+    let site = Site::with(|options| options.mail.port = mailbox.port());
+    let mut browser = signed_in_by_password(&site);
+    choose_password(&mut browser, "un autre mot de passe");
+    eventually("a first and a second try", || (times.load(Ordering::SeqCst) > 1).then_some(()));
+    site.clock.advance(59 * MINUTE);
+    is_busy.store(false, Ordering::SeqCst);
+    let letter = mailbox.letter(0);
+    assert!(letter.text.contains("Un mot de passe a été choisi"), "{letter:?}");
+}
+
+#[test]
+fn a_code_that_is_worth_nothing_any_more_is_not_sent() {
+    let (mailbox, is_busy, times) = putting_off();
+    let site = Site::with(|options| options.mail.port = mailbox.port());
+    assert_eq!(site.browser().post("/connexion", &[("adresse", "anne@acme.example")]).status, 303);
+    eventually("a first and a second try", || (times.load(Ordering::SeqCst) > 1).then_some(()));
+    site.clock.advance(10 * MINUTE);
+    let mut browser = signed_in_by_password(&site);
+    choose_password(&mut browser, "un autre mot de passe");
+    is_busy.store(false, Ordering::SeqCst);
+    let letter = mailbox.letter(0);
+    assert!(!letter.has_code() && letter.text.contains("Un mot de passe a été choisi"), "{letter:?}");
+}
+
+#[test]
+fn a_mail_server_that_was_away_gets_what_waited() {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let site = Site::with(|options| options.mail.port = free.port());
+    let mut browser = signed_in_by_password(&site);
+    choose_password(&mut browser, "un autre mot de passe");
+    recovery_code(&browser.post("/securite/code-de-secours", &[]));
+    let mailbox = Mailbox::on(TcpListener::bind(free).expect("still free"));
+    for words in ["Un mot de passe a été choisi", "Un code de secours a été créé"] {
+        mailbox.letter_where(0, words, |letter| letter.text.contains(words));
+    }
+    assert_eq!(mailbox.count(), 2, "each once");
 }
 
 #[test]

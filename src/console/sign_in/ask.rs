@@ -21,7 +21,7 @@ use crate::console::text;
 use crate::console::visitor::Visitor;
 use crate::language::Language;
 use crate::policy::address::Address;
-use crate::store::{StoreError, UserStatus};
+use crate::store::{SIGN_IN_LIFE, StoreError, UserStatus};
 
 #[derive(Template)]
 #[template(path = "sign_in.html", config = ".askama.toml")]
@@ -101,7 +101,7 @@ pub async fn send(
     let sign_in = console.blocking(move |console| console.store.begin_sign_in(&begun, &browser)).await?;
     let message = SignInMessage { sign_in, language: visitor.language, origin: console.origin.clone() };
     // Whether it is sent, and how long that takes, the answer does not tell.
-    console.mail(move |console| write(console, message, address, visitor.chosen));
+    console.mail(SIGN_IN_LIFE, move |console| write(console, message, address, visitor.chosen));
     Ok(Redirect::to(&format!("/connexion/code?{}", back_query(back.path()))).into_response())
 }
 
