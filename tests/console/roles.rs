@@ -137,7 +137,7 @@ const ROUTES: &[(&str, For)] = &[
 ];
 
 /// The routes as the sources name them, with their methods.
-fn routes() -> Vec<(String, Vec<&'static str>)> {
+pub fn routes() -> Vec<(String, Vec<&'static str>)> {
     fn files(folder: &Path, found: &mut Vec<PathBuf>) {
         for path in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
             if path.is_dir() {
