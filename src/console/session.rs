@@ -104,8 +104,17 @@ pub struct Previous {
 }
 
 impl Kept {
+    /// When it ends, unless it is used: as its pages say.
     fn expires(&self) -> Timestamp {
-        let idle = SignedDuration::from_mins(self.idle.try_into().unwrap_or(30));
+        self.ends_after(idle_time(self.idle))
+    }
+
+    /// When the store forgets it: [`TOUCH`] later, since a use within that is not noted there.
+    fn forgotten(&self) -> Timestamp {
+        self.ends_after(idle_time(self.idle) + TOUCH)
+    }
+
+    fn ends_after(&self, idle: Duration) -> Timestamp {
         let idle = self.seen.saturating_add(idle).unwrap_or(Timestamp::MAX);
         let longest = self.created.saturating_add(LONGEST).unwrap_or(Timestamp::MAX);
         idle.min(longest)
@@ -172,7 +181,7 @@ impl Sessions {
             opened_by: OpenedBy::of_name(&kept.opened_by),
             created: kept.created,
             seen: kept.seen,
-            expires: kept.expires(),
+            expires: kept.forgotten(),
             network: kept.network.clone(),
             browser: kept.browser.clone(),
             data: key.seal(&data).map_err(|error| encode(&error))?,
@@ -267,7 +276,8 @@ impl Current {
         if u64::from(idle) == self.kept.idle {
             return Ok(Some(()));
         }
-        if self.rested >= SignedDuration::from_mins(idle.into()) {
+        // As of what the store knows, see [`Kept::forgotten`].
+        if self.rested >= SignedDuration::try_from(idle_time(idle.into()) + TOUCH).unwrap_or_default() {
             self.session.flush().await.map_err(|_| Failure::StoreAway)?;
             return Ok(None);
         }
@@ -300,7 +310,7 @@ pub async fn current(parts: &Parts, console: &Arc<Console>) -> Result<Option<Cur
     let mut current = Current { holder, kept, session, now, rested };
     current.kept.seen = now;
     if rested >= SignedDuration::try_from(TOUCH).unwrap_or_default() {
-        let (hash, expires) = (current.hash().ok_or(Failure::Internal)?, current.kept.expires());
+        let (hash, expires) = (current.hash().ok_or(Failure::Internal)?, current.kept.forgotten());
         console.blocking(move |console| console.store.touch_session(&hash, now, expires)?.wait()).await?;
     }
     Ok(Some(current))
@@ -397,6 +407,10 @@ fn hash_of(session: &Session) -> Option<SecretHash> {
     session.id().map(|id| SessionKey::new(&id.0.to_le_bytes()).hash())
 }
 
+fn idle_time(minutes: u64) -> Duration {
+    Duration::from_secs(minutes * 60)
+}
+
 async fn store(session: &Session, kept: &Kept) -> Result<(), Failure> {
     session.insert(KEPT, kept).await.map_err(|_| Failure::StoreAway)
 }
@@ -407,7 +421,7 @@ const SECONDS: HeaderName = HeaderName::from_static("session-seconds");
 /// `POST /session/prolonger`: asking is what prolongs it.
 pub async fn prolong(State(console): State<Arc<Console>>, current: Current) -> Result<Response, Failure> {
     if let Some(hash) = current.hash() {
-        let (now, expires) = (current.now, current.kept.expires());
+        let (now, expires) = (current.now, current.kept.forgotten());
         console.blocking(move |console| console.store.touch_session(&hash, now, expires)?.wait()).await?;
     }
     Ok((StatusCode::NO_CONTENT, [(SECONDS, current.seconds().to_string())]).into_response())

@@ -7,6 +7,7 @@ use perso_milter::store::{Actor, Permission, UserStatus};
 
 use crate::harness::{Site, add_user};
 
+const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
@@ -268,6 +269,21 @@ fn an_open_session_follows_the_time_that_the_organisation_sets() {
     site.clock.advance(29 * MINUTE);
     assert_eq!(browser.get("/").status, 200);
     site.clock.advance(59 * MINUTE);
+    assert_eq!(browser.get("/").status, 200);
+}
+
+#[test]
+fn a_session_lasts_as_long_as_its_page_says() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    site.clock.advance(59 * SECOND);
+    let page = browser.get("/").page();
+    let seconds = page.split("data-session-seconds=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a time");
+    let seconds: u64 = seconds.parse().expect("a number");
+    assert_eq!(seconds, 30 * 60);
+    site.clock.advance(Duration::from_secs(seconds - 1));
+    assert_eq!(browser.post("/session/prolonger", &[]).status, 204);
+    site.clock.advance(29 * MINUTE);
     assert_eq!(browser.get("/").status, 200);
 }
 
