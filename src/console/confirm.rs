@@ -7,6 +7,7 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use jiff::Timestamp;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -16,6 +17,7 @@ use super::limits::Way;
 use super::page::{Notice, Page, Place, Tone, redirect_with, render};
 use super::session::SignedIn;
 use super::sign_in::ask::{self, Back, back_query};
+use super::sign_in::code::closed_until;
 use super::sign_in::message::SignInMessage;
 use super::sign_in::{passkey, password};
 use super::state::Console;
@@ -47,8 +49,8 @@ pub struct Asked {
     envoye: Option<String>,
 }
 
-/// What is wrong with a form: its field, and the key of its text.
-type Wrong = Option<(&'static str, &'static str)>;
+/// What is wrong with a form: its field, the key of its text, and the time in that.
+type Wrong = Option<(&'static str, &'static str, Option<Timestamp>)>;
 
 async fn page(
     console: &Arc<Console>,
@@ -65,8 +67,8 @@ async fn page(
     let mut page = Page::signed_in(visitor, signed_in, Place::Elsewhere, "confirm-title");
     let state = if sent { "envoye=oui&" } else { "" };
     page = page.at(format!("/confirmer?{state}{}", back_query(back)));
-    if let Some((field, key)) = wrong {
-        let text = page.t(key);
+    if let Some((field, key, until)) = wrong {
+        let text = until.map_or_else(|| page.t(key), |until| page.text(key, &[("until", page.moment(&until).into())]));
         page = page.with_error(field, text);
     }
     let confirm = Confirm {
@@ -124,7 +126,7 @@ pub async fn with_password(
     match password::open(&console, Some(signed_in.id()), typed.mot_de_passe).await? {
         Some((_, key)) => confirmed(&console, &signed_in, OpenedBy::Password, Some(key), &back).await,
         None => {
-            let wrong = Some(("mot_de_passe", "confirm-password-wrong"));
+            let wrong = Some(("mot_de_passe", "confirm-password-wrong", None));
             page(&console, &visitor, &signed_in, back.path(), false, wrong).await
         }
     }
@@ -183,7 +185,7 @@ pub async fn with_recovery_code(
             return confirmed(&console, &signed_in, OpenedBy::Recovery, key, &back).await;
         }
     }
-    let wrong = Some(("secours", "confirm-recovery-wrong"));
+    let wrong = Some(("secours", "confirm-recovery-wrong", None));
     page(&console, &visitor, &signed_in, back.path(), false, wrong).await
 }
 
@@ -222,10 +224,12 @@ pub async fn with_code(
             confirmed(&console, &signed_in, OpenedBy::Mail, None, &back).await
         }
         CodeAnswer::Wrong { .. } => {
-            page(&console, &visitor, &signed_in, back.path(), true, Some(("code", "confirm-code-wrong"))).await
+            page(&console, &visitor, &signed_in, back.path(), true, Some(("code", "confirm-code-wrong", None))).await
         }
-        CodeAnswer::LinkAlone => {
-            page(&console, &visitor, &signed_in, back.path(), true, Some(("code", "confirm-code-too-many"))).await
+        CodeAnswer::LinkAlone { until } => {
+            let wrong = Some(("code", "confirm-code-too-many", Some(until)));
+            let refused = page(&console, &visitor, &signed_in, back.path(), true, wrong).await?;
+            Ok(closed_until(refused, until, (console.clock)()))
         }
         CodeAnswer::Good(_) | CodeAnswer::Unknown => {
             let notice = Notice::new(Tone::Bad, "confirm-code-void");

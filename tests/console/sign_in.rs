@@ -326,8 +326,22 @@ fn after_many_wrong_codes_the_link_still_signs_in() {
     let mut browser = site.browser();
     let letter = site.asks_for_letter(&mut browser, "anne@acme.example");
     let refused = browser.post("/connexion/code", &[("code", &letter.code())]);
-    assert!(refused.status == 422 && refused.words().contains("le lien du message"), "{refused:?}");
+    let left = 86_400 - site.clock.now().as_second() % 86_400;
+    assert_eq!((refused.status, refused.header("retry-after")), (429, left.to_string().as_str()), "{refused:?}");
+    let words = refused.words();
+    for said in ["le lien du message", "mot de passe", "code de secours", " janvier 2027, "] {
+        assert!(words.contains(said), "{said}: {words}");
+    }
     assert_eq!(browser.post(&letter.link("/connexion/lien/"), &[]).location(), "/");
+
+    site.clock.advance(6 * MINUTE);
+    browser.post("/confirmer/message", &[("retour", "/securite")]);
+    let refused = browser.post("/confirmer/code", &[("code", "000000"), ("retour", "/securite")]);
+    let left = (left - 6 * 60).to_string();
+    assert_eq!((refused.status, refused.header("retry-after")), (429, left.as_str()), "{refused:?}");
+    assert!(refused.words().contains(" janvier 2027, "), "{refused:?}");
+    site.clock.advance(Duration::from_secs(left.parse().expect("a number")));
+    site.signed_in("anne@acme.example");
 }
 
 #[test]

@@ -280,6 +280,8 @@ fn wrong_codes_void_every_sign_in_of_their_browser(store: &dyn Store, _: &TestCl
 
 fn after_many_wrong_codes_the_link_alone_signs_in_that_day(store: &dyn Store, clock: &TestClock) {
     let user = anne(store);
+    let today = clock.now().to_zoned(jiff::tz::TimeZone::UTC);
+    let until = today.tomorrow().and_then(|tomorrow| tomorrow.start_of_day()).expect("a day").timestamp();
     for (name, known) in [("anne@acme.example", Some(user)), ("nobody@acme.example", None)] {
         let begin = |browser: &str| store.begin_sign_in(&address(name), &hash(browser)).expect("begun");
         for guess in 0..MAX_WRONG_CODES_A_DAY {
@@ -288,10 +290,13 @@ fn after_many_wrong_codes_the_link_alone_signs_in_that_day(store: &dyn Store, cl
             let begun = begin(&browser);
             let answer = store.confirm_code(&hash(&browser), &wrong(&begun.code)).expect("answered");
             let last = guess + 1 == MAX_WRONG_CODES_A_DAY;
-            assert_eq!(answer == CodeAnswer::LinkAlone, last, "{name} {guess}: {answer:?}");
+            assert_eq!(answer == CodeAnswer::LinkAlone { until }, last, "{name} {guess}: {answer:?}");
         }
         let begun = begin("laptop");
-        assert_eq!(store.confirm_code(&hash("laptop"), &begun.code).expect("answered"), CodeAnswer::LinkAlone);
+        assert_eq!(
+            store.confirm_code(&hash("laptop"), &begun.code).expect("answered"),
+            CodeAnswer::LinkAlone { until }
+        );
         let link = store.confirm_link(&begun.token, &hash("laptop")).expect("answered");
         assert_eq!(
             link,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use jiff::Timestamp;
 use serde::Deserialize;
 use tower_sessions::Session;
 
@@ -64,7 +66,18 @@ pub async fn confirm(
     match console.blocking(move |console| console.store.confirm_code(&browser, &code)).await? {
         CodeAnswer::Good(confirmed) => admit(&console, &session, &visitor, confirmed, Some(back.path())).await,
         CodeAnswer::Wrong { left } => refused(page.text("sign-in-code-wrong", &[("left", u64::from(left).into())])),
-        CodeAnswer::LinkAlone => refused(page.t("sign-in-code-link-alone")),
+        CodeAnswer::LinkAlone { until } => {
+            let refused = refused(page.text("sign-in-code-link-alone", &[("until", page.moment(&until).into())]))?;
+            Ok(closed_until(refused, until, (console.clock)()))
+        }
         CodeAnswer::Unknown => Ok(redirect_with("/connexion", Notice::new(Tone::Bad, "sign-in-code-void"))),
     }
+}
+
+/// A page that refuses codes, as the answer to too many tries.
+pub fn closed_until(mut page: Response, until: Timestamp, now: Timestamp) -> Response {
+    *page.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+    let seconds = until.duration_since(now).as_secs().max(0);
+    page.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    page
 }

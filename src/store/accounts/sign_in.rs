@@ -169,8 +169,11 @@ pub enum CodeAnswer {
         /// At least 1.
         left: u8,
     },
-    /// It was not looked at, or was wrong once too often: for this address the link alone is good today.
-    LinkAlone,
+    /// It was not looked at, or was wrong once too often: for this address the link alone is good for the rest of the day (UTC).
+    LinkAlone {
+        /// When the day ends.
+        until: Timestamp,
+    },
     /// It is not, and was the last try; or nothing waits in this browser (any more).
     Unknown,
 }

@@ -28,4 +28,4 @@ confirm-password-wrong = This is not your password.
 confirm-recovery-wrong = This is not your recovery code.
 confirm-code-wrong = This is not the code.
 confirm-code-void = This code is no longer good. Ask for another.
-confirm-code-too-many = Too many wrong codes were typed for your address today. Try again tomorrow, or sign out and sign in with the link of the message.
+confirm-code-too-many = Too many wrong codes were typed for your address: until { $until } no code is taken. Use another way on this page, or sign out and sign in with the link of the message.

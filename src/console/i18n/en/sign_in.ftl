@@ -16,7 +16,7 @@ sign-in-code-wrong =
        *[other] This is not the code. { $left } tries are left.
     }
 sign-in-code-void = This code is no longer good. Ask for another.
-sign-in-code-link-alone = Too many wrong codes were typed for this address today. Open the link of the message, in this browser.
+sign-in-code-link-alone = Too many wrong codes were typed for this address: until { $until } no code is taken. Open the link of the message, in this browser; or sign in with your password, passkey or recovery code, if you have one.
 sign-in-confirm = Sign in
 sign-in-late-title = The message does not arrive?
 sign-in-late-text = Wait a minute or two, then look into your junk folder. Check that the address is yours, too: so as to reveal nothing, the console answers every address in the same way.

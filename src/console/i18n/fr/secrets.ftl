@@ -28,4 +28,4 @@ confirm-password-wrong = Ce n’est pas votre mot de passe.
 confirm-recovery-wrong = Ce n’est pas votre code de secours.
 confirm-code-wrong = Ce n’est pas le bon code.
 confirm-code-void = Ce code n’est plus valable. Demandez-en un autre.
-confirm-code-too-many = Trop de codes faux ont été entrés aujourd’hui pour votre adresse. Réessayez demain, ou déconnectez-vous et reconnectez-vous avec le lien du message.
+confirm-code-too-many = Trop de codes faux ont été entrés pour votre adresse : jusqu’au { $until }, aucun code n’est accepté. Utilisez un autre moyen de cette page, ou déconnectez-vous et reconnectez-vous avec le lien du message.

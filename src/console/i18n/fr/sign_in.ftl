@@ -16,7 +16,7 @@ sign-in-code-wrong =
        *[other] Ce n’est pas le bon code. Il reste { $left } essais.
     }
 sign-in-code-void = Ce code n’est plus valable. Demandez-en un autre.
-sign-in-code-link-alone = Trop de codes faux ont été entrés aujourd’hui pour cette adresse. Ouvrez plutôt le lien du message, dans ce navigateur.
+sign-in-code-link-alone = Trop de codes faux ont été entrés pour cette adresse : jusqu’au { $until }, aucun code n’est accepté. Ouvrez plutôt le lien du message, dans ce navigateur ; ou connectez-vous avec votre mot de passe, votre clé d’accès ou votre code de secours, si vous en avez.
 sign-in-confirm = Se connecter
 sign-in-late-title = Le message n’arrive pas ?
 sign-in-late-text = Attendez une minute ou deux, puis regardez dans les indésirables. Vérifiez aussi que l’adresse est bien la vôtre : pour ne rien révéler, la console répond de la même façon à toutes les adresses.

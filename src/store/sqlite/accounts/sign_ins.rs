@@ -77,8 +77,9 @@ pub fn confirm_code(change: &mut Change<'_>, browser: &SecretHash, code: &MailCo
         .query_row((&newest.address, day), |row| row.get(0))
         .optional()?;
     let left_today = MAX_WRONG_CODES_A_DAY.saturating_sub(wrong_today.unwrap_or(0));
+    let until = users::time((day + 1) * DAY);
     if left_today == 0 {
-        return Ok(CodeAnswer::LinkAlone);
+        return Ok(CodeAnswer::LinkAlone { until });
     }
     if CodeKey::new(&change.shared.keys.match_key).is(&newest.token, code, &newest.code) {
         change.run(sql::REMOVE_MAILED_IN, [browser.bytes()])?;
@@ -88,7 +89,7 @@ pub fn confirm_code(change: &mut Change<'_>, browser: &SecretHash, code: &MailCo
     change.run(sql::COUNT_WRONG_CODE, (&newest.address, day))?;
     let left = MAX_WRONG_CODES.saturating_sub(newest.wrong.saturating_add(1));
     if left_today == 1 {
-        return Ok(CodeAnswer::LinkAlone);
+        return Ok(CodeAnswer::LinkAlone { until });
     }
     if left == 0 {
         // The older ones too: they would be further tries.
