@@ -41,15 +41,30 @@ fn is_staffs(path: &str) -> bool {
     ["/gestion", "/exploitation"].iter().any(|start| path.starts_with(start))
 }
 
-/// What the law gives to users stays open to them wherever they are:
-/// reading, correcting and exporting one's lists, erasing one's history, taking leave back, and what proves who one is.
-const DATA_RIGHTS: [&str; 6] =
-    ["/listes/exporter", "/listes/entree", "/historique", "/acces", "/securite", "/confirmer"];
+/// A page, and the key of its title.
+pub type Link = (&'static str, &'static str);
+
+/// What the law gives to users stays open to them wherever they are: reading, correcting and exporting one's lists, seeing who
+/// changed or read them, erasing one's history, taking leave back, and protecting one's account.
+pub const DATA_RIGHTS: [Link; 8] = [
+    ("/listes/personnels", "lists-personal-title"),
+    ("/listes/bloques", "lists-blocked-title"),
+    ("/listes/acceptes", "lists-accepted-title"),
+    ("/listes/journal", "lists-journal-title"),
+    ("/listes/exporter", "lists-export-title"),
+    ("/historique", "history-title"),
+    ("/acces", "grants-title"),
+    ("/securite", "security-title"),
+];
+
+/// What these pages lead to: one entry, and what proves who one is.
+const BEHIND_THEM: [&str; 2] = ["/listes/entree", "/confirmer"];
 
 /// Whether an organisation lets its console be used from an address.
 pub fn admits(settings: &OrganisationSettings, address: IpAddr, path: &str) -> bool {
     let is_below = |start: &str| path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    settings.admits(address) || DATA_RIGHTS.iter().any(|start| is_below(start))
+    let mut open = DATA_RIGHTS.iter().map(|(path, _)| *path).chain(BEHIND_THEM);
+    settings.admits(address) || open.any(is_below)
 }
 
 #[cfg(test)]
@@ -64,10 +79,10 @@ mod tests {
         let [inside, outside] = ["192.0.2.1", "203.0.113.1"].map(|address| address.parse().expect("an address"));
         assert!(admits(&settings, inside, "/"));
         assert!(!admits(&settings, outside, "/"));
-        for right in ["/listes/exporter", "/listes/exporter/csv", "/acces/7/retirer", "/securite", "/confirmer/code"] {
+        for right in ["/listes/exporter/csv", "/listes/acceptes", "/acces/7/retirer", "/securite", "/confirmer/code"] {
             assert!(admits(&settings, outside, right), "{right}");
         }
-        for other in ["/listes/personnels", "/accessibles", "/gestion/acces"] {
+        for other in ["/listes/ajouter", "/listes", "/accessibles", "/gestion/acces"] {
             assert!(!admits(&settings, outside, other), "{other}");
         }
     }

@@ -312,6 +312,8 @@ struct FailurePage<'a> {
     text: String,
     /// Where a secret opens the personal lock, if that is what stands in the way.
     confirm: Option<String>,
+    /// What is open from every network, where this one is not.
+    open: &'static [access::Link],
 }
 
 /// Makes pages of failures, in the visitor's language.
@@ -353,7 +355,8 @@ pub async fn render_failures(
         let back = if is_safe { visitor.path.as_str() } else { "/" };
         format!("/confirmer?{}", super::sign_in::ask::back_query(back))
     });
-    let rendered = render_with(failure.status(), &FailurePage { page: &page, text, confirm });
+    let open: &[access::Link] = if failure == Failure::Network { &access::DATA_RIGHTS } else { &[] };
+    let rendered = render_with(failure.status(), &FailurePage { page: &page, text, confirm, open });
     let (mut parts, _) = response.into_parts();
     parts.status = rendered.status();
     parts.headers.remove(header::CONTENT_LENGTH);

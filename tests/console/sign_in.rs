@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use perso_milter::policy::list::ListKind;
 use perso_milter::store::{Actor, Permission, UserStatus};
+use regex::Regex;
 
-use crate::harness::{Site, add_user};
+use crate::harness::{Answer, Site, add_user};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -244,9 +245,43 @@ fn outside_its_networks_everybody_keeps_the_rights_to_their_own_data() {
     for kind in ["activity-erased", "grant-revoked", "sessions-ended"] {
         assert!(journal.iter().any(|row| row.kind == kind), "{kind}: {journal:?}");
     }
-    let entry = site.store.read_entries(site.anne, None, &Permission::Own(site.anne)).expect("read")[0].id;
-    assert_eq!(browser.get(&format!("/listes/entree/{entry}")).status, 200);
     assert_eq!(browser.post("/listes/ajouter", &[("adresse", "x@y.example")]).status, 403, "nothing else");
+}
+
+/// The first link or form of a page that leads to a path with this beginning.
+fn way(answer: &Answer, start: &str) -> String {
+    let way = Regex::new(&format!("(?:href|action)=\"({}[^\"?#]*)", regex::escape(start))).expect("valid");
+    way.captures(&answer.body).unwrap_or_else(|| panic!("no way to {start}: {answer:?}"))[1].to_owned()
+}
+
+#[test]
+fn outside_its_networks_everybody_reads_and_corrects_their_lists() {
+    let site = Site::new();
+    let mother = (ListKind::Personal, "maman@famille.example".parse().expect("an entry"));
+    site.store.add_entries(&Actor::User, site.anne, &[mother]).expect("added");
+    let mut browser = site.signed_in("anne@acme.example");
+    let rule = [("console_networks".to_owned(), "192.0.2.0/24".to_owned())];
+    site.store.set_organisation(&Actor::System, site.acme, &rule).expect("set");
+
+    let refused = browser.get("/");
+    assert_eq!(refused.status, 403, "{refused:?}");
+    for right in ["/listes/exporter", "/listes/journal", "/historique", "/acces", "/securite"] {
+        let page = browser.get(&way(&refused, right));
+        assert_eq!(page.status, 200, "{right}: {page:?}");
+    }
+    let list = browser.get(&way(&refused, "/listes/personnels"));
+    assert!(list.status == 200 && list.words().contains("maman@famille.example"), "{list:?}");
+    let entry = browser.get(&way(&list, "/listes/entree/"));
+    assert_eq!(entry.status, 200, "{entry:?}");
+    let noted = browser.post(&format!("{}/note", way(&list, "/listes/entree/")), &[("note", "maman")]);
+    assert_eq!(browser.follow(noted).status, 200);
+    let removed = browser.post(&format!("{}/retirer", way(&list, "/listes/entree/")), &[]);
+    let list = browser.follow(removed);
+    assert!(list.status == 200 && list.words().contains("Cette liste est vide"), "{list:?}");
+    let journal = browser.get(&way(&refused, "/listes/journal"));
+    let undone = browser.post(&way(&journal, "/listes/journal/"), &[]);
+    assert_eq!(browser.follow(undone).status, 200);
+    assert!(browser.get("/listes/personnels").words().contains("maman@famille.example"));
 }
 
 #[test]
