@@ -129,3 +129,25 @@ fn nothing_secret_lies_in_the_database() {
         assert!(!found, "{secret}");
     }
 }
+
+#[test]
+fn while_the_store_is_away_it_is_said_and_nobody_is_signed_out() {
+    let site = Site::new();
+    let mut browser = site.signed_in("anne@acme.example");
+    let store = site.dir.path().join("perso-milter.db");
+    let away = store.with_extension("away");
+    std::fs::rename(&store, &away).expect("taken away");
+    for answer in [
+        browser.get("/"),
+        browser.get("/listes/personnels"),
+        browser.post("/listes/ajouter", &[("liste", "personnels"), ("adresse", "maman@famille.example")]),
+        browser.post("/connexion", &[("adresse", "anne@acme.example")]),
+    ] {
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert!(answer.words().contains("La console ne peut pas lire ses données"), "{answer:?}");
+    }
+    assert_eq!(browser.get("/aide").status, 200, "what needs no store is there");
+    std::fs::rename(&away, &store).expect("brought back");
+    let page = browser.get("/").words();
+    assert!(page.contains("anne@acme.example"), "the session lives: {page}");
+}
