@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::Context;
 use browser::{Browser, entry_of, first};
 use perso_milter::config::Config;
+use perso_milter::console::mail::Hop;
 use perso_milter::console::server::{Bound, Serving};
 use perso_milter::console::{MailOptions, Options};
 use perso_milter::directory::{Defaults, SharedDefaults};
@@ -63,7 +64,7 @@ fn serve(store: &Arc<dyn Store>, entries: usize, lists: usize) -> anyhow::Result
         tls: None,
         trusted_proxies: Vec::new(),
         language: Language::English,
-        mail: MailOptions { host: "127.0.0.1".to_owned(), port: 25, sender },
+        mail: MailOptions { host: "127.0.0.1".to_owned(), port: 25, hop: Hop::Local, sender },
         defaults: SharedDefaults::new(Defaults::from(&Config::default())),
         upkeep: Duration::from_secs(60),
     };

@@ -20,6 +20,7 @@ pub use background::LostLines;
 
 use crate::cache::{Cache, Follower};
 use crate::config::{Config, Loaded, Parsed, PublicUrl, Source};
+use crate::console::mail::Hop;
 use crate::console::server::Bound;
 use crate::console::{MailOptions, Options};
 use crate::directory::{Defaults, RelayDirectory, SharedDefaults};
@@ -222,6 +223,7 @@ fn bind_console(
         mail: MailOptions {
             host: console.smtp.host.clone(),
             port: console.smtp.port,
+            hop: Hop::to(&console.smtp.host),
             sender: sender.address().clone(),
         },
         defaults: defaults.clone(),

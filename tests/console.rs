@@ -28,3 +28,5 @@ mod security;
 mod sign_in;
 #[path = "console/staff.rs"]
 mod staff;
+#[path = "console/tls.rs"]
+mod tls;

@@ -1,10 +1,14 @@
 //! The mails that the console sends: text and HTML, in the reader's language, through the configured mail server.
 
+use std::error::Error as _;
+use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use lettre::address::Envelope;
 use lettre::transport::smtp::SmtpTransport;
+use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{Address as SmtpAddress, Transport};
 use mail_builder::MessageBuilder;
 use mail_builder::headers::date::Date;
@@ -43,6 +47,23 @@ impl MailError {
     }
 }
 
+/// How a mail, which may hold a link that signs in, gets to the mail server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hop {
+    /// Within this machine, as it is.
+    Local,
+    /// Over a network: by STARTTLS alone, to a server whose certificate this machine trusts.
+    Network,
+}
+
+impl Hop {
+    /// The way to a mail server of this name or address.
+    pub fn to(host: &str) -> Self {
+        let is_loopback = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        if is_loopback || host.eq_ignore_ascii_case("localhost") { Self::Local } else { Self::Network }
+    }
+}
+
 /// A mail to one person.
 pub struct Mail {
     /// Who reads it.
@@ -63,10 +84,19 @@ pub struct Mailer {
 
 impl Mailer {
     /// Through a mail server.
-    pub fn new(options: &MailOptions) -> Self {
-        let transport =
-            SmtpTransport::builder_dangerous(&options.host).port(options.port).timeout(Some(PATIENCE)).build();
-        Self { transport, sender: options.sender.clone() }
+    ///
+    /// # Errors
+    /// [`MailError::Server`] where TLS is needed and cannot be had on this machine.
+    pub fn new(options: &MailOptions) -> Result<Self, MailError> {
+        let tls = match options.hop {
+            Hop::Local => Tls::None,
+            Hop::Network => {
+                let parameters = TlsParameters::new(options.host.clone());
+                Tls::Required(parameters.map_err(|error| MailError::Server(format!("no TLS: {error}")))?)
+            }
+        };
+        let builder = SmtpTransport::builder_dangerous(&options.host).port(options.port);
+        Ok(Self { transport: builder.tls(tls).timeout(Some(PATIENCE)).build(), sender: options.sender.clone() })
     }
 
     /// Sends a mail; blocks until the mail server took it.
@@ -113,6 +143,21 @@ impl Mailer {
 fn without_address(error: &lettre::transport::smtp::Error) -> String {
     match error.status() {
         Some(code) => format!("the mail server answered {code}"),
+        None if error.is_client() => {
+            "the mail server offers no STARTTLS, which it needs unless it is on this machine".to_owned()
+        }
+        None if is_of_tls(error) => {
+            "no TLS with the mail server: is its certificate trusted by this machine?".to_owned()
+        }
         None => "the mail server cannot be reached".to_owned(),
     }
+}
+
+/// Whether the handshake failed, which comes as an error of the connection.
+fn is_of_tls(error: &lettre::transport::smtp::Error) -> bool {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.into_iter().any(|cause: &(dyn std::error::Error + 'static)| {
+        let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        inner.is_some_and(|inner| inner.is::<rustls::Error>())
+    })
 }

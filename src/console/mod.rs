@@ -46,7 +46,7 @@ pub mod intake;
 mod language;
 mod limits;
 mod lists;
-mod mail;
+pub mod mail;
 mod outbox;
 mod page;
 mod passkeys;

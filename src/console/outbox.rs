@@ -168,13 +168,15 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::console::mail::Hop;
     use crate::console::state::MailOptions;
     use crate::policy::address::Address;
 
     #[test]
     fn what_does_not_fit_is_dropped_and_what_waits_has_its_moment_at_the_end() {
         let sender = Address::parse("cim@acme.example").expect("an address");
-        let mailer = Mailer::new(&MailOptions { host: "127.0.0.1".to_owned(), port: 1, sender });
+        let options = MailOptions { host: "127.0.0.1".to_owned(), port: 1, hop: Hop::Local, sender };
+        let mailer = Mailer::new(&options).expect("nothing to prepare");
         let outbox =
             Outbox::open(Arc::new(mailer), Arc::new(Timestamp::now), Duration::from_secs(60)).expect("a thread");
         let ((begins, begun), (go, wait)) = (channel(), channel::<()>());

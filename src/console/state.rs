@@ -11,7 +11,7 @@ use arc_swap::ArcSwapOption;
 use super::demo::Links;
 use super::failure::Failure;
 use super::limits::Limits;
-use super::mail::{Mail, Mailer};
+use super::mail::{Hop, Mail, Mailer};
 use super::outbox::Outbox;
 use super::passkeys::Passkeys;
 use super::upkeep::JournalState;
@@ -52,6 +52,8 @@ pub struct MailOptions {
     pub host: String,
     /// Its port.
     pub port: u16,
+    /// How mails get there.
+    pub hop: Hop,
     /// From whom the mails come.
     pub sender: Address,
 }
@@ -91,11 +93,11 @@ impl Console {
     /// A console over a store; `bound` is where it listens.
     ///
     /// # Errors
-    /// The thread that sends its mails cannot be started.
+    /// The thread that sends its mails cannot be started, or TLS to the mail server cannot be had.
     pub fn new(store: Arc<dyn Store>, options: Options, clock: Clock, bound: SocketAddr) -> io::Result<Self> {
         let authority = options.authority.clone().unwrap_or_else(|| bound.to_string());
         let origin = format!("{}://{authority}", options.scheme);
-        let mailer = Arc::new(Mailer::new(&options.mail));
+        let mailer = Arc::new(Mailer::new(&options.mail).map_err(io::Error::other)?);
         let outbox = Outbox::open(Arc::clone(&mailer), clock.clone(), options.upkeep)?;
         let passkeys = Passkeys::new(&origin);
         Ok(Self {

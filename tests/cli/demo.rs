@@ -55,3 +55,31 @@ fn it_stays_up_until_it_is_interrupted_and_removes_its_store() {
     assert!(child.wait().expect("our own child").success());
     assert_eq!(std::fs::read_dir(folder.path()).expect("our own").count(), 0, "the store is gone");
 }
+
+#[test]
+fn its_links_sign_the_people_of_the_example_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = program(folder.path());
+    command.args(["demo", "--listen", "inet:0@127.0.0.1", "--console", "127.0.0.1:0"]).env("TMPDIR", folder.path());
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the program");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.contains("alice@example.org") && line.contains("/demo/")).expect("a link");
+    let link = line.split_whitespace().last().expect("a link").to_owned();
+    let (origin, path) = link.split_at(link.find("/demo/").expect("a link"));
+
+    let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0);
+    let agent: ureq::Agent = config.max_redirects_will_error(false).build().into();
+    let get = |path: &str| agent.get(format!("{origin}{path}")).call().expect("an answer");
+    assert_eq!(get(&format!("{path}x")).status(), 404, "a link that was made up");
+    assert_eq!(get("/").status(), 303, "nobody is signed in");
+    assert_eq!(get(path).status(), 200, "a link that is looked at signs nobody in");
+    assert_eq!(get("/").status(), 303, "nobody is signed in");
+    let confirm = agent.post(&link).header("origin", origin).send_empty().expect("an answer");
+    assert_eq!(confirm.status(), 303);
+    let page = get("/").body_mut().read_to_string().expect("UTF-8");
+    assert!(page.contains("alice@example.org"), "{page}");
+
+    kill(Pid::from_raw(i32::try_from(child.id()).expect("a pid")), Signal::SIGINT).expect("our own child");
+    assert!(lines.last().is_some());
+    assert!(child.wait().expect("our own child").success());
+}

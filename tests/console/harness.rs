@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use perso_milter::cache::{Cache, Follower};
 use perso_milter::config::Config;
+use perso_milter::console::mail::Hop;
 use perso_milter::console::server::{Bound, Serving};
 use perso_milter::console::{MailOptions, Options};
 use perso_milter::directory::{Defaults, RelayDirectory, SharedDefaults};
@@ -75,7 +76,12 @@ pub fn console_options(mailbox: &Mailbox) -> Options {
         tls: None,
         trusted_proxies: Vec::new(),
         language: Language::French,
-        mail: MailOptions { host: "127.0.0.1".to_owned(), port: mailbox.port(), sender: address(sender) },
+        mail: MailOptions {
+            host: "127.0.0.1".to_owned(),
+            port: mailbox.port(),
+            hop: Hop::Local,
+            sender: address(sender),
+        },
         defaults: SharedDefaults::new(Defaults::from(&config)),
         upkeep: Duration::from_millis(20),
     }

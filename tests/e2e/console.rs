@@ -13,6 +13,7 @@ use crate::mailbox::Mail;
 use crate::milter::Settings;
 use crate::relay::{Relay, letter};
 use crate::scratch::{Port, Signal, poll, wait_until};
+use crate::site::TLS_HOST;
 
 /// How long a change may take to govern the next message. The product promises 100 ms; a busy machine gets more, and the
 /// test tells what it saw.
@@ -22,13 +23,19 @@ const PROMISE: std::time::Duration = std::time::Duration::from_secs(2);
 struct Browser {
     agent: ureq::Agent,
     origin: String,
+    language: &'static str,
     cookies: BTreeMap<String, String>,
 }
 
 impl Browser {
     fn new(origin: String) -> Self {
         let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0);
-        Self { agent: config.max_redirects_will_error(false).build().into(), origin, cookies: BTreeMap::new() }
+        Self {
+            agent: config.max_redirects_will_error(false).build().into(),
+            origin,
+            language: "fr",
+            cookies: BTreeMap::new(),
+        }
     }
 
     fn cookie(&self) -> String {
@@ -36,13 +43,13 @@ impl Browser {
     }
 
     fn get(&mut self, path: &str) -> (u16, String) {
-        let request = self.agent.get(format!("{}{path}", self.origin)).header("accept-language", "fr");
+        let request = self.agent.get(format!("{}{path}", self.origin)).header("accept-language", self.language);
         let answer = request.header("cookie", self.cookie()).call().expect("an answer");
         self.taken(answer)
     }
 
     fn post(&mut self, path: &str, form: &[(&str, &str)]) -> (u16, String) {
-        let request = self.agent.post(format!("{}{path}", self.origin)).header("accept-language", "fr");
+        let request = self.agent.post(format!("{}{path}", self.origin)).header("accept-language", self.language);
         let request = request.header("cookie", self.cookie()).header("origin", &self.origin);
         let answer = request.send_form(form.iter().copied()).expect("an answer");
         self.taken(answer)
@@ -159,6 +166,43 @@ fn what_happens_to_an_account_is_read_in_the_mailbox() {
     assert_eq!(browser.post("/securite/mot-de-passe", &[("mot_de_passe", "cheval agrafe pile")]).0, 303);
     let told = wait_until("the mail", || mailed(&relay.mailbox("bob"), "Un mot de passe a été choisi"));
     assert!(told.contains(&format!("{origin}/securite")) && !told.contains("cheval"), "{told}");
+}
+
+#[test]
+fn mails_to_a_mail_server_elsewhere_go_by_starttls_to_one_that_is_trusted() {
+    let port = Port::reserve();
+    let mut relay = Relay::with(Settings::new()).user("bob");
+    let elsewhere = format!("[{TLS_HOST}]:{}", relay.lane.smtp());
+    relay.daemon.configure(with_console(&relay, port.number()).set("console.smtp", elsewhere));
+    relay.run();
+    let mut browser = Browser::new(format!("http://{}", port.address()));
+    wait_until("the console", || (browser.get("/connexion").0 == 200).then_some(()));
+    assert_eq!(browser.post("/connexion", &[("adresse", &relay.address("bob"))]).0, 303);
+    relay.daemon.wait_logged(1, "is its certificate trusted by this machine?");
+
+    relay.crash();
+    let certificate = relay.lane.site.certificate.clone();
+    relay.daemon.trust(&certificate);
+    relay.run();
+    signed_in(&relay, &format!("http://{}", port.address()));
+    let mails = relay.mailbox("bob");
+    let received = mails.iter().flat_map(|mail| mail.message.values("Received")).map(String::from_utf8_lossy);
+    assert!(received.into_iter().any(|line| line.contains("with ESMTPS")), "no TLS");
+}
+
+#[test]
+fn who_chose_english_reads_their_mails_in_english() {
+    let (relay, origin) = relay_with_console();
+    let mut browser = Browser { language: "en", ..Browser::new(origin) };
+    wait_until("the console", || (browser.get("/connexion").0 == 200).then_some(()));
+    assert_eq!(browser.post("/connexion", &[("adresse", &relay.address("bob"))]).0, 303);
+    let told = wait_until("the code", || mailed(&relay.mailbox("bob"), "Enter this code on the page"));
+    assert!(!told.contains("Entrez ce code"), "{told}");
+    let code = mailed_code(&relay.mailbox("bob")).expect("it came");
+    assert_eq!(browser.post("/connexion/code", &[("code", &code)]).0, 303);
+    assert_eq!(browser.post("/langue", &[("langue", "en"), ("retour", "/")]).0, 303);
+    assert_eq!(browser.post("/securite/mot-de-passe", &[("mot_de_passe", "cheval agrafe pile")]).0, 303);
+    wait_until("the alert", || mailed(&relay.mailbox("bob"), "A password was"));
 }
 
 /// The digest of somebody who has been asking for it for long: it is due when the daemon starts.

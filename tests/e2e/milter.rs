@@ -103,6 +103,7 @@ pub struct Daemon {
     directory: PathBuf,
     socket: Socket,
     account: Option<Account>,
+    trusted: Option<PathBuf>,
     server: Option<Server>,
 }
 
@@ -110,7 +111,7 @@ impl Daemon {
     /// Writes the configuration into a directory of the daemon's own; nothing runs yet.
     pub fn new(directory: PathBuf, settings: Settings, socket: Socket) -> Self {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_perso-milter"));
-        let daemon = Self { program, directory, socket, account: None, server: None };
+        let daemon = Self { program, directory, socket, account: None, trusted: None, server: None };
         daemon.configure(settings);
         daemon
     }
@@ -125,6 +126,11 @@ impl Daemon {
             Command::new("chown").arg("-R").arg(format!("{}:{}", account.uid, account.gid)).arg(&self.directory),
         );
         self
+    }
+
+    /// Trusts these certificates in place of the machine's, from its next start on.
+    pub fn trust(&mut self, certificates: &Path) {
+        self.trusted = Some(certificates.to_owned());
     }
 
     /// Replaces the configuration file; the listener and the store stay. A running daemon reads it at [`Self::reload`].
@@ -266,6 +272,9 @@ impl Daemon {
     fn program(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.current_dir(&self.directory).env_remove("PERSO_MILTER_CONFIG");
+        if let Some(trusted) = &self.trusted {
+            command.env("SSL_CERT_FILE", trusted).env_remove("SSL_CERT_DIR");
+        }
         if let Some(Account { uid, gid }) = self.account {
             command.uid(uid).gid(gid);
         }

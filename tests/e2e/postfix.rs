@@ -295,6 +295,7 @@ const SERVICES: &str = "
 pickup     unix  n  -  y  60     1  pickup
 cleanup    unix  n  -  y  -      0  cleanup
 qmgr       unix  n  -  n  300    1  qmgr
+tlsmgr     unix  -  -  y  1000? 1  tlsmgr
 rewrite    unix  -  -  y  -      -  trivial-rewrite
 bounce     unix  -  -  y  -      0  bounce
 defer      unix  -  -  y  -      0  bounce

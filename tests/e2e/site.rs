@@ -4,6 +4,8 @@
 //! at that address, and uses a mail domain that no other test uses; so tests neither see one another's lists nor one
 //! another's mail, however many run at once.
 
+use std::fs;
+use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::thread;
 
@@ -14,10 +16,15 @@ use crate::scratch::{Port, Scratch, lock};
 /// How many tests can run at once; others wait for their turn.
 const LANES: usize = 12;
 
+/// This machine, written so that nobody takes it for the loopback address that it is.
+pub const TLS_HOST: &str = "::ffff:127.0.0.1";
+
 pub struct Site {
     pub postfix: Postfix,
     pub dovecot: Dovecot,
     pub scratch: Scratch,
+    /// What Postfix shows of itself where STARTTLS is asked for, under the name [`TLS_HOST`].
+    pub certificate: PathBuf,
     /// An smtpd without any milter.
     plain: Port,
     lanes: Vec<Ports>,
@@ -54,9 +61,15 @@ impl Site {
             .map(|lane| Entrance { port: &lane.smtp, milters: format!("inet:127.0.0.1:{}", lane.milter.number()) })
             .collect();
         entrances.push(Entrance { port: &plain, milters: String::new() });
-        let postfix = Postfix::start(&scratch, &entrances, dovecot.lmtp(), "");
+        let certificate = scratch.path().join("certificate.pem");
+        let own = rcgen::generate_simple_self_signed([TLS_HOST.to_owned()]).expect("a certificate");
+        fs::write(&certificate, own.cert.pem()).expect("our own directory");
+        let chain = scratch.path().join("chain.pem");
+        fs::write(&chain, own.signing_key.serialize_pem() + &own.cert.pem()).expect("our own directory");
+        let tls = format!("smtpd_tls_security_level = may\nsmtpd_tls_chain_files = {}\n", chain.display());
+        let postfix = Postfix::start(&scratch, &entrances, dovecot.lmtp(), &tls);
         let free = Mutex::new(Free { lanes: (0..LANES).collect(), domains: 0 });
-        Self { postfix, dovecot, scratch, plain, lanes, free, returned: Condvar::new() }
+        Self { postfix, dovecot, scratch, certificate, plain, lanes, free, returned: Condvar::new() }
     }
 
     /// The SMTP port behind which there is no milter.
