@@ -406,8 +406,10 @@ fn staff_choose_both_factors_anew_and_the_old_ones_work_until_then() {
 #[test]
 fn who_is_sent_to_sign_in_again_is_sent_to_the_door_of_staff() {
     let site = Site::new();
-    assert!(manager(&site).get("/gestion").body.contains("href=\"/gestion/connexion\" data-session-again"));
-    assert!(site.signed_in("anne@acme.example").get("/").body.contains("href=\"/connexion\" data-session-again"));
+    let staffs = "href=\"/gestion/connexion?retour=/gestion\" data-session-again";
+    assert!(manager(&site).get("/gestion").body.contains(staffs));
+    let users = "href=\"/connexion?retour=/\" data-session-again";
+    assert!(site.signed_in("anne@acme.example").get("/").body.contains(users));
 }
 
 #[test]
