@@ -377,8 +377,10 @@ fn after_many_wrong_codes_the_link_still_signs_in() {
     assert_eq!(browser.post(&letter.link("/connexion/lien/"), &[]).location(), "/");
 
     site.clock.advance(6 * MINUTE);
+    let before = site.mailbox.count();
     browser.post("/confirmer/message", &[("retour", "/securite")]);
-    let refused = browser.post("/confirmer/code", &[("code", "000000"), ("retour", "/securite")]);
+    let code = site.mailbox.letter(before).code();
+    let refused = browser.post("/confirmer/code", &[("code", &code), ("retour", "/securite")]);
     let left = (left - 6 * 60).to_string();
     assert_eq!((refused.status, refused.header("retry-after")), (429, left.as_str()), "{refused:?}");
     assert!(refused.words().contains(" janvier 2027, "), "{refused:?}");
