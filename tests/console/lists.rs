@@ -367,7 +367,8 @@ fn of_many_those_on_another_list_are_named_and_moved() {
     let now = ["maman", "ami", "tante", "papa"].map(|who| format!("personal {who}@famille.example"));
     let mut expected: Vec<_> = now.into_iter().chain(["white oncle@famille.example".to_owned()]).collect();
     let mut all = shown(&site);
-    (expected.sort(), all.sort());
+    expected.sort();
+    all.sort();
     assert_eq!(all, expected);
     // Without the choice they stand on both.
     add_lines(&mut browser, "bloques", "texte", "black\tpapa@famille.example\t\n");
