@@ -19,6 +19,9 @@ use crate::site::TLS_HOST;
 /// test tells what it saw.
 const PROMISE: std::time::Duration = std::time::Duration::from_secs(2);
 
+/// Who is added to a list.
+const MOTHER: &str = "maman@famille.example";
+
 /// As much of a browser as one person needs: cookies, and forms sent from the console's own pages.
 struct Browser {
     agent: ureq::Agent,
@@ -116,19 +119,37 @@ fn signed_in(relay: &Relay, origin: &str) -> Browser {
 #[test]
 fn the_code_is_read_in_the_mailbox_and_what_is_added_governs_the_next_message() {
     let (relay, origin) = relay_with_console();
-    let mut browser = signed_in(&relay, &origin);
+    what_is_added_governs(&relay, &origin);
+}
+
+#[test]
+fn a_console_of_its_own_beside_the_relay_governs_the_next_message_too() {
+    let port = Port::reserve();
+    let mut relay = Relay::with(Settings::new()).user("bob");
+    relay.daemon.configure(with_console(&relay, port.number()));
+    relay.daemon.start_with(&relay.lane.site.scratch, &["--only", "relay"]);
+    let console = relay.daemon.beside(&relay.lane.site.scratch, &["--only", "console"]);
+    wait_until("the console's port", || port.accepts().then_some(()));
+    what_is_added_governs(&relay, &format!("http://{}", port.address()));
+    let (of_relay, of_console) = (relay.daemon.log(), console.log());
+    assert!(of_relay.contains("listening") && !of_relay.contains("the console listens"), "{of_relay}");
+    assert!(!of_console.contains("listening") && of_console.contains("the console listens"), "{of_console}");
+    assert!(!of_console.contains(MOTHER), "{of_console}");
+}
+
+fn what_is_added_governs(relay: &Relay, origin: &str) {
+    let mut browser = signed_in(relay, origin);
     let (status, page) = browser.get("/");
     assert!(status == 200 && page.contains(&relay.address("bob")), "{status} {page}");
 
-    let mother = "maman@famille.example";
     let mut session = relay.smtp();
     let subject = |session: &mut crate::smtp::Smtp| {
-        let sent = relay.send_in(session, mother, &["bob"], &letter(mother, "Dimanche"));
+        let sent = relay.send_in(session, MOTHER, &["bob"], &letter(MOTHER, "Dimanche"));
         let (_, delivered) = relay.copy(&sent, "bob");
         String::from_utf8_lossy(delivered.subject().unwrap_or_default()).trim().to_owned()
     };
     assert_eq!(subject(&mut session), "Dimanche");
-    let (status, page) = browser.post("/listes/ajouter", &[("liste", "personnels"), ("adresse", mother)]);
+    let (status, page) = browser.post("/listes/ajouter", &[("liste", "personnels"), ("adresse", MOTHER)]);
     assert_eq!(status, 303, "{page}");
     let changed = Instant::now();
     let delay = poll(PROMISE, || {
@@ -143,9 +164,9 @@ fn the_code_is_read_in_the_mailbox_and_what_is_added_governs_the_next_message() 
     for file in ["", "-wal"] {
         let path = format!("{}{file}", relay.daemon.database().display());
         let bytes = std::fs::read(path).unwrap_or_default();
-        assert!(!crate::message::contains(&bytes, mother.as_bytes()), "{file}");
+        assert!(!crate::message::contains(&bytes, MOTHER.as_bytes()), "{file}");
     }
-    assert!(!relay.daemon.log().contains(mother));
+    assert!(!relay.daemon.log().contains(MOTHER));
 }
 
 #[test]

@@ -98,6 +98,19 @@ pub struct Account {
     pub gid: u32,
 }
 
+/// Another process beside a daemon. It ends when this is dropped.
+pub struct Beside {
+    _server: Server,
+    log: PathBuf,
+}
+
+impl Beside {
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+}
+
 pub struct Daemon {
     program: PathBuf,
     directory: PathBuf,
@@ -207,6 +220,13 @@ impl Daemon {
             self.socket.serves().then_some(())
         });
         self.server = Some(server);
+    }
+
+    /// Starts another process beside the daemon, on the same configuration and store.
+    pub fn beside(&self, scratch: &Scratch, arguments: &[&str]) -> Beside {
+        let log = self.directory.join("beside.log");
+        let server = scratch.spawn(self.run_command().args(arguments), &log);
+        Beside { _server: server, log }
     }
 
     /// The command that starts the daemon.
