@@ -290,11 +290,13 @@ fn with_lines(file: &str, lines: &str) -> String {
     kept.join("\n") + "\n"
 }
 
-/// Debian's services, but for the pipes to programs that are seldom there.
+/// Debian's services, but for the pipes to programs that are seldom there. The queue manager is woken every 5 seconds and not
+/// every 300: a message that it set aside in the incoming queue ([`PATIENCE`](crate::scratch::PATIENCE)) is looked for then,
+/// or when another comes.
 const SERVICES: &str = "
 pickup     unix  n  -  y  60     1  pickup
 cleanup    unix  n  -  y  -      0  cleanup
-qmgr       unix  n  -  n  300    1  qmgr
+qmgr       unix  n  -  n  5      1  qmgr
 tlsmgr     unix  -  -  y  1000? 1  tlsmgr
 rewrite    unix  -  -  y  -      -  trivial-rewrite
 bounce     unix  -  -  y  -      0  bounce
