@@ -74,7 +74,7 @@ pub struct Config {
 /// `[milter]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Milter {
-    /// `threads`: worker threads, at most 1024; 0, the default, is one per core. There are 32 connections for each before
+    /// `threads`: worker threads, at most 1024; 0, the default, is one per core. There are 256 connections for each before
     /// one more is used.
     pub threads: usize,
     /// `[[milter.listener]]`: at least one, no two on one address. Default: one, see [`Listener`].

@@ -18,7 +18,7 @@ use super::{ConnectionInfo, Conversations, Handed, Listener, PeerAddress};
 const PAUSE: Duration = Duration::from_millis(200);
 /// How many connections there are for each thread before one more thread takes any. A thread that serves few sleeps after
 /// each message, and to be woken costs more than to serve; one that serves some finds the next message waiting.
-const CONNECTIONS_A_THREAD: usize = 32;
+const CONNECTIONS_A_THREAD: usize = 256;
 /// The least time between two log lines of one kind.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -176,15 +176,15 @@ mod tests {
             (0..connections).for_each(|_| loads[thread_for(&loads[..])] += 1);
         };
         open(&mut loads, CONNECTIONS_A_THREAD);
-        assert_eq!(loads, [32, 0, 0, 0]);
+        assert_eq!(loads, [256, 0, 0, 0]);
         open(&mut loads, CONNECTIONS_A_THREAD);
-        assert_eq!(loads, [32, 32, 0, 0]);
-        open(&mut loads, 200 - 64);
-        assert_eq!(loads, [50; 4]);
+        assert_eq!(loads, [256, 256, 0, 0]);
+        open(&mut loads, 2000 - 512);
+        assert_eq!(loads, [500; 4]);
         // Those of the first thread were closed: it is the one that is filled up again.
         loads[0] = 0;
-        open(&mut loads, 50);
-        assert_eq!(loads, [50; 4]);
+        open(&mut loads, 500);
+        assert_eq!(loads, [500; 4]);
     }
 
     #[test]
