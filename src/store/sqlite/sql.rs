@@ -104,13 +104,11 @@ statements! {
         AND change > ?3 AND change <> ?4)";
     SET_CONFIRMED = "UPDATE entries SET confirmed = ?4
         WHERE user = ?1 AND list = ?2 AND fingerprint = ?3 AND confirmed <> ?4";
-    ENTRIES = "SELECT list, fingerprint, batch, position, sealed, origin, created, confirmed, NULL FROM entries
+    ENTRIES = "SELECT list, fingerprint, batch, position, sealed, origin, created, confirmed FROM entries
         WHERE user = ?1 AND list BETWEEN ?2 AND ?3";
-    ENTRY = "SELECT e.list, e.fingerprint, e.batch, e.position, e.sealed, e.origin, e.created, e.confirmed,
-        n.batch, n.position, n.sealed FROM entries e LEFT JOIN notes n
-        ON n.user = e.user AND n.fingerprint = e.fingerprint AND n.ended IS NULL
-        WHERE e.user = ?1 AND e.list = ?2 AND e.fingerprint = ?3";
-    WAITING_ENTRIES = "SELECT list, fingerprint, batch, position, sealed, origin, created, confirmed, NULL FROM entries
+    ENTRY = "SELECT list, fingerprint, batch, position, sealed, origin, created, confirmed FROM entries
+        WHERE user = ?1 AND list = ?2 AND fingerprint = ?3";
+    WAITING_ENTRIES = "SELECT list, fingerprint, batch, position, sealed, origin, created, confirmed FROM entries
         WHERE user = ?1 AND confirmed = 0 ORDER BY created DESC LIMIT ?2";
     PATTERNS = "SELECT list, pattern FROM entries WHERE user = ?1 AND pattern IS NOT NULL";
 
