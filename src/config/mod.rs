@@ -249,7 +249,8 @@ pub struct Console {
     pub trusted_proxies: Vec<Network>,
     /// `language`: of pages and mails for those who chose none. Default: `fr`.
     pub language: Language,
-    /// `smtp`: who takes the mails that the console sends. Default: `127.0.0.1:25`.
+    /// `smtp`: who takes the mails that the console sends; on another machine by STARTTLS alone, with a certificate that this
+    /// machine trusts. Default: `127.0.0.1:25`.
     pub smtp: MailServer,
     /// `sender`: from whom they come. Needed where `listen` is set.
     pub sender: Option<Sender>,

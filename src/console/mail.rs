@@ -124,6 +124,7 @@ impl Mailer {
             match error.status() {
                 Some(_) if error.is_permanent() => MailError::Refused(said),
                 Some(_) => MailError::PutOff(said),
+                None if is_beyond_server(&error) => MailError::Refused(said),
                 None => MailError::Server(said),
             }
         })
@@ -143,6 +144,7 @@ impl Mailer {
 fn without_address(error: &lettre::transport::smtp::Error) -> String {
     match error.status() {
         Some(code) => format!("the mail server answered {code}"),
+        None if is_beyond_server(error) => "the mail server does not take addresses with accents (SMTPUTF8)".to_owned(),
         None if error.is_client() => {
             "the mail server offers no STARTTLS, which it needs unless it is on this machine".to_owned()
         }
@@ -151,6 +153,12 @@ fn without_address(error: &lettre::transport::smtp::Error) -> String {
         }
         None => "the mail server cannot be reached".to_owned(),
     }
+}
+
+/// Whether the mail asks for what the mail server has not: our mails are ASCII but for an address. The library's errors of its
+/// own are this and the want of STARTTLS, told apart by their words alone.
+fn is_beyond_server(error: &lettre::transport::smtp::Error) -> bool {
+    error.is_client() && !error.to_string().contains("STARTTLS")
 }
 
 /// Whether the handshake failed, which comes as an error of the connection.

@@ -76,6 +76,17 @@ fn no_mail_goes_over_a_network_in_the_clear() {
 }
 
 #[test]
+fn an_address_that_the_mail_server_cannot_take_is_no_failure_of_the_server() {
+    let mailbox = Mailbox::open();
+    let words = || "123 456".to_owned();
+    let mail = Mail { to: address("zoé@acme.example"), subject: words(), text: words(), html: words() };
+    let mailer = Mailer::new(&console_options(&mailbox).mail).expect("nothing to prepare");
+    let error = mailer.send(&mail, jiff::Timestamp::now()).expect_err("no SMTPUTF8 here");
+    assert!(!error.is_temporary() && error.to_string().contains("SMTPUTF8"), "{error}");
+    assert!(!error.to_string().contains("zoé"), "{error}");
+}
+
+#[test]
 fn only_this_machine_is_reached_without_a_network() {
     for host in ["127.0.0.1", "127.1.2.3", "::1", "localhost", "LocalHost"] {
         assert_eq!(Hop::to(host), Hop::Local, "{host}");
