@@ -81,12 +81,12 @@ fn routes(console: &Arc<Console>) -> Router<Arc<Console>> {
         .route("/listes/{liste}", get(lists::list::show).post(lists::list::search))
         .route("/listes/ajouter", post(lists::add::add))
         .route("/listes/combien", post(lists::add::count))
-        .route("/listes/ajouter-plusieurs", post(lists::several::add).layer(lists::several::preview_limit()))
-        .route("/listes/apercu", post(lists::several::take_domain).layer(lists::several::preview_limit()))
+        .route("/listes/ajouter-plusieurs", post(lists::preview::add).layer(lists::preview::limit()))
+        .route("/listes/apercu", post(lists::preview::take_domain).layer(lists::preview::limit()))
         .route("/listes/coller", get(lists::several::show_paste).post(lists::several::read_paste))
         .route(
             "/listes/importer",
-            get(lists::several::show_import).post(lists::several::read_import).layer(lists::several::form_limit()),
+            get(lists::several::show_import).post(lists::several::read_import).layer(lists::several::limit()),
         )
         .route("/listes/confirmer", post(lists::entry::confirm_all))
         .route("/listes/exporter", get(lists::export::show))

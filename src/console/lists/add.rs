@@ -10,7 +10,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::effect::with_effect;
-use super::{Typed, list, of_slug, several};
+use super::{Typed, list, of_slug, preview};
 use crate::console::failure::Failure;
 use crate::console::home;
 use crate::console::how_many::{HowMany, how_many};
@@ -145,7 +145,7 @@ pub async fn add(
         Err(mut intake) if intake.good.len() + intake.bad.len() > 1 => {
             // What was typed beside them is meant for all of them.
             intake.good.iter_mut().for_each(|candidate| candidate.note = note.clone().or(candidate.note.take()));
-            return several::preview(&console, &visitor, &signed_in, list, intake).await;
+            return preview::preview(&console, &visitor, &signed_in, list, intake).await;
         }
         Err(intake) => {
             let key = intake.bad.first().map_or("lists-bad-no-address", |bad| super::reason(bad.reason));

@@ -16,6 +16,7 @@ pub mod entry;
 pub mod export;
 pub mod journal;
 pub mod list;
+pub mod preview;
 pub mod several;
 
 use super::failure::Failure;
