@@ -5,6 +5,7 @@
 //! | `session` | who holds a session, and how it is kept |
 //! | `sign_in` | the link and the code that are mailed |
 //! | `password` | argon2id, split into what verifies and what opens |
+//! | `profile` | what every page shows of who is signed in |
 //! | `recovery` | the code that is printed |
 //! | `secret` | what a user opens their lists with, as it is shown |
 //! | `lock` | the lock key, its wraps, and who carries it |
@@ -17,6 +18,7 @@
 
 mod lock;
 mod password;
+mod profile;
 mod recovery;
 mod secret;
 mod session;
@@ -28,6 +30,7 @@ pub(crate) use lock::WrappingKey;
 pub use lock::{FreshStart, LockState, UserKey};
 pub(crate) use password::PasswordRecord;
 pub use password::{ARGON2_LANES, ARGON2_MEMORY, ARGON2_PASSES, MAX_PASSWORD, MIN_PASSWORD, Password, PasswordError};
+pub use profile::Profile;
 pub use recovery::RecoveryCode;
 pub use secret::{NewPasskey, Opens, Passkey, PrfOutput, Secret, SecretId, SecretKind};
 pub use session::{Holder, OpenedBy, SecretHash, SessionId, SessionKey, SessionRow, SessionSummary, SignIn, StaffId};
@@ -277,12 +280,6 @@ pub trait AccountStore {
     /// There is no such user, or the lock is off.
     fn ask_fresh_start(&self, user: UserId) -> Result<FreshStart>;
 
-    /// Whether a user waits to start anew.
-    ///
-    /// # Errors
-    /// See [`AccountStore`].
-    fn fresh_start(&self, user: UserId) -> Result<Option<FreshStart>>;
-
     /// A user does not want to start anew any more; nothing happens where none was asked for.
     ///
     /// # Errors
@@ -302,6 +299,12 @@ pub trait AccountStore {
     /// # Errors
     /// As [`Self::set_password`].
     fn remove_lost_entries(&self, user: UserId, permission: &Permission) -> Result<()>;
+
+    /// What every page shows of the user who is signed in, as of one moment.
+    ///
+    /// # Errors
+    /// There is no such user.
+    fn profile(&self, user: UserId) -> Result<Profile>;
 
     // Language
 

@@ -353,12 +353,6 @@ pub trait StaffStore {
 
     // Announcements
 
-    /// What changed since a user was added and has not put away, the last change first.
-    ///
-    /// # Errors
-    /// There is no such user.
-    fn announcements(&self, user: UserId) -> Result<Vec<Announcement>>;
-
     /// A user puts announcements away, up to a number. It is neither journalled nor told to followers.
     ///
     /// # Errors

@@ -173,7 +173,7 @@ fn a_manager_sets_the_marking_and_its_users_hear_of_it() {
 
     let mut anne = site.signed_in("anne@acme.example");
     assert!(anne.get("/aide").words().contains("[PRIVÉ]"));
-    let through = site.store.announcements(site.anne).expect("read")[0].number.to_string();
+    let through = site.store.profile(site.anne).expect("read").announcements[0].number.to_string();
     is_done(&anne.post("/annonces/lues", &[("jusqua", &through), ("retour", "/aide")]));
     assert!(!anne.get("/aide").words().contains("[PRIVÉ]"));
 }

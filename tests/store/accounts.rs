@@ -480,7 +480,7 @@ fn a_fresh_start_waits_and_can_be_cancelled(store: &dyn Store, clock: &TestClock
     clock.advance(Duration::from_secs(1));
     assert_eq!(store.make_fresh_starts().expect("made"), [user]);
     assert_eq!(store.make_fresh_starts().expect("made"), [], "once");
-    assert_eq!(store.fresh_start(user).expect("asked"), None);
+    assert_eq!(store.profile(user).expect("read").fresh_start, None);
     assert_eq!(store.lock_state(user).expect("asked"), LockState::Off);
     assert_eq!(read(store, user, &Permission::Own(user)).expect("read"), [Readable::Lost]);
     assert!(store.sessions_of(Holder::User(user)).expect("listed").is_empty());
@@ -494,7 +494,7 @@ fn a_fresh_start_is_for_a_lock_that_is_on(store: &dyn Store, clock: &TestClock) 
     let (user, key) = locked(store);
     store.ask_fresh_start(user).expect("asked");
     store.set_lock(user, &Permission::Unlocked(user, key), LockState::Off).expect("off");
-    assert_eq!(store.fresh_start(user).expect("asked"), None, "who can take it off lost nothing");
+    assert_eq!(store.profile(user).expect("read").fresh_start, None, "who can take it off lost nothing");
     assert!(matches!(store.ask_fresh_start(user), Err(StoreError::Invalid(_))));
     clock.advance(FRESH_START_DELAY);
     assert_eq!(store.make_fresh_starts().expect("made"), []);

@@ -263,8 +263,9 @@ fn users_hear_of_what_changed_until_they_put_it_away() {
         place.clock.advance(Duration::from_secs(1));
         store.set_organisation(&administrator(), acme, &[(key.to_owned(), value.to_owned())]).expect("set");
     };
-    let heard =
-        |user| -> Vec<_> { store.announcements(user).expect("read").into_iter().map(|told| told.kind).collect() };
+    let heard = |user| -> Vec<_> {
+        store.profile(user).expect("read").announcements.into_iter().map(|told| told.kind).collect()
+    };
     assert!(heard(anne).is_empty());
     set("session_idle", "60");
     assert!(heard(anne).is_empty(), "this is none of theirs");
@@ -273,7 +274,7 @@ fn users_hear_of_what_changed_until_they_put_it_away() {
     set("tag", "[PRIVÉ]");
     assert_eq!(heard(anne), [AnnouncementKind::Markings, AnnouncementKind::Tag], "what stays is no change");
     set("tag", "[PERSONNEL]");
-    let waiting = store.announcements(anne).expect("read");
+    let waiting = store.profile(anne).expect("read").announcements;
     assert_eq!(heard(anne), [AnnouncementKind::Tag, AnnouncementKind::Markings]);
     assert_eq!(waiting[0].at, place.clock.now());
 

@@ -17,7 +17,8 @@ use crate::console::state::Console;
 use crate::console::visitor::{Visitor, path_of};
 use crate::language::Language;
 use crate::store::{
-    FreshStart, Holder, OpenedBy, Organisation, Permission, SecretHash, StoreError, User, UserId, UserKey, UserStatus,
+    FreshStart, Holder, OpenedBy, Organisation, Permission, Profile, SecretHash, StoreError, User, UserId, UserKey,
+    UserStatus,
 };
 
 /// What may be asked for before a used recovery code is replaced.
@@ -146,26 +147,20 @@ impl FromRequestParts<Arc<Console>> for SignedIn {
         if current.kept.renew && !WHILE_RENEWING.contains(&parts.uri.path()) {
             return Err(Failure::Renew);
         }
-        let found = console.blocking(move |console| {
-            let user = match console.store.user(user) {
-                Err(StoreError::UnknownUser(_)) => return Ok(None),
-                user => user?,
-            };
-            let organisation = console.store.organisation_numbered(user.organisation)?;
-            let told = console.store.announcements(user.id)?;
-            let chosen = console.store.user_language(user.id)?;
-            let fresh_start = console.store.fresh_start(user.id)?;
-            Ok(Some((user, organisation, told, chosen, fresh_start)))
+        let found = console.blocking(move |console| match console.store.profile(user) {
+            Err(StoreError::UnknownUser(_)) => Ok(None),
+            profile => profile.map(Some),
         });
-        let found = found.await?.filter(|(user, ..)| user.status == UserStatus::Active);
-        let (user, organisation, told, chosen, fresh_start) = found.ok_or_else(|| nobody.clone())?;
+        let profile = found.await?.filter(|profile| profile.user.status == UserStatus::Active);
+        let Profile { user, organisation, announcements, language, fresh_start } =
+            profile.ok_or_else(|| nobody.clone())?;
         current.follow(&organisation.settings).await?.ok_or(nobody)?;
         let address = parts.extensions.get::<Visitor>().map(|visitor| visitor.address);
         if !address.is_some_and(|address| access::admits(&organisation.settings, address, parts.uri.path())) {
             return Err(Failure::Network);
         }
-        let told = announcements::told(&told, &organisation, &console.defaults());
-        let language = chosen.or_else(|| language::of_organisation(&organisation));
+        let told = announcements::told(&announcements, &organisation, &console.defaults());
+        let language = language.or_else(|| language::of_organisation(&organisation));
         let Current { kept, session, now, .. } = current;
         let organisation = Arc::new(organisation);
         let signed_in = Self { user, organisation, kept, language, told, fresh_start, session, now };

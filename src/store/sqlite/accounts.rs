@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 pub(super) use lock::{Unlocked, state as lock_state, unlock};
 
-use super::{SqliteStore, users};
+use super::{SqliteStore, announcements, organisations, users};
 use crate::language::Language;
 use crate::policy::address::Address;
 use crate::store::*;
@@ -176,10 +176,6 @@ impl AccountStore for SqliteStore {
         self.write(move |change| lock::ask_fresh_start(change, user))
     }
 
-    fn fresh_start(&self, user: UserId) -> Result<Option<FreshStart>> {
-        self.read(|conn| lock::fresh_start(conn, user))
-    }
-
     fn cancel_fresh_start(&self, user: UserId) -> Result<()> {
         self.write(move |change| lock::cancel_fresh_start(change, user))
     }
@@ -200,6 +196,19 @@ impl AccountStore for SqliteStore {
     fn remove_lost_entries(&self, user: UserId, permission: &Permission) -> Result<()> {
         let permission = permission.clone();
         self.write(move |change| lock::remove_lost_entries(change, user, &permission))
+    }
+
+    fn profile(&self, user: UserId) -> Result<Profile> {
+        self.read(|conn| {
+            let user = users::show(conn, user)?;
+            Ok(Profile {
+                organisation: organisations::numbered(conn, user.organisation)?,
+                language: users::language(conn, user.id)?,
+                announcements: announcements::waiting(conn, user.id)?,
+                fresh_start: lock::fresh_start(conn, user.id)?,
+                user,
+            })
+        })
     }
 
     fn user_language(&self, user: UserId) -> Result<Option<Language>> {

@@ -11,8 +11,8 @@ use crate::store::accounts::{Password, PasswordRecord, StaffId};
 use crate::store::journal::HASH;
 use crate::store::staff::{EnrolmentCode, SecondFactor, TOTP_SALT};
 use crate::store::{
-    Actor, Announcement, ENROLMENT_LIFE, Enrolment, Grant, MAX_NAME, MAX_STAFF, OrganisationId, Result, Role, SealKey,
-    Staff, StaffAccess, StaffStatus, StaffStore, StoreError, User, UserId,
+    Actor, ENROLMENT_LIFE, Enrolment, Grant, MAX_NAME, MAX_STAFF, OrganisationId, Result, Role, SealKey, Staff,
+    StaffAccess, StaffStatus, StaffStore, StoreError, User, UserId,
 };
 
 impl StaffStore for SqliteStore {
@@ -123,10 +123,6 @@ impl StaffStore for SqliteStore {
     fn grants_to(&self, grantee: &str) -> Result<Vec<(User, Grant)>> {
         let now = self.shared.now();
         self.read(|conn| grants::to(conn, grantee, now))
-    }
-
-    fn announcements(&self, user: UserId) -> Result<Vec<Announcement>> {
-        self.read(|conn| announcements::waiting(conn, user))
     }
 
     fn dismiss_announcements(&self, user: UserId, through: u64) -> Result<()> {
