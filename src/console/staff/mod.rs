@@ -225,8 +225,16 @@ impl FromRequestParts<Arc<Console>> for Operator {
 }
 
 /// The key of a setting's name; what may be written there has the same with `-hint`.
-fn setting_words(key: &str) -> String {
+pub fn setting_words(key: &str) -> String {
     format!("staff-setting-{}", key.replace('_', "-"))
+}
+
+/// Settings of which a page says in words of their own what is wrong.
+pub const WORDED: [&str; 4] = ["tag", "folder", "console_networks", "dpo"];
+
+/// The key of what is wrong with one of [`WORDED`].
+pub fn wrong_words(key: &str) -> String {
+    format!("staff-wrong-{}", key.replace('_', "-"))
 }
 
 /// What is wrong with settings that were typed: the field and the words.
@@ -239,9 +247,7 @@ fn setting_error(page: &Page, error: &SetError) -> Option<(&'static str, String)
         }
         SetError::Store(StoreError::Setting(SettingError::Value { key, .. })) => {
             let words = match *key {
-                "tag" | "folder" | "console_networks" | "dpo" => {
-                    page.t(&format!("staff-wrong-{}", key.replace('_', "-")))
-                }
+                known if WORDED.contains(&known) => page.t(&wrong_words(known)),
                 _ => {
                     let hint = page.t(&format!("{}-hint", setting_words(key)));
                     page.text("staff-wrong-value", &[("hint", hint.into())])

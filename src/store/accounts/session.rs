@@ -144,7 +144,9 @@ pub enum OpenedBy {
 }
 
 impl OpenedBy {
-    const ALL: [Self; 6] = [Self::Mail, Self::Password, Self::Passkey, Self::Recovery, Self::Staff, Self::Directory];
+    /// All ways.
+    pub const ALL: [Self; 6] =
+        [Self::Mail, Self::Password, Self::Passkey, Self::Recovery, Self::Staff, Self::Directory];
 
     pub(crate) fn code(self) -> u8 {
         self as u8
