@@ -1,4 +1,3 @@
-announcement-title = Change in your organisation
 announcement-read = I have read this
 announcement-tag = Your organisation changed the text before the subject of personal messages: “{ $value }”.
 announcement-folder = Your organisation changed the folder of personal messages: “{ $value }”.

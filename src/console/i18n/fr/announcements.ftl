@@ -1,4 +1,3 @@
-announcement-title = Changement dans votre organisation
 announcement-read = J’ai lu
 announcement-tag = Votre organisation a changé le texte placé devant l’objet des messages personnels : « { $value } ».
 announcement-folder = Votre organisation a changé le dossier des messages personnels : « { $value } ».
