@@ -21,6 +21,11 @@ use tempfile::TempDir;
 use crate::harness::{console_options, eventually};
 use crate::mailbox::{Letter, Mailbox};
 
+#[path = "browser/prepared.rs"]
+mod prepared;
+#[path = "browser/templates.rs"]
+mod templates;
+
 /// Whose addresses may sign in.
 const DOMAIN: &str = "acme.example";
 /// How far ahead the console is for which it is later: further than what a sign-in proves holds.
@@ -37,14 +42,15 @@ fn journeys_in_chromium_find_no_fault() {
     assert!(passed, "the journeys found faults; they are printed above");
 }
 
-/// The program with a console; and, on the same store, a console for which it is later.
+/// The program with a console; on the same store, a console for which it is later; and one whose store is away.
 struct Running {
     dir: TempDir,
     mailbox: Mailbox,
     port: u16,
     daemon: Option<Child>,
     later_port: u16,
-    later: Option<Serving>,
+    away_port: u16,
+    others: Vec<Serving>,
 }
 
 impl Running {
@@ -53,7 +59,8 @@ impl Running {
         let mail = dir.path().join("mail");
         fs::create_dir(&mail).expect("our own directory");
         let mailbox = Mailbox::open_with(move |number, letter| hand_on(&mail, number, letter));
-        let mut site = Self { dir, mailbox, port: free_port(), daemon: None, later_port: free_port(), later: None };
+        let (port, later_port, away_port) = (free_port(), free_port(), free_port());
+        let mut site = Self { dir, mailbox, port, daemon: None, later_port, away_port, others: Vec::new() };
         fs::create_dir(site.path("store")).expect("our own directory");
         fs::write(site.path("perso-milter.toml"), site.configuration()).expect("our own directory");
         for command in [
@@ -63,21 +70,38 @@ impl Running {
             let output = site.command(command).output().expect("the program");
             assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
         }
+        prepared::prepare(&site.store("store", prepared::clock()));
         let log = File::create(site.log()).expect("our own directory");
         let daemon = site.command(&["run"]).stderr(log).stdin(Stdio::null()).spawn().expect("the program");
         site.daemon = Some(daemon);
         eventually("the console", || TcpStream::connect((Ipv4Addr::LOCALHOST, site.port)).ok());
-        site.later = Some(site.serve_later());
+        site.others = vec![site.serve_later(), site.serve_without_store()];
         site
     }
 
     fn serve_later(&self) -> Serving {
         let clock: Clock = Arc::new(|| Timestamp::now() + AHEAD);
-        let opened = SqliteOptions { clock: clock.clone(), seal: SealAccess::IfReadable, ..SqliteOptions::default() };
-        let store = SqliteStore::open(&self.path("store/perso-milter.db"), opened).expect("the program's store");
+        self.serve(self.later_port, self.store("store", clock.clone()), clock)
+    }
+
+    fn serve_without_store(&self) -> Serving {
+        fs::create_dir(self.path("away")).expect("our own directory");
+        let clock: Clock = Arc::new(Timestamp::now);
+        let serving = self.serve(self.away_port, self.store("away", clock.clone()), clock);
+        fs::rename(self.path("away/perso-milter.db"), self.path("away/gone.db")).expect("taken away");
+        serving
+    }
+
+    /// The store of a folder, by a clock.
+    fn store(&self, folder: &str, clock: Clock) -> SqliteStore {
+        let opened = SqliteOptions { clock, seal: SealAccess::IfReadable, ..SqliteOptions::default() };
+        SqliteStore::open(&self.path(folder).join("perso-milter.db"), opened).expect("a store")
+    }
+
+    fn serve(&self, port: u16, store: SqliteStore, clock: Clock) -> Serving {
         let mut options = console_options(&self.mailbox);
-        options.listen = (Ipv4Addr::LOCALHOST, self.later_port).into();
-        options.authority = Some(format!("localhost:{}", self.later_port));
+        options.listen = (Ipv4Addr::LOCALHOST, port).into();
+        options.authority = Some(format!("localhost:{port}"));
         options.trusted_proxies = vec![PROXIES.parse().expect("a network")];
         Bound::bind(options, Arc::new(store), clock).expect("bound").serve().expect("serving")
     }
@@ -118,6 +142,7 @@ impl Running {
         let prepared = json!({
             "url": format!("http://localhost:{}", self.port),
             "later": format!("http://localhost:{}", self.later_port),
+            "away": format!("http://localhost:{}", self.away_port),
             "ahead": AHEAD.as_secs(),
             "domain": DOMAIN,
             "mail": self.path("mail"),
@@ -126,6 +151,7 @@ impl Running {
             "config": self.path("perso-milter.toml"),
             "i18n": root.join("src/console/i18n"),
             "output": root.join("tests/output/console"),
+            "pages": templates::pages(),
         });
         fs::write(self.path("site.json"), prepared.to_string()).expect("our own directory");
         let wanted = std::env::var("PERSO_JOURNEYS").unwrap_or_default();
@@ -137,9 +163,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Some(later) = self.later.take() {
-            later.stop();
-        }
+        self.others.drain(..).for_each(Serving::stop);
         if let Some(daemon) = &mut self.daemon {
             let pid = Pid::from_raw(i32::try_from(daemon.id()).expect("a process id"));
             // It may have ended by itself.

@@ -1,5 +1,6 @@
 // Drives Debian's Chromium through the console, as people use it: each journey in French and English, with and without
-// scripts. What a journey looks at is inspected (lib/inspect.mjs) and photographed.
+// scripts. What a journey looks at is inspected (lib/inspect.mjs) and photographed; where all of them run, each page has to
+// be among it.
 //
 //   node run.mjs SITE.json [JOURNEY…]
 //
@@ -31,6 +32,9 @@ const browser = await start();
 const ahead = journeys.flatMap((journey) => variantsOf(journey).map((variant) => ({ ...journey, variant })));
 await Promise.all(Array.from({ length: AT_ONCE }, work));
 await browser.close();
+if (wanted.length === 0) {
+  report.compare(site.pages);
+}
 process.exitCode = await report.close();
 
 /// Takes one journey after the other until none is left.

@@ -7,7 +7,7 @@ const MOTHER = "mother@family.example";
 export async function run(person) {
   const operator = await person.meet();
   const name = `support-${person.language}${person.scripts ? "" : "-plain"}@operator.example`;
-  await join(operator, name, "--operator");
+  await join(operator, name, ["--operator"]);
   await operator.visit("/exploitation/acces");
   await operator.reads("staff-granted-none");
   await operator.look("nothing-granted");

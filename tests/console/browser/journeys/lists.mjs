@@ -1,5 +1,5 @@
 // Mother's address: one field, three actions. Then what is refused, what is offered instead, a note, the search, removing and
-// taking back.
+// taking back; and what somebody else put there.
 
 const MOTHER = "mother@family.example";
 
@@ -12,6 +12,7 @@ export async function run(person) {
   await onItsPage(person);
   await oneEntry(person);
   await takeBack(person);
+  await addedByOthers(person);
 }
 
 /// Open, type, press.
@@ -107,4 +108,13 @@ async function takeBack(person) {
   await person.reads("lists-undone");
   await person.visit("/listes/personnels");
   await person.page.getByText(MOTHER).first().waitFor();
+}
+
+async function addedByOthers(person) {
+  await person.site.command("entry", "add", person.address, "personal", "aunt@family.example", "uncle@family.example");
+  await person.visit("/");
+  await person.reads("home-waiting-title");
+  await person.look("waiting");
+  await person.press("home-keep-all");
+  await person.reads("lists-confirmed-all", { count: 2 });
 }

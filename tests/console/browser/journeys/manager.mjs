@@ -5,7 +5,7 @@ import { join } from "../lib/staff.mjs";
 export async function run(person) {
   const domain = `${person.language}${person.scripts ? "" : "-plain"}.managed.example`;
   await person.site.command("org", "add", domain, "--domain", domain);
-  await join(person, `manager@${domain}`, "--manager", domain);
+  await join(person, `manager@${domain}`, ["--manager", domain], (name) => person.look(name));
   await person.reads("staff-totals-none");
   await person.look("overview");
 

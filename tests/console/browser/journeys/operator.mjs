@@ -4,7 +4,7 @@ import { join } from "../lib/staff.mjs";
 
 export async function run(person) {
   const name = `operated-${person.language}${person.scripts ? "" : "-plain"}`;
-  await join(person, `${name}@operator.example`, "--operator");
+  await join(person, `${name}@operator.example`, ["--operator"]);
   await person.visit("/exploitation");
   await person.reads("staff-health-follows");
   for (const figures of await person.page.getByRole("main").locator("summary").all()) {
@@ -24,4 +24,8 @@ export async function run(person) {
 
   await person.visit("/exploitation/equipe");
   await person.look("team");
+  await person.fill("staff-address", `colleague-of-${name}@operator.example`);
+  await person.press("staff-add");
+  await person.reads("staff-team-code-for");
+  await person.look("team-code");
 }

@@ -5,7 +5,7 @@ import { codeIn, join } from "../lib/staff.mjs";
 export async function run(person) {
   const domain = `${person.language}${person.scripts ? "" : "-plain"}.proven.example`;
   await person.site.command("org", "add", domain, "--domain", domain);
-  const secret = await join(person, `manager@${domain}`, "--manager", domain);
+  const secret = await join(person, `manager@${domain}`, ["--manager", domain]);
 
   await person.visit(`${person.site.later}/gestion/domaines`);
   await person.fill("staff-domains-field", "customer.example");

@@ -10,6 +10,8 @@ export async function run(person) {
 
   await choosePassword(person);
   await printRecoveryCode(person);
+  await person.follow("security-passkey-title");
+  await person.look("passkey");
   if (person.scripts) {
     await addPasskey(person);
   }
@@ -68,8 +70,6 @@ async function addPasskey(person) {
     automaticPresenceSimulation: true,
   };
   await devices.send("WebAuthn.addVirtualAuthenticator", { options });
-  await person.follow("security-passkey-title");
-  await person.look("passkey");
   await person.fill("security-passkey-name", "Laptop");
   await person.press("security-passkey-add");
   await person.reads("security-passkey-added");
@@ -123,6 +123,9 @@ async function byMailUnderTheLock(person) {
   await person.visit("/securite");
   await person.reads("security-lock-closed-here");
   await person.look("lock-closed-here");
+  await person.page.goto("/historique");
+  await person.reads("failure-locked-title");
+  await person.look("locked");
   await person.visit("/securite/verrou");
   await person.follow("security-lock-lost-link");
   await person.look("everything-lost");

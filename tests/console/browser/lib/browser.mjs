@@ -19,11 +19,11 @@ export function start() {
   return chromium.launch({ executablePath: CHROMIUM, args: OPTIONS });
 }
 
-/// Notes in `problems` whatever a page must not do, with the address where it happened.
-export function guard(context, origins, problems) {
+/// Notes in `problems` whatever a page of the site must not do, with the address where it happened.
+export function guard(context, site, problems) {
   const note = (page, text) => problems.push({ where: page?.url() ?? "", text });
   context.on("request", (request) => {
-    if (!origins.includes(new URL(request.url()).origin)) {
+    if (!site.origins.includes(new URL(request.url()).origin)) {
       note(request.frame().page(), `asks another origin for ${request.url()}`);
     }
   });
@@ -31,7 +31,8 @@ export function guard(context, origins, problems) {
     const isPage = response.request().isNavigationRequest();
     // A form that comes back with errors is no fault, whoever asked.
     const isRefusal = response.status() === 422;
-    if (response.status() >= (isPage ? 500 : 400) && !isRefusal) {
+    const isAway = response.status() === 503 && new URL(response.url()).origin === new URL(site.away).origin;
+    if (response.status() >= (isPage ? 500 : 400) && !isRefusal && !isAway) {
       note(response.frame().page(), `${response.status()} for ${response.url()}`);
     }
   });

@@ -36,10 +36,11 @@ export class Person {
       messages: await Messages.of(site.i18n, language),
       problems: [],
       looks: 0,
+      inspected: new Set(),
       photographs: [],
       met: [],
     });
-    guard(context, site.origins, person.problems);
+    guard(context, site, person.problems);
     person.page = await context.newPage();
     return person;
   }
@@ -57,6 +58,7 @@ export class Person {
       this.problems.push(...other.problems);
       this.photographs.push(...other.photographs);
       this.looks += other.looks;
+      other.inspected.forEach((template) => this.inspected.add(template));
     }
     await this.reflection?.context().close();
     await this.context.close();
@@ -66,9 +68,9 @@ export class Person {
     return `${this.language}${this.scripts ? "" : ", no scripts"}`;
   }
 
-  /// An address of their own in the served domain.
+  /// An address of their own, in the served domain where the journey has none of its own.
   get address() {
-    return `${this.journey}.${this.language}${this.scripts ? "" : ".plain"}@${this.site.domain}`;
+    return `${this.journey}.${this.language}${this.scripts ? "" : ".plain"}@${this.domain ?? this.site.domain}`;
   }
 
   /// Signs in by the mailed code, as far as the page that a person then sees.
@@ -131,12 +133,14 @@ export class Person {
     const found = (problems, setting) => {
       this.problems.push(...problems.map((text) => ({ where: `${name}${setting}`, text })));
     };
-    const { lang, title, words } = await this.page.evaluate(() => {
-      return { lang: document.documentElement.lang, title: document.title, words: document.body.innerText };
+    const { lang, title, words, template } = await this.page.evaluate(() => {
+      const { body, documentElement, title } = document;
+      return { lang: documentElement.lang, title, words: body.innerText, template: body.dataset.page };
     });
     found(lang === this.language ? [] : [`the page says it is in "${lang}"`], "");
     found(title ? [] : ["the page has no title"], "");
     found(words.match(/Unknown localization .*/g) ?? [], "");
+    found(template ? [] : ["the page does not say which template it is"], "");
     const page = this.scripts ? this.page : await this.mirror();
     for (const setting of SETTINGS) {
       await apply(page, setting);
@@ -153,6 +157,7 @@ export class Person {
       found(await keyboard(page), ", keyboard");
       await this.photograph(name, page);
     }
+    this.inspected.add(template);
   }
 
   /// The page as it is without scripts, in a browser in which those of axe run, and none of the page's.
@@ -173,7 +178,7 @@ export class Person {
 
   async reflect() {
     const context = await this.context.browser().newContext({ ...this.options, javaScriptEnabled: true });
-    guard(context, this.site.origins, this.problems);
+    guard(context, this.site, this.problems);
     return context.newPage();
   }
 

@@ -5,12 +5,14 @@ import { join } from "node:path";
 
 export class Report {
   constructor(output) {
-    Object.assign(this, { output, found: 0, passed: 0, looks: 0, photographs: [] });
+    Object.assign(this, { output, found: 0, passed: 0, looks: 0, photographs: [], inspected: new Map() });
   }
 
   journey(person, took, failure) {
     this.looks += person.looks;
     this.photographs.push(...person.photographs);
+    const inspected = this.inspected.get(person.variant) ?? new Set();
+    this.inspected.set(person.variant, new Set([...inspected, ...person.inspected]));
     const lines = merge(person.problems);
     if (failure) {
       lines.push(`stopped: ${failure.stack ?? failure}`);
@@ -20,6 +22,17 @@ export class Report {
     const mark = lines.length === 0 ? "ok  " : "FAIL";
     console.log(`${mark} ${person.journey} (${person.variant}): ${person.looks} looks, ${(took / 1000).toFixed(1)} s`);
     lines.forEach((line) => console.log(`     ${line}`));
+  }
+
+  /// Finds the pages that no journey has looked at, in each language, with and without scripts.
+  compare(pages) {
+    for (const [variant, inspected] of this.inspected) {
+      const missed = pages.filter((page) => !inspected.has(page));
+      if (missed.length > 0) {
+        this.found += missed.length;
+        console.log(`FAIL (${variant}): no journey looks at ${missed.join(", ")}`);
+      }
+    }
   }
 
   /// Writes the page with the screenshots and gives the exit code.

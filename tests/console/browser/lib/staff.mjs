@@ -5,30 +5,30 @@ import { createHmac } from "node:crypto";
 const PASSWORD = "four quiet grey herons";
 const STEP_SECONDS = 30;
 
-/// Makes a member of the staff, enrols them and signs them in, looking at each page on the way; gives the secret that their
-/// codes come from.
-export async function join(person, address, ...role) {
+/// Makes a member of the staff, enrols them and signs them in; gives the secret that their codes come from. `look` is told
+/// the name of each page on the way.
+export async function join(person, address, role, look = async () => {}) {
   const invited = await person.site.command("staff", "add", address, ...role);
   const code = /\b(?:[A-Z0-9]{4}-){5}[A-Z0-9]{4}\b/.exec(invited)[0];
 
   await person.visit("/gestion/inscription");
-  await person.look("enrol");
+  await look("enrol");
   await person.fill("staff-enrol-code", code);
   await person.press("staff-enrol-enter");
   const secret = (await person.page.locator(".code-block").innerText()).replace(/\s/g, "");
-  await person.look("factors");
+  await look("factors");
   await person.fill("staff-password", PASSWORD);
   await person.fill("staff-code", totp(secret, 0));
   await person.press("staff-enrol-confirm");
   await person.reads("staff-enrol-done");
 
-  await person.look("sign-in");
+  await look("sign-in");
   await person.fill("staff-address", address);
   await person.fill("staff-password", PASSWORD);
   await person.fill("staff-code", "000000");
   await person.press("staff-sign-in-send");
   await person.reads("staff-sign-in-refused");
-  await person.look("refused");
+  await look("refused");
   await person.fill("staff-password", PASSWORD);
   // A code is good once: the one of enrolling was this step's.
   await person.fill("staff-code", totp(secret, 1));
