@@ -5,6 +5,8 @@ import pathlib
 import shutil
 import tempfile
 
+from .machine import halves
+
 # A user of the seeded store, and a sender whom they are given as personal for the rows behind Postfix.
 RECIPIENT = "user1@bench.example"
 FRIEND = "contact1@friends.example"
@@ -38,12 +40,14 @@ class Bench:
         self.side_by_side.setdefault(name, {})[column] = text
 
     @contextlib.contextmanager
-    def on_a_copy(self):
-        """The same on a store of its own, for what changes it."""
+    def on_a_copy(self, apart=False):
+        """The same on a store of its own, for what changes it. `apart`: the generator has one half of the cores to itself, and
+        the milter the other."""
         with tempfile.TemporaryDirectory(dir=self.site.built.results) as directory:
             store = pathlib.Path(directory) / "store"
             shutil.copytree(self.site.store, store)
-            yield Bench(self.site.on(store), self.load, self.quick)
+            loading, serving = halves() if apart else (None, None)
+            yield Bench(self.site.on(store, serving), self.load.on(loading), self.quick)
 
 
 @contextlib.contextmanager

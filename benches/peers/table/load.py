@@ -1,9 +1,11 @@
 """`perso-milter bench`: sends the messages, checks every answer, and measures."""
 
+import copy
 import json
 import subprocess
 
 from .figures import Ratio
+from .machine import keeping_to
 
 
 class Load:
@@ -12,6 +14,14 @@ class Load:
     def __init__(self, built, users, entries, messages, rounds):
         self.built, self.users, self.entries = built, users, entries
         self.messages, self.rounds = messages, rounds
+        # Where it runs; None: on all cores.
+        self.cores = None
+
+    def on(self, cores):
+        """The same on these cores alone."""
+        other = copy.copy(self)
+        other.cores = cores
+        return other
 
     def run(self, milter, **options):
         """One run against one milter: the JSON object that the generator prints. `options` are those of its command line."""
@@ -27,7 +37,8 @@ class Load:
         options = {"users": self.users, "entries": self.entries, "messages": self.messages, **options}
         for name, value in options.items():
             command += [f"--{name.replace('_', '-')}"] + ([] if value is None else [value])
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+        command = [str(word) for word in command]
+        done = subprocess.run(command, capture_output=True, text=True, preexec_fn=keeping_to(self.cores))
         if done.returncode != 0:
             raise RuntimeError(f"{command}: {done.stderr.strip() or done.stdout.strip()}")
         return json.loads(done.stdout)

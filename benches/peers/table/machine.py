@@ -93,18 +93,35 @@ def wait_until(what, holds):
         time.sleep(0.005)
 
 
-class Process:
-    """A program that runs until the block ends."""
+def halves():
+    """The cores in two halves; both are all of them where there is but one."""
+    cores = sorted(os.sched_getaffinity(0))
+    middle = len(cores) // 2
+    return (cores[:middle], cores[middle:]) if middle else (cores, cores)
 
-    def __init__(self, command, log, environment=None):
+
+def keeping_to(cores):
+    """What a process does before its program starts, to run on these cores alone; `None`: on all."""
+    return cores and (lambda: os.sched_setaffinity(0, cores))
+
+
+class Process:
+    """A program that runs until the block ends, on these cores alone where some are named."""
+
+    def __init__(self, command, log, environment=None, cores=None):
         self.command = [str(word) for word in command]
-        self.log = log
+        self.log, self.cores = log, cores
         self.environment = {**os.environ, **(environment or {})}
 
     def __enter__(self):
         with open(self.log, "ab") as log:
             self.child = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment,
+                preexec_fn=keeping_to(self.cores),
             )
         return self
 

@@ -51,6 +51,8 @@ class Site:
 
     def __init__(self, built, scratch, store):
         self.built, self.scratch, self.store = built, scratch, store
+        # Where milters and consoles run; None: on all cores.
+        self.cores = None
         self.names = itertools.count()
 
     def _address(self, transport):
@@ -58,10 +60,10 @@ class Site:
             return f"inet:{free_port()}@127.0.0.1"
         return f"unix:{self.scratch}/{next(self.names)}.sock"
 
-    def on(self, store):
-        """The same with another store."""
+    def on(self, store, cores=None):
+        """The same with another store, on these cores alone where some are named."""
         other = copy.copy(self)
-        other.store = store
+        other.store, other.cores = store, cores
         return other
 
     def minimal(self, transport="unix", rcpt_replies=False, name="minimal"):
@@ -102,7 +104,7 @@ class Running(Process):
     """A milter that serves until the block ends."""
 
     def __init__(self, name, command, address, site):
-        super().__init__(command, site.scratch / f"{name.replace(' ', '-')}.log")
+        super().__init__(command, site.scratch / f"{name.replace(' ', '-')}.log", cores=site.cores)
         self.name, self.address = name, address
 
     def __enter__(self):
@@ -157,7 +159,7 @@ class Console(Process):
     """A console that serves until the block ends."""
 
     def __init__(self, command, served):
-        super().__init__(command, served.site.scratch / "console.log")
+        super().__init__(command, served.site.scratch / "console.log", cores=served.site.cores)
         self.served = served
 
     def __enter__(self):
