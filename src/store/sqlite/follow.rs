@@ -61,7 +61,9 @@ impl SqliteFeed {
 }
 
 fn connect(shared: &Shared) -> Result<Link> {
-    Link::open(&shared.path, Role::Read, shared.options.open_wait, &shared.keys.match_key)
+    let link = Link::open(&shared.path, Role::Read, shared.options.open_wait, &shared.keys.match_key)?;
+    link.read_once().map_err(|error| error.at(&shared.path))?;
+    Ok(link)
 }
 
 impl Feed for SqliteFeed {

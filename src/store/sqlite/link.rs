@@ -22,6 +22,8 @@ mod embedded {
 pub const SCHEMA: i32 = 9;
 /// Page cache of a connection, in KiB.
 pub const PAGE_CACHE: i32 = 16 * 1024;
+/// The same where each page is read once.
+const PAGES_READ_ONCE: i32 = 1024;
 
 /// A failure inside a transaction, before it is known which file it was.
 #[derive(Debug)]
@@ -130,6 +132,12 @@ impl Link {
             return Err(KeyError::Foreign(keys::path_beside(path, Kind::Match)).into());
         }
         Ok(Self { conn, seal_public: facts.seal_public, identity, role })
+    }
+
+    /// Keeps few pages, for whoever reads each once: what the C library gave out for more it does not take back, and a thread
+    /// that reads the whole store would cost the size of its page cache for good.
+    pub fn read_once(&self) -> Db<()> {
+        Ok(self.conn.pragma_update(None, "cache_size", -PAGES_READ_ONCE)?)
     }
 
     /// Which file this is a connection to.

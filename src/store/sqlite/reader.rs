@@ -58,6 +58,7 @@ impl Readers {
 pub fn read_aside<T>(shared: &Shared, work: impl FnOnce(&Connection) -> Db<T>) -> Result<T> {
     let link = open(shared)?;
     let run = || -> Db<T> {
+        link.read_once()?;
         let tx = link.conn.unchecked_transaction()?;
         work(&tx)
     };
