@@ -10,7 +10,8 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::effect::with_effect;
-use super::{Typed, list, of_slug, preview};
+use super::preview::{Source, preview};
+use super::{Typed, list, of_slug};
 use crate::console::failure::Failure;
 use crate::console::home;
 use crate::console::how_many::{HowMany, how_many};
@@ -145,7 +146,7 @@ pub async fn add(
         Err(mut intake) if intake.good.len() + intake.bad.len() > 1 => {
             // What was typed beside them is meant for all of them.
             intake.good.iter_mut().for_each(|candidate| candidate.note = note.clone().or(candidate.note.take()));
-            return preview::preview(&console, &visitor, &signed_in, list, intake).await;
+            return preview(&console, &visitor, &signed_in, list, intake, Source::Texte).await;
         }
         Err(intake) => {
             let key = intake.bad.first().map_or("lists-bad-no-address", |bad| super::reason(bad.reason));

@@ -101,22 +101,23 @@ struct Offered {
     text: String,
 }
 
-/// What was typed or pasted, before it is added.
+/// What was given, before it is added.
 ///
 /// # Errors
-/// None of its own.
+/// As of the store.
 pub async fn preview(
     console: &Arc<Console>,
     visitor: &Visitor,
     signed_in: &SignedIn,
     list: ListKind,
     intake: Intake,
+    source: Source,
 ) -> Result<Response, Failure> {
-    let page = Page::signed_in(visitor, signed_in, Place::Lists, "lists-preview-title").at("/listes/coller");
-    previewed(console, signed_in, page, list, intake, Source::Texte).await
+    let page = Page::signed_in(visitor, signed_in, Place::Lists, "lists-preview-title").at(source.page());
+    previewed(console, signed_in, page, list, intake, source).await
 }
 
-pub async fn previewed(
+async fn previewed(
     console: &Arc<Console>,
     signed_in: &SignedIn,
     page: Page,
@@ -286,8 +287,7 @@ pub async fn take_domain(
         Ok(super::check(console, &reader, list, intake))
     };
     let intake = console.blocking(read).await?;
-    let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-preview-title").at(source.page());
-    previewed(&console, &signed_in, page, list, intake, source).await
+    preview(&console, &visitor, &signed_in, list, intake, source).await
 }
 
 /// A domain where the first of its addresses stood that are for this list, and no more of them.

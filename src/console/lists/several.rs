@@ -8,7 +8,7 @@ use axum::extract::{DefaultBodyLimit, Multipart, Query, State};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::preview::{Source, preview, previewed};
+use super::preview::{Source, preview};
 use super::{Named, of_slug};
 use crate::console::failure::Failure;
 use crate::console::intake::{self, FileError};
@@ -91,7 +91,7 @@ pub async fn read_paste(
     let reader = signed_in.clone();
     let read = move |console: &Console| Ok(super::check(console, &reader, list, intake::read_text(&pasted.texte)));
     let intake = console.blocking(read).await?;
-    preview(&console, &visitor, &signed_in, list, intake).await
+    preview(&console, &visitor, &signed_in, list, intake, Source::Texte).await
 }
 
 /// `GET /listes/importer`
@@ -127,11 +127,10 @@ pub async fn read_import(
         let read = intake::read_file(&file.unwrap_or_default());
         Ok(read.map(|intake| super::check(console, &reader, list, intake)))
     };
-    let page = |title| Page::signed_in(&visitor, &signed_in, Place::Lists, title);
     match console.blocking(read).await? {
-        Ok(intake) => previewed(&console, &signed_in, page("lists-preview-title"), list, intake, Source::Fichier).await,
+        Ok(intake) => preview(&console, &visitor, &signed_in, list, intake, Source::Fichier).await,
         Err(error) => {
-            let page = page("lists-import-title");
+            let page = Page::signed_in(&visitor, &signed_in, Place::Lists, "lists-import-title");
             let text = page.t(match error {
                 FileError::TooLarge => "lists-file-too-large",
                 FileError::Empty => "lists-file-empty",
