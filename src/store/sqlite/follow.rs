@@ -61,9 +61,7 @@ impl SqliteFeed {
 }
 
 fn connect(shared: &Shared) -> Result<Link> {
-    let link = Link::open(&shared.path, Role::Read, shared.options.open_wait, &shared.keys.match_key)?;
-    link.read_once().map_err(|error| error.at(&shared.path))?;
-    Ok(link)
+    Link::open(&shared.path, Role::ReadOnce, shared.options.open_wait, &shared.keys.match_key)
 }
 
 impl Feed for SqliteFeed {

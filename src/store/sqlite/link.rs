@@ -22,8 +22,6 @@ mod embedded {
 pub const SCHEMA: i32 = 9;
 /// Page cache of a connection, in KiB.
 pub const PAGE_CACHE: i32 = 16 * 1024;
-/// The same where each page is read once.
-const PAGES_READ_ONCE: i32 = 1024;
 
 /// A failure inside a transaction, before it is known which file it was.
 #[derive(Debug)]
@@ -100,6 +98,19 @@ pub enum Role {
     Write,
     /// Reading alone.
     Read,
+    /// Reading alone, most pages once: few are kept. What the C library gave out for more it does not take back, and a thread
+    /// that reads the whole store would cost the size of its page cache for good.
+    ReadOnce,
+}
+
+impl Role {
+    /// Page cache, in KiB.
+    fn page_cache(self) -> i32 {
+        match self {
+            Self::Write | Self::Read => PAGE_CACHE,
+            Self::ReadOnce => 1024,
+        }
+    }
 }
 
 /// A checked connection to the file that stood at the path when it was opened.
@@ -122,7 +133,7 @@ impl Link {
             let facts = facts(&conn)?.ok_or_else(|| no_store(path))?;
             // Not before the file is known to be ours; a restored one may have lost it.
             conn.pragma_update(None, "journal_mode", "WAL")?;
-            if role == Role::Read {
+            if role != Role::Write {
                 conn.pragma_update(None, "query_only", "ON")?;
             }
             Ok((conn, facts))
@@ -132,12 +143,6 @@ impl Link {
             return Err(KeyError::Foreign(keys::path_beside(path, Kind::Match)).into());
         }
         Ok(Self { conn, seal_public: facts.seal_public, identity, role })
-    }
-
-    /// Keeps few pages, for whoever reads each once: what the C library gave out for more it does not take back, and a thread
-    /// that reads the whole store would cost the size of its page cache for good.
-    pub fn read_once(&self) -> Db<()> {
-        Ok(self.conn.pragma_update(None, "cache_size", -PAGES_READ_ONCE)?)
     }
 
     /// Which file this is a connection to.
@@ -206,11 +211,11 @@ fn connect(path: &Path, role: Role, wait: Duration) -> Db<Connection> {
     conn.set_prepared_statement_cache_capacity(128);
     conn.set_transaction_behavior(match role {
         Role::Write => TransactionBehavior::Immediate,
-        Role::Read => TransactionBehavior::Deferred,
+        Role::Read | Role::ReadOnce => TransactionBehavior::Deferred,
     });
     conn.pragma_update(None, "trusted_schema", "OFF")?;
     conn.pragma_update(None, "synchronous", "FULL")?;
-    conn.pragma_update(None, "cache_size", -PAGE_CACHE)?;
+    conn.pragma_update(None, "cache_size", -role.page_cache())?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.pragma_update(None, "foreign_keys", "ON")?;
     conn.pragma_update(None, "secure_delete", "ON")?;

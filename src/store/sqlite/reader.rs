@@ -20,7 +20,7 @@ pub struct Readers {
 impl Readers {
     /// Opens the connections.
     pub fn open(shared: &Shared) -> Result<Self> {
-        let links = (0..READERS).map(|_| open(shared)).collect::<Result<_>>()?;
+        let links = (0..READERS).map(|_| open(shared, Role::Read)).collect::<Result<_>>()?;
         Ok(Self { free: Mutex::new(links), returned: Condvar::new() })
     }
 
@@ -56,17 +56,16 @@ impl Readers {
 
 /// Reads for long, with a connection of its own.
 pub fn read_aside<T>(shared: &Shared, work: impl FnOnce(&Connection) -> Db<T>) -> Result<T> {
-    let link = open(shared)?;
+    let link = open(shared, Role::ReadOnce)?;
     let run = || -> Db<T> {
-        link.read_once()?;
         let tx = link.conn.unchecked_transaction()?;
         work(&tx)
     };
     run().map_err(|error| error.at(&shared.path))
 }
 
-fn open(shared: &Shared) -> Result<Link> {
-    Link::open(&shared.path, Role::Read, shared.options.write_wait, &shared.keys.match_key)
+fn open(shared: &Shared, role: Role) -> Result<Link> {
+    Link::open(&shared.path, role, shared.options.write_wait, &shared.keys.match_key)
 }
 
 /// Gives the connection back however the call ends.
