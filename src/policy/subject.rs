@@ -100,10 +100,11 @@ pub struct SubjectEdit<'a> {
 ///
 /// ```
 /// use perso_milter::policy::subject::{LeadingSpace, SubjectEdit, Tag, edited};
-/// let tag = Tag::new("[PERSO]").unwrap();
+/// let tag = Tag::new("[PERSO]")?;
 /// let edit = SubjectEdit { tag: Some(&tag), clear: &[] };
 /// let value = edited(Some(b" Dimanche ?"), edit, LeadingSpace::Kept);
 /// assert_eq!(value.as_deref(), Some(&b" [PERSO] Dimanche ?"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn edited(value: Option<&[u8]>, edit: SubjectEdit<'_>, leading: LeadingSpace) -> Option<Vec<u8>> {
     let original = value.unwrap_or_default();
