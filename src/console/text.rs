@@ -248,6 +248,17 @@ mod tests {
     }
 
     #[test]
+    fn no_french_line_breaks_before_a_mark_or_within_quotes() {
+        // They take a blank in French, and one that does not break.
+        let plain = Regex::new(r"^[^#].*( [:;?!»]|« )").expect("valid");
+        for file in files(&root().join("i18n").join(Language::French.code()), &["ftl"]) {
+            let text = fs::read_to_string(&file).expect("readable");
+            let breaking: Vec<_> = text.lines().filter(|line| plain.is_match(line)).collect();
+            assert!(breaking.is_empty(), "{file:?}: {breaking:#?}");
+        }
+    }
+
+    #[test]
     fn numbers_and_dates_are_written_as_their_readers_do() {
         assert_eq!(number(Language::French, 1_234_567), "1\u{202f}234\u{202f}567");
         assert_eq!(number(Language::English, 1_234_567), "1,234,567");

@@ -1,9 +1,9 @@
 alert-subject = La sécurité de votre console de messagerie a changé
 alert-you = Si c’est bien vous, il n’y a rien à faire.
-alert-not-you = Si ce n’est pas vous, ouvrez la page « Sécurité », terminez les sessions que vous ne reconnaissez pas et prévenez votre service informatique :
+alert-not-you = Si ce n’est pas vous, ouvrez la page « Sécurité », terminez les sessions que vous ne reconnaissez pas et prévenez votre service informatique :
 alert-password-added = Un mot de passe a été choisi pour votre console.
 alert-passkey-added = Une clé d’accès a été ajoutée à votre console.
-alert-recovery-added = Un code de secours a été créé pour votre console ; celui d’avant ne sert plus.
+alert-recovery-added = Un code de secours a été créé pour votre console ; celui d’avant ne sert plus.
 alert-password-removed = Le mot de passe de votre console a été retiré.
 alert-passkey-removed = Une clé d’accès a été retirée de votre console.
 alert-recovery-removed = Le code de secours de votre console a été retiré.

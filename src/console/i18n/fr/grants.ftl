@@ -1,6 +1,6 @@
 grants-title = Accès de l’assistance
-grants-lead = Personne ne lit vos listes. Si vous demandez de l’aide, vous pouvez laisser une personne lire une liste, pour un temps ; elle ne peut rien y changer.
-grants-locked = Votre verrou personnel est en place : personne d’autre ne peut lire vos listes, même avec votre accord. Levez-le d’abord si vous voulez de l’aide.
+grants-lead = Personne ne lit vos listes. Si vous demandez de l’aide, vous pouvez laisser une personne lire une liste, pour un temps ; elle ne peut rien y changer.
+grants-locked = Votre verrou personnel est en place : personne d’autre ne peut lire vos listes, même avec votre accord. Levez-le d’abord si vous voulez de l’aide.
 grants-nobody = Il n’y a personne à qui donner accès.
 grants-person = Personne
 grants-list = Liste
