@@ -10,8 +10,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use smallvec::SmallVec;
+
 use super::address::{Address, Domain};
-use super::text::lossy;
+use super::text::{ByteSet, lossy};
 use passes::{after_comment, passes_of, quoted_string};
 
 /// When a match counts without proof of who sent the message.
@@ -105,9 +107,11 @@ impl Authentication {
 pub struct Evidence {
     /// The values of the headers that are believed, one behind the other, and where each ends.
     text: String,
-    ends: Vec<usize>,
+    ends: SmallVec<[usize; USUAL_RESULTS]>,
 }
 
+/// Headers of a usual verifier.
+const USUAL_RESULTS: usize = 2;
 /// Most passes read of one message; a message with more signatures is proved by these or not at all.
 const MAX_PASSES: usize = 32;
 
@@ -175,6 +179,9 @@ impl fmt::Debug for Evidence {
     }
 }
 
+/// What may end an authserv-id.
+const ID_ENDS: ByteSet = ByteSet::of(b" \t\n\r(;");
+
 /// The authserv-id at the front of a header's value.
 fn authserv_id(text: &str) -> Option<Cow<'_, str>> {
     let mut rest = text.trim_start();
@@ -184,7 +191,7 @@ fn authserv_id(text: &str) -> Option<Cow<'_, str>> {
     if rest.starts_with('"') {
         return quoted_string(rest).map(|(id, _)| id.into());
     }
-    let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '(' | ';')).unwrap_or(rest.len());
+    let end = ID_ENDS.distance(rest.as_bytes());
     Some(rest[..end].into())
 }
 
@@ -304,8 +311,8 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_header_is_read_without_panic(value in "(mx.example.org;|dmarc=pass|header\\.from=|[ a-z.;=/\"()\\\\é]){0,30}") {
-            Evidence::default().add(&policy(AuthenticationMode::Required), value.as_bytes(), 0);
+        fn any_header_is_read_without_panic(value in "(dmarc=pass|header\\.from=|[ a-z.;=/\"()\\\\@>é]){0,30}") {
+            judge(&[&format!("mx.example.org; {value}")]);
         }
     }
 }

@@ -13,10 +13,10 @@ const USUAL_PASSES: usize = 4;
 /// Words of a usual property's name, comments set aside.
 const USUAL_WORDS: usize = 2;
 
-/// A method that passed and the domain that it passed for, as written.
+/// A method that passed, and the value that names the domain that it passed for, as written.
 pub(super) struct Pass<'a> {
     pub(super) method: Method,
-    domain: Cow<'a, str>,
+    value: &'a str,
 }
 
 impl Pass<'_> {
@@ -31,9 +31,13 @@ impl Pass<'_> {
         }
     }
 
-    /// Whether the domain is another, in normal form, or comes up to it. Mostly it is that one to the letter.
+    /// Whether the domain that it passed for is another, in normal form, or comes up to it.
     fn is_for(&self, domain: &str, comes_up: impl Fn(&str, &str) -> bool) -> bool {
-        self.domain == domain || normal_domain(&self.domain).is_ok_and(|own| comes_up(&own, domain))
+        // Mostly it is that one to the letter, which needs no second look: no domain holds an @ or a quote.
+        if self.value.strip_suffix(domain).is_some_and(|before| before.is_empty() || before.ends_with('@')) {
+            return true;
+        }
+        normal_domain(domain_of(&unquoted(self.value))).is_ok_and(|own| comes_up(&own, domain))
     }
 }
 
@@ -44,44 +48,47 @@ fn is_aligned(one: &str, other: &str) -> bool {
 
 /// The passes of one header; `None` where it cannot be understood.
 pub(super) fn passes_of(text: &str) -> Option<SmallVec<[Pass<'_>; USUAL_PASSES]>> {
+    let bytes = text.as_bytes();
     let mut passes = SmallVec::new();
     // What stands before the first semicolon names the verifier.
-    let mut part = None;
-    let mut rest = text;
+    let mut part = Part { state: State::Void, ..Part::default() };
+    let mut at = 0;
     let mut is_value = false;
-    while let Some(&byte) = rest.as_bytes().first() {
+    while let Some(&byte) = bytes.get(at) {
         match byte {
-            b' ' | b'\t' | b'\n' | b'\r' => rest = &rest[1..],
-            b'(' => rest = after_comment(rest)?,
+            b' ' | b'\t' | b'\n' | b'\r' => at += 1,
+            b'(' => at = text.len() - after_comment(&text[at..])?.len(),
             b';' => {
-                passes.extend(part.replace(Part::default()).and_then(Part::pass));
-                rest = &rest[1..];
+                part.pass().into_iter().for_each(|pass| passes.push(pass));
+                part = Part::default();
+                at += 1;
                 is_value = false;
             }
             b'=' => {
-                part.iter_mut().for_each(Part::equals);
-                rest = &rest[1..];
+                part.equals();
+                at += 1;
                 is_value = true;
             }
             _ => {
-                let (word, after) = rest.split_at(word_length(rest, is_value)?);
-                part.iter_mut().for_each(|part| part.word(unquoted(word)));
-                rest = after;
+                let end = at + word_length(&text[at..], is_value)?;
+                part.word(&text[at..end]);
+                at = end;
                 is_value = false;
             }
         }
     }
-    passes.extend(part.and_then(Part::pass));
+    part.pass().into_iter().for_each(|pass| passes.push(pass));
     Some(passes)
 }
 
 /// One `; method=result property=value…` of the header, word by word; comments and white space are left out (RFC 8601, 2.2).
+/// Words are as written, quotes included.
 #[derive(Default)]
 struct Part<'a> {
     method: Option<Method>,
-    properties: Properties<'a>,
+    properties: [Said<'a>; 5],
     /// The words since the last value: of the method, then of a property.
-    name: SmallVec<[Cow<'a, str>; USUAL_WORDS]>,
+    name: SmallVec<[&'a str; USUAL_WORDS]>,
     state: State,
 }
 
@@ -101,25 +108,24 @@ enum State {
 
 impl<'a> Part<'a> {
     fn equals(&mut self) {
-        let words = self.name.iter().map(|word| &**word);
         self.state = match self.state {
             State::Method => {
-                self.method = method_named(words);
+                self.method = Method::named(&self.name);
                 if self.method.is_some() { State::Value(Some(Property::Result)) } else { State::Void }
             }
-            State::Name => State::Value(Property::named(words)),
+            State::Name => State::Value(Property::named(&self.name)),
             // Nothing stands between two of them.
             State::Value(_) | State::Void => State::Void,
         };
         self.name.clear();
     }
 
-    fn word(&mut self, word: Cow<'a, str>) {
+    fn word(&mut self, word: &'a str) {
         match self.state {
             State::Method => self.name.push(word),
             State::Value(property) => {
                 if let Some(property) = property {
-                    self.properties.note(property, word);
+                    self.properties[property as usize].note(word);
                 }
                 self.state = State::Name;
             }
@@ -131,22 +137,19 @@ impl<'a> Part<'a> {
     }
 
     /// Where it is a pass that names its domain.
-    fn pass(self) -> Option<Pass<'a>> {
+    fn pass(&self) -> Option<Pass<'a>> {
         let method = self.method.filter(|_| self.state == State::Name)?;
-        let mut properties = self.properties;
-        if !properties.take(Property::Result)?.eq_ignore_ascii_case("pass") {
+        let said = |property: Property| self.properties[property as usize].value();
+        let result = said(Property::Result)?;
+        if result != "pass" && !unquoted(result).eq_ignore_ascii_case("pass") {
             return None;
         }
         let value = match method {
-            Method::Dmarc => properties.take(Property::HeaderFrom),
-            Method::Dkim => properties.take(Property::HeaderD).or_else(|| properties.take(Property::HeaderI)),
-            Method::Spf => properties.take(Property::MailFrom),
+            Method::Dmarc => said(Property::HeaderFrom),
+            Method::Dkim => said(Property::HeaderD).or_else(|| said(Property::HeaderI)),
+            Method::Spf => said(Property::MailFrom),
         }?;
-        let domain = match value {
-            Cow::Borrowed(value) => domain_of(value).into(),
-            Cow::Owned(value) => domain_of(&value).to_owned().into(),
-        };
-        Some(Pass { method, domain })
+        Some(Pass { method, value })
     }
 }
 
@@ -156,16 +159,27 @@ fn domain_of(value: &str) -> &str {
     value[start..].trim_end_matches('>')
 }
 
-/// The method that these words name; `dkim / 1` and `dkim/1` are one word.
-fn method_named<'a>(words: impl Iterator<Item = &'a str>) -> Option<Method> {
-    let name = joined(words);
-    let (method, version) = name.split_once('/').unwrap_or((&name, "1"));
-    // It is in lower case.
-    match method {
-        "dmarc" if version == "1" => Some(Method::Dmarc),
-        "dkim" if version == "1" => Some(Method::Dkim),
-        "spf" if version == "1" => Some(Method::Spf),
-        _ => None,
+impl Method {
+    /// The method that these words name; `dkim / 1` and `dkim/1` are one word.
+    fn named(words: &[&str]) -> Option<Self> {
+        if let [word] = words
+            && let Some(method) = Self::written(word)
+        {
+            return Some(method);
+        }
+        let name = joined(words);
+        let (method, version) = name.split_once('/').unwrap_or((&name, "1"));
+        Self::written(method).filter(|_| version == "1")
+    }
+
+    /// The method of a name in lower case.
+    fn written(name: &str) -> Option<Self> {
+        match name {
+            "dmarc" => Some(Self::Dmarc),
+            "dkim" => Some(Self::Dkim),
+            "spf" => Some(Self::Spf),
+            _ => None,
+        }
     }
 }
 
@@ -181,11 +195,20 @@ enum Property {
 
 impl Property {
     /// The property whose name these words end with.
-    fn named<'a>(words: impl Iterator<Item = &'a str>) -> Option<Self> {
+    fn named(words: &[&str]) -> Option<Self> {
+        // Mostly it is one word, as it should be written.
+        if let [word] = words
+            && !word.bytes().any(|byte| byte.is_ascii_uppercase() || byte == b'"')
+        {
+            return Self::written(word);
+        }
         let name = joined(words);
-        // Names are short: this is faster than a search for the blank by the library.
-        let start = name.as_bytes().iter().rposition(|&byte| byte == b' ').map_or(0, |blank| blank + 1);
-        match &name[start..] {
+        Self::written(name.rsplit(' ').next().unwrap_or_default())
+    }
+
+    /// The property of a name in lower case.
+    fn written(name: &str) -> Option<Self> {
+        match name {
             "result" => Some(Self::Result),
             "header.from" => Some(Self::HeaderFrom),
             "header.d" => Some(Self::HeaderD),
@@ -196,47 +219,40 @@ impl Property {
     }
 }
 
-/// What one method says of each [`Property`].
-#[derive(Default)]
-struct Properties<'a>([Said<'a>; 5]);
-
-#[derive(Default)]
+/// What one method says of a [`Property`].
+#[derive(Clone, Copy, Default)]
 enum Said<'a> {
     #[default]
     Nothing,
-    Value(Cow<'a, str>),
+    Value(&'a str),
     /// A property given twice with two values says nothing.
     Contradiction,
 }
 
-impl<'a> Properties<'a> {
-    fn note(&mut self, property: Property, value: Cow<'a, str>) {
-        let said = &mut self.0[property as usize];
-        *said = match said {
-            Said::Nothing => Said::Value(value),
-            Said::Value(known) if *known == value => return,
-            Said::Value(_) | Said::Contradiction => Said::Contradiction,
+impl<'a> Said<'a> {
+    fn note(&mut self, value: &'a str) {
+        *self = match *self {
+            Self::Nothing => Self::Value(value),
+            Self::Value(known) if unquoted(known) == unquoted(value) => return,
+            Self::Value(_) | Self::Contradiction => Self::Contradiction,
         };
     }
 
-    fn take(&mut self, property: Property) -> Option<Cow<'a, str>> {
-        match std::mem::take(&mut self.0[property as usize]) {
-            Said::Value(value) => Some(value),
-            Said::Nothing | Said::Contradiction => None,
+    fn value(self) -> Option<&'a str> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Nothing | Self::Contradiction => None,
         }
     }
 }
 
-/// Words in lower case, a blank between them, none around `.` and `/`, where white space and comments may stand.
-fn joined<'a>(mut words: impl Iterator<Item = &'a str>) -> Cow<'a, str> {
-    let mut text = match words.next() {
-        Some(word) if word.as_bytes().iter().any(u8::is_ascii_uppercase) => Cow::Owned(word.to_ascii_lowercase()),
-        word => Cow::Borrowed(word.unwrap_or_default()),
-    };
+/// Words without their quotes and in lower case, a blank between them, none around `.` and `/`, where white space and
+/// comments may stand.
+fn joined(words: &[&str]) -> String {
+    let mut text = String::new();
     for word in words {
-        let glued = text.is_empty() || text.ends_with(['.', '/']) || word.starts_with(['.', '/']);
-        let text = text.to_mut();
-        if !glued {
+        let word = unquoted(word);
+        if !(text.is_empty() || text.ends_with(['.', '/']) || word.starts_with(['.', '/'])) {
             text.push(' ');
         }
         text.push_str(&word.to_ascii_lowercase());
