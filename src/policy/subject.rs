@@ -9,6 +9,7 @@ use mail_builder::headers::Header;
 use mail_builder::headers::text::Text;
 use mail_parser::HeaderValue;
 use mail_parser::parsers::MessageStream;
+use smallvec::SmallVec;
 
 /// Longest tag, in bytes of UTF-8.
 pub const MAX_TAG: usize = 64;
@@ -26,6 +27,10 @@ const REPLY_PREFIXES: [&str; 22] = [
 
 /// Characters of the longest of them.
 const LONGEST_PREFIX: usize = 6;
+/// Bytes at the front of a Subject that mostly tell whether it is tagged: one character more than the longest prefix.
+const FRONT: usize = 4 * (LONGEST_PREFIX + 1);
+/// How an encoded word in UTF-8 begins, in any case, that has the encoding for mostly readable text.
+const UTF8_WORD: &[u8] = b"=?utf-8?Q?";
 
 /// Whether the values of headers carry the blank after the colon, as agreed with the MTA (SMFIP_HDR_LEADSPC).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +124,12 @@ pub fn edited(value: Option<&[u8]>, edit: SubjectEdit<'_>, leading: LeadingSpace
 
 /// Whether the tag is there already: after decoding, in any case, and after prefixes of answers and forwards.
 pub fn is_tagged(value: &[u8], tag: &Tag) -> bool {
-    let readable = readable(&value[..value.len().min(MAX_READ)]);
+    let value = &value[..value.len().min(MAX_READ)];
+    !is_plainly_untagged(&front(value), tag) && is_tagged_as_read(value, tag)
+}
+
+fn is_tagged_as_read(value: &[u8], tag: &Tag) -> bool {
+    let readable = readable(value);
     let mut text = readable.trim_start();
     loop {
         if starts_with_ignoring_case(text, &tag.text) {
@@ -130,6 +140,33 @@ pub fn is_tagged(value: &[u8], tag: &Tag) -> bool {
             None => return false,
         }
     }
+}
+
+/// How a Subject begins, as a person reads it and as far as that needs no more than a look: mostly it is told from a tagged
+/// one by this.
+fn front(value: &[u8]) -> SmallVec<[u8; FRONT]> {
+    let value = value.trim_ascii_start();
+    let word = value.split_at_checked(UTF8_WORD.len());
+    match word.filter(|(start, _)| start.eq_ignore_ascii_case(UTF8_WORD)) {
+        Some((_, text)) => encoded_bytes(text).map_while(Result::ok).take(FRONT).collect(),
+        None => {
+            let is_plain = |byte: &&u8| matches!(byte, b' '..=b'~') && **byte != b'=';
+            value.iter().take_while(is_plain).take(FRONT).copied().collect()
+        }
+    }
+}
+
+/// Whether neither the tag nor a prefix stands at the front of a Subject, whatever follows that front.
+fn is_plainly_untagged(front: &[u8], tag: &Tag) -> bool {
+    // The last character may be cut.
+    let whole = std::str::from_utf8(front).or_else(|error| std::str::from_utf8(&front[..error.valid_up_to()]));
+    let front = whole.unwrap_or_default().trim_start();
+    let word = front.chars().take(LONGEST_PREFIX + 1).position(is_prefix_end);
+    let holds_no_prefix = match word {
+        Some(characters) => !is_reply_word(first(front, characters)),
+        None => front.chars().nth(LONGEST_PREFIX).is_some(),
+    };
+    holds_no_prefix && in_lower_case(front).zip(in_lower_case(&tag.text)).any(|(one, other)| one != other)
 }
 
 /// The Subject as a person reads it, blanks at its ends aside. Where nothing in it is encoded or folded, it is that already.
@@ -145,28 +182,36 @@ fn readable(value: &[u8]) -> Cow<'_, str> {
 /// What a Subject says that is one encoded word (RFC 2047, 4.2) in UTF-8 and nothing else, as most are that hold an accent;
 /// `None` for any other, and for what not every reader takes for such a word.
 fn single_word(value: &[u8]) -> Option<String> {
-    let word = value.trim_ascii().strip_prefix(b"=?")?.strip_suffix(b"?=")?;
-    let (charset, text) = word.split_at_checked("utf-8?Q?".len())?;
-    if !charset.eq_ignore_ascii_case(b"utf-8?Q?") {
+    let (charset, text) = value.trim_ascii().strip_suffix(b"?=")?.split_at_checked(UTF8_WORD.len())?;
+    if !charset.eq_ignore_ascii_case(UTF8_WORD) {
         return None;
     }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut bytes = text.iter();
-    while let Some(&byte) = bytes.next() {
-        decoded.push(match byte {
-            b'=' => {
-                let (high, low) = (hex_digit(*bytes.next()?)?, hex_digit(*bytes.next()?)?);
-                high << 4 | low
-            }
-            b'_' => b' ',
-            b'?' => return None,
-            b'!'..=b'~' => byte,
-            _ => return None,
-        });
-    }
+    let decoded: Vec<u8> = encoded_bytes(text).collect::<Result<_, _>>().ok()?;
     // Control characters are one byte of ASCII, or two of which the first is this.
     let may_control = decoded.iter().any(|byte| byte.is_ascii_control() || *byte == 0xc2);
     String::from_utf8(decoded).ok().filter(|text| !(may_control && text.contains(char::is_control)))
+}
+
+/// What is no byte of an encoded word.
+struct Unreadable;
+
+/// The bytes that the text of an encoded word stands for, by the encoding Q (RFC 2047, 4.2).
+fn encoded_bytes(text: &[u8]) -> impl Iterator<Item = Result<u8, Unreadable>> {
+    let mut bytes = text.iter();
+    std::iter::from_fn(move || {
+        let byte = match *bytes.next()? {
+            b'=' => {
+                let digits =
+                    bytes.next().and_then(|&high| hex_digit(high)).zip(bytes.next().and_then(|&low| hex_digit(low)));
+                digits.map(|(high, low)| high << 4 | low)
+            }
+            b'_' => Some(b' '),
+            b'?' => None,
+            byte @ b'!'..=b'~' => Some(byte),
+            _ => None,
+        };
+        Some(byte.ok_or(Unreadable))
+    })
 }
 
 /// As RFC 2047 writes it: in upper case.
@@ -196,8 +241,7 @@ fn unfolded(value: &[u8]) -> impl Iterator<Item = u8> {
 
 fn strip_reply_prefix(text: &str) -> Option<&str> {
     // What ends the longest of them stands within the front; lower case has as many characters, or more.
-    let is_end = |c: char| c.is_whitespace() || matches!(c, ':' | '：' | '[' | '(');
-    if !text.chars().take(LONGEST_PREFIX + 1).any(is_end) {
+    if !text.chars().take(LONGEST_PREFIX + 1).any(is_prefix_end) {
         return None;
     }
     let (prefix, rest) = text.split_once([':', '：'])?;
@@ -210,13 +254,34 @@ fn strip_reply_prefix(text: &str) -> Option<&str> {
             .strip_suffix([']', ')'])
             .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
     let word = word.trim_end();
-    let is_known = REPLY_PREFIXES.iter().any(|known| word.chars().flat_map(char::to_lowercase).eq(known.chars()));
-    (count_fits && is_known).then(|| rest.trim_start())
+    (count_fits && is_reply_word(word)).then(|| rest.trim_start())
+}
+
+/// Whether a character may end the word of a prefix.
+fn is_prefix_end(c: char) -> bool {
+    c.is_whitespace() || matches!(c, ':' | '：' | '[' | '(')
+}
+
+/// Whether a word is that of a prefix, in any case.
+fn is_reply_word(word: &str) -> bool {
+    if word.is_ascii() {
+        return REPLY_PREFIXES.iter().any(|known| word.eq_ignore_ascii_case(known));
+    }
+    REPLY_PREFIXES.iter().any(|known| in_lower_case(word).eq(known.chars()))
+}
+
+/// So many characters at the front.
+fn first(text: &str, characters: usize) -> &str {
+    text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
 }
 
 fn starts_with_ignoring_case(text: &str, start: &str) -> bool {
-    let mut text = text.chars().flat_map(char::to_lowercase);
-    start.chars().flat_map(char::to_lowercase).all(|c| text.next() == Some(c))
+    let mut text = in_lower_case(text);
+    in_lower_case(start).all(|c| text.next() == Some(c))
+}
+
+fn in_lower_case(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(char::to_lowercase)
 }
 
 /// What stands behind the prefixes; `None` where there is none.
@@ -245,26 +310,28 @@ fn skip_blanks(value: &[u8]) -> &[u8] {
 
 /// Never empty: a header that is changed to the empty value is deleted (MILTER.md, "Headers").
 fn with_space(rest: &[u8], leading: LeadingSpace) -> Vec<u8> {
-    let space: &[u8] = if leading == LeadingSpace::Kept || rest.is_empty() { b" " } else { b"" };
-    [space, rest].concat()
+    [space_before(rest, leading), rest].concat()
+}
+
+fn space_before(rest: &[u8], leading: LeadingSpace) -> &'static [u8] {
+    if leading == LeadingSpace::Kept || rest.is_empty() { b" " } else { b"" }
 }
 
 fn with_tag(value: &[u8], tag: &Tag, leading: LeadingSpace) -> Vec<u8> {
     let rest = skip_blanks(value);
     let is_encoded = rest.trim_ascii_start().starts_with(b"=?");
     let words = if is_encoded { &tag.before_encoded } else { &tag.plain };
-    let mut out = with_space(words, leading);
-    let first_line = rest.split(|&b| b == b'\n').next().unwrap_or_default();
-    let longest = "Subject: ".len() + words.len() + 1 + first_line.len();
-    if rest.is_empty() || rest.starts_with(b"\n") {
+    let first_line = rest.iter().position(|&b| b == b'\n').unwrap_or(rest.len());
+    let longest = "Subject: ".len() + words.len() + 1 + first_line;
+    let between: &[u8] = if first_line == 0 {
         // Nothing on the first line, or a fold: its white space stands between the tag and the text.
+        b""
     } else if longest > MAX_LINE {
-        out.extend_from_slice(b"\n ");
+        b"\n "
     } else {
-        out.push(b' ');
-    }
-    out.extend_from_slice(rest);
-    out
+        b" "
+    };
+    [space_before(words, leading), words, between, rest].concat()
 }
 
 #[cfg(test)]
@@ -315,6 +382,9 @@ mod tests {
             " Re:\n [PERSO] Dimanche",
             "\n [PERSO] Dimanche",
             " =?utf-8?Q?Re:_?= =?utf-8?Q?[PERSO]_x?=",
+            "=?utf-8?Q?_[PERSO]_Dimanche?=",
+            "=?utf-8?Q?=C2=A0[PERSO]_Dimanche?=",
+            "\u{a0}[PERSO] Dimanche",
         ] {
             assert_eq!(tagged(Some(value.as_bytes())), None, "{value:?}");
         }
@@ -393,6 +463,22 @@ mod tests {
                     prop_assert_eq!(read.trim(), expected.trim(), "{}", value);
                 }
             }
+        }
+
+        #[test]
+        fn what_the_front_tells_is_what_the_whole_says(
+            start in "[ \\t\u{a0}]{0,2}(=\\?[uU][tT][fF]-8\\?[qQ]\\?)?",
+            parts in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "Re", "doorst", "Compte", "RÉP", "r=C3=A9p", ":", " :", "_", " ", "=20", "[", "[2]:", "[PERSO]", "[perso",
+                    "=5BPERSO=5D", "=?utf-8?Q?", "?=", "é", "=C2=A0", "\n ", "=", "x",
+                ]),
+                0..8,
+            ),
+        ) {
+            let value = start + &parts.concat();
+            let is_plain = is_plainly_untagged(&front(value.as_bytes()), &perso());
+            prop_assert!(!(is_plain && is_tagged_as_read(value.as_bytes(), &perso())), "{value:?}");
         }
 
         #[test]
