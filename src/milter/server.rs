@@ -3,12 +3,14 @@
 //! It knows nothing of the protocol: a [`Conversation`] takes the bytes of a read and appends its answer, and the server
 //! writes that in one call. Each thread runs a single-threaded runtime with one task a connection, and shares one buffer
 //! to read into and one to answer from among all its connections, so that an idle connection holds neither. Time is
-//! kept by one sweep per thread and second: no connection has a timer, and no frame costs a look at the clock.
+//! kept by one sweep per thread and second: no connection has a timer, and between two sweeps the server looks at no
+//! clock.
 //!
 //! The first thread accepts, and spreads the connections over as many threads as they are enough for: to wake a second
 //! thread costs more than a few connections can win by it.
 
 mod accept;
+mod alarm;
 mod connection;
 mod stream;
 mod thread;

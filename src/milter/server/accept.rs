@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::listen::{ListenerSocket, SocketFile};
+use super::alarm::Alarm;
 use super::stream::Socket;
 use super::thread::Thread;
 use super::{ConnectionInfo, Conversations, Handed, Listener, PeerAddress};
@@ -61,7 +62,7 @@ impl<C: Conversations> Acceptor<C> {
                     self.exhausted.log(|times| {
                         tracing::error!(%error, times, "cannot accept: raise the limit of open files (LimitNOFILE)");
                     });
-                    tokio::time::sleep(PAUSE).await;
+                    listener.pause().await;
                 }
                 // The one that waited is gone; the next may be well.
                 Err(error) => tracing::debug!(%error, "a connection went before it was accepted"),
@@ -105,6 +106,7 @@ fn thread_for(loads: &[usize]) -> usize {
 /// A listener that the first thread's runtime watches.
 pub(super) struct Watched {
     socket: WatchedSocket,
+    pause: Alarm,
     /// Held for its drop, which removes the file.
     _file: Option<SocketFile>,
 }
@@ -122,8 +124,17 @@ impl Watched {
                 ListenerSocket::Unix(socket) => WatchedSocket::Unix(UnixListener::from_std(socket)?),
                 ListenerSocket::Tcp(socket) => WatchedSocket::Tcp(TcpListener::from_std(socket)?),
             },
+            pause: Alarm::new()?,
             _file: file,
         })
+    }
+
+    /// Lets a while pass.
+    async fn pause(&self) {
+        match self.pause.set_after(PAUSE) {
+            Ok(()) => self.pause.ring().await,
+            Err(error) => tracing::error!(%error, "a timer cannot be set"),
+        }
     }
 
     /// The next connection, without Nagle's delay.

@@ -117,10 +117,10 @@ impl Stream {
 }
 
 /// What replaces the deprecated constructor is unsafe, since a value may answer `as_raw_fd` with a descriptor that it does
-/// not own. A [`Socket`] owns its descriptor from end to end.
+/// not own. A [`Socket`] owns its descriptor from end to end, and so does a timer.
 #[expect(deprecated, reason = "sound for a type that owns its descriptor, and this crate has no unsafe code")]
-fn watched(socket: Socket, interest: Interest) -> io::Result<AsyncFd<Socket>> {
-    AsyncFd::with_interest(socket, interest)
+pub(super) fn watched<T: AsRawFd>(source: T, interest: Interest) -> io::Result<AsyncFd<T>> {
+    AsyncFd::with_interest(source, interest)
 }
 
 /// Again, where a signal came between.

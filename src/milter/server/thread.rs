@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::future::pending;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,9 +11,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tokio::time::MissedTickBehavior;
 
 use super::accept::{Acceptor, Watched};
+use super::alarm::Alarm;
 use super::connection::{Connection, Handle};
 use super::stream::Stream;
 use super::{Closed, ConnectionInfo, Conversations, Handed, Listener, Report, Shared};
@@ -52,7 +51,7 @@ pub(super) fn run<C: Conversations>(
     front: Option<Front>,
 ) -> io::Result<Report> {
     let _stop_others = StopOthers(Arc::clone(&shared));
-    let runtime = Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())?;
+    let runtime = Builder::new_current_thread().enable_io().build_local(LocalOptions::default())?;
     let thread = Rc::new(Thread {
         index,
         shared,
@@ -69,7 +68,7 @@ pub(super) fn run<C: Conversations>(
         if let Some(front) = front {
             start_accepting(&thread, front)?;
         }
-        thread.serve(handed).await;
+        thread.serve(handed).await?;
         Ok(thread.report.get())
     })
 }
@@ -124,27 +123,22 @@ impl<C: Conversations> Thread<C> {
         self.draining.get()
     }
 
-    async fn serve(self: &Rc<Self>, mut handed: UnboundedReceiver<Handed>) {
-        let mut sweep = tokio::time::interval(SWEEP);
-        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn serve(self: &Rc<Self>, mut handed: UnboundedReceiver<Handed>) -> io::Result<()> {
+        let (sweep, deadline) = (Alarm::new()?, Alarm::new()?);
+        sweep.set_every(SWEEP)?;
         let mut accepting = true;
-        let deadline = sleep_or_never(None);
-        tokio::pin!(deadline);
         loop {
             if !accepting && self.draining.get() && self.handles.borrow().is_empty() {
-                return;
+                return Ok(());
             }
             tokio::select! {
                 biased;
                 () = self.shared.shutdown.triggered(), if !self.draining.get() => {
                     self.drain();
-                    deadline.set(sleep_or_never(Some(self.shared.limits.drain_time)));
+                    deadline.set_after(self.shared.limits.drain_time)?;
                 }
-                () = &mut deadline => {
-                    self.cut();
-                    deadline.set(sleep_or_never(None));
-                }
-                _ = sweep.tick() => self.sweep(),
+                () = deadline.ring() => self.cut(),
+                () = sweep.ring() => self.sweep(),
                 connection = handed.recv(), if accepting => match connection {
                     Some(connection) => self.take(connection),
                     None => accepting = false,
@@ -202,12 +196,5 @@ impl<C: Conversations> Drop for Place<C> {
             thread.report.set(report);
             thread.emptied.notify_one();
         }
-    }
-}
-
-async fn sleep_or_never(time: Option<Duration>) {
-    match time {
-        Some(time) => tokio::time::sleep(time).await,
-        None => pending().await,
     }
 }
