@@ -50,11 +50,11 @@ fn header_collector(criterion: &mut Criterion) {
     for (name, depth) in [("forged_only", Depth::Forged), ("to_decide", Depth::Decide), ("to_mark", Depth::Mark)] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let mut facts = HeaderFacts::new(Pass::First);
+                let mut facts = HeaderFacts::new(Pass::First, settings.limits);
                 for (name, value) in &headers {
                     facts.add(&settings, depth, black_box(name.as_bytes()), value.as_bytes());
                 }
-                black_box(facts.header_sender())
+                black_box(facts.header_sender(None))
             });
         });
     }

@@ -30,7 +30,7 @@ use crate::milter::listen::{Group, Listener, ListenerOptions, bind};
 use crate::milter::server::{Limits, Report, Shutdown, serve};
 use crate::milter::settings::{MessageLimits, Role};
 use crate::pulse::Pulse;
-use crate::store::{Clock, SealAccess, SqliteOptions, SqliteStore, Store, system_clock};
+use crate::store::{Clock, SealAccess, SqliteOptions, SqliteStore, Store, coarse_clock, system_clock};
 
 /// How often the console looks whether something is to be done by itself.
 const UPKEEP: Duration = Duration::from_secs(60);
@@ -85,7 +85,8 @@ impl Daemon {
         };
         let cache = Arc::new(Cache::new(store.address_hasher()));
         let match_key = &store.keys().match_key;
-        let directory = Arc::new(RelayDirectory::new(cache.clone(), match_key, Defaults::from(&config), clock));
+        let directory = RelayDirectory::new(cache.clone(), match_key, Defaults::from(&config), coarse_clock());
+        let directory = Arc::new(directory);
         let follower = Follower::start(&*store, cache.clone(), directory.clone())?;
         warn_of_folders(&*store, &directory);
         info!(version = env!("CARGO_PKG_VERSION"), configuration = %source, "ready");

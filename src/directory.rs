@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use jiff::tz::Offset;
 use zeroize::Zeroizing;
 
 use crate::activity::ActivityQueue;
@@ -196,7 +196,7 @@ pub fn split_key(match_key: &MatchKey) -> SplitKey {
 }
 
 fn day(at: Timestamp) -> Date {
-    at.to_zoned(TimeZone::UTC).date()
+    Offset::UTC.to_datetime(at).date()
 }
 
 fn build(parts: &Parts, keys: &DirectoryKeys, lane: usize) -> Settings {

@@ -175,7 +175,7 @@ impl<D: Directory> Directory for Capture<'_, D> {
     }
 
     fn decided(&self, message: &Decided<'_>) {
-        let subject = decoded(message.plan.subject.as_deref().unwrap_or(&self.subject));
+        let subject = decoded(message.plan.subject().unwrap_or(&self.subject));
         let settings = self.inner.settings();
         let one = |recipient: &DecidedRecipient<'_>| {
             let effect = recipient.effect.and_then(|index| message.plan.effects.get(index));

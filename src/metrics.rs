@@ -123,7 +123,7 @@ impl Totals {
     /// Counts one decided message on a day.
     pub fn count(&self, day: Date, message: &Decided<'_>) {
         let mut lane = self.lane(message.lane);
-        for recipient in &message.recipients {
+        for recipient in message.recipients {
             let is_copied = message.plan.split && recipient.effect.is_some();
             if let Some(organisation) =
                 message.sender.filter(|_| !is_copied && recipient.verdict.reason.outbound.is_some())
@@ -378,7 +378,7 @@ mod tests {
                 verdict: Verdict::UNTOUCHED,
                 effect: None,
             };
-            let recipients = vec![recipient];
+            let recipients = &[recipient];
             let direction = Direction::Inbound;
             let message = Decided { lane, direction, pass: Pass::First, sender: None, recipients, plan: &plan };
             totals.count(Date::constant(2026, 11, 23), &message);
@@ -404,7 +404,7 @@ mod tests {
         };
         let personal = Outcome::Deliver { personal: PersonalActions::TAG, clear_spam: true };
         let shared = DecidedRecipient { verdict: Verdict::SHARED, ..recipient(Outcome::UNTOUCHED) };
-        let recipients = vec![recipient(personal), recipient(Outcome::Blocked(BlackAction::Reject)), shared];
+        let recipients = &[recipient(personal), recipient(Outcome::Blocked(BlackAction::Reject)), shared];
         let message = Decided {
             lane: 0,
             direction: Direction::Inbound,
@@ -447,13 +447,13 @@ mod tests {
                 verdict: Verdict::UNTOUCHED,
                 effect: None,
             };
-            let recipients = users.iter().map(recipient).collect();
+            let recipients: Vec<_> = users.iter().map(recipient).collect();
             let message = Decided {
                 lane: users.len(),
                 direction: Direction::Inbound,
                 pass: Pass::First,
                 sender: None,
-                recipients,
+                recipients: &recipients,
                 plan: &plan,
             };
             totals.count(today, &message);

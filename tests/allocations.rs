@@ -16,10 +16,10 @@ use support::{Conversation, Relay, listed, user};
 use totp_rs::{Builder, Secret};
 
 /// How often one message of a personal sender asks for memory, and one of a stranger.
-const PERSONAL: u64 = 18;
-const STRANGER: u64 = 11;
+const PERSONAL: u64 = 8;
+const STRANGER: u64 = 6;
 /// What nine further recipients add.
-const NINE_MORE: u64 = 22;
+const NINE_MORE: u64 = 26;
 /// What it adds that a personal message is told of in its recipient's history, and how much of it waits for the store then:
 /// the row and the two addresses in it.
 const HISTORY: u64 = 3;

@@ -168,10 +168,30 @@ impl<'a> Command<'a> {
 ///
 /// # Errors
 /// [`CommandError`], where one of them lacks its NUL.
+fn header(payload: &[u8]) -> Result<(&[u8], &[u8]), CommandError> {
+    let (name, value) = header_unread(payload)?;
+    Ok((name, until_nul(value)))
+}
+
+/// The same, but for [`until_nul`], which the value of a header that matters has yet to go through: most do not.
+///
+/// # Errors
+/// Those of [`header`].
 #[inline]
-pub(super) fn header(payload: &[u8]) -> Result<(&[u8], &[u8]), CommandError> {
+pub(super) fn header_unread(payload: &[u8]) -> Result<(&[u8], &[u8]), CommandError> {
     let mut fields = Fields { command: command::HEADER, rest: payload };
-    Ok((fields.short_string("header name")?, fields.string("header value")?))
+    let name = fields.short_string("header name")?;
+    // What ends with a NUL has one.
+    let value = match fields.rest.split_last() {
+        Some((0, value)) => value,
+        _ => fields.string("header value")?,
+    };
+    Ok((name, value))
+}
+
+/// What stands before the first NUL, or all of it.
+pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
+    split_nul(bytes).map_or(bytes, |(before, _)| before)
 }
 
 /// Where the MTA's client comes from. The texts are the MTA's and need not parse as addresses.

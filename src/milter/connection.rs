@@ -9,7 +9,7 @@ use tracing::{debug, error, info, warn};
 
 use super::facts::HeaderLimit;
 use super::server::{Closed, ConnectionInfo, Conversation, Conversations, Flow, Phase};
-use super::session::{self, Next, Notice, RecipientReplies, Session, Terms};
+use super::session::{self, Next, Notice, QueueId, RecipientReplies, Session, Terms};
 use super::settings::{Directory, Role};
 use super::transaction::OverLimit;
 use crate::policy::action::BlackAction;
@@ -70,19 +70,23 @@ pub struct Connection<D> {
     is_parted: bool,
 }
 
+/// A queue id for the log, or what stands there for none.
+fn named(queue_id: &Option<QueueId>) -> String {
+    queue_id.map_or_else(|| "-".to_owned(), |id| id.to_string())
+}
+
 /// One line for what happened on a connection, if it is for the log.
 fn log(connection: u64, notice: &Notice) {
     match notice {
         Notice::Message { queue_id, recipients } => {
-            info!(connection, queue_id = queue_id.as_deref().unwrap_or("-"), recipients, "message");
+            info!(connection, queue_id = named(queue_id), recipients, "message");
         }
         // A line for each copy would tell which messages are split.
         Notice::Copy => {}
         Notice::Unmarked { queue_id } => {
-            let queue_id = queue_id.as_deref().unwrap_or("-");
             error!(
                 connection,
-                queue_id,
+                queue_id = named(queue_id),
                 "a message in the role split that the edge of this store has not split: passed by nobody's list; only mail that carries our marker may come there"
             );
         }
@@ -93,11 +97,11 @@ fn log(connection: u64, notice: &Notice) {
             );
         }
         Notice::OverLimit { queue_id, limit, refused: false } => {
-            let (queue_id, limit) = (queue_id.as_deref().unwrap_or("-"), limit_name(*limit));
+            let (queue_id, limit) = (named(queue_id), limit_name(*limit));
             warn!(connection, queue_id, limit, "over a limit: passed unedited");
         }
         Notice::OverLimit { queue_id, limit, refused: true } => {
-            let (queue_id, limit) = (queue_id.as_deref().unwrap_or("-"), limit_name(*limit));
+            let (queue_id, limit) = (named(queue_id), limit_name(*limit));
             warn!(connection, queue_id, limit, "over a limit: answered with a temporary failure");
         }
         Notice::Unwritable(error) => {

@@ -1,13 +1,14 @@
 //! The headers of one message, reduced to the facts that decisions and edits need, in bounded memory.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::settings::{Pass, Settings};
+use super::command::until_nul;
+use super::settings::{Lengths, MessageLimits, Pass, Settings};
 use crate::mark;
-use crate::policy::address::Address;
 use crate::policy::authres::Evidence;
-use crate::policy::identity::header_sender;
+use crate::policy::identity::Sender;
 use crate::policy::plan::EditableHeaders;
 use crate::split;
 
@@ -45,6 +46,8 @@ const USUAL_TEXT: usize = 512;
 #[derive(Default)]
 pub struct HeaderFacts {
     pass: Pass,
+    /// What the message may hold.
+    room: MessageLimits,
     /// The values that are kept, one behind the other.
     text: Vec<u8>,
     subject: Option<Range<usize>>,
@@ -66,36 +69,52 @@ pub struct HeaderFacts {
 
 impl HeaderFacts {
     /// Of a message without headers so far.
-    pub fn new(pass: Pass) -> Self {
-        Self { pass, ..Self::default() }
-    }
-
-    /// Takes one header, in the order of the message.
-    pub fn add(&mut self, settings: &Settings, depth: Depth, name: &[u8], value: &[u8]) {
-        self.count += 1;
-        self.bytes = self.bytes.saturating_add(name.len() + value.len());
-        let (more_headers, more_bytes) = match self.pass {
+    pub fn new(pass: Pass, limits: MessageLimits) -> Self {
+        let (more_headers, more_bytes) = match pass {
             Pass::First => (0, 0),
             Pass::Second => (ADDED_HEADERS, ADDED_BYTES),
         };
-        if self.count > settings.limits.headers.saturating_add(more_headers) {
-            self.over.get_or_insert(HeaderLimit::Count);
-        } else if self.bytes > settings.limits.header_bytes.saturating_add(more_bytes) {
-            self.over.get_or_insert(HeaderLimit::Bytes);
+        let room = MessageLimits {
+            headers: limits.headers.saturating_add(more_headers),
+            header_bytes: limits.header_bytes.saturating_add(more_bytes),
+            ..limits
+        };
+        Self { pass, room, ..Self::default() }
+    }
+
+    /// Takes one header, in the order of the message. Its value ends with its first NUL, if it holds one; what stands behind
+    /// that counts for the limit alone.
+    #[inline]
+    pub fn add(&mut self, settings: &Settings, depth: Depth, name: &[u8], value: &[u8]) {
+        self.count += 1;
+        self.bytes = self.bytes.saturating_add(name.len() + value.len());
+        if self.count > self.room.headers || self.bytes > self.room.header_bytes {
+            return self.go_over();
         }
-        if self.over.is_some() {
-            return;
+        // Most names tell by their length alone that they mean nothing here.
+        if may_matter(settings, name) {
+            self.take(settings, depth, name, value);
         }
+    }
+
+    fn take(&mut self, settings: &Settings, depth: Depth, name: &[u8], value: &[u8]) {
         if mark::is_reserved(name) {
             self.forged.add(name);
             if self.pass == Pass::Second && name.eq_ignore_ascii_case(split::HEADER.as_bytes()) {
                 let start = self.text.len();
-                self.text.extend_from_slice(value);
+                self.text.extend_from_slice(until_nul(value));
                 self.markers.push(start..self.text.len());
             }
         } else if depth >= Depth::Decide {
             self.add_for_decision(settings, depth, name, value);
         }
+    }
+
+    /// Neither count nor bytes ever fall: nothing is taken from then on.
+    #[cold]
+    fn go_over(&mut self) {
+        let limit = if self.count > self.room.headers { HeaderLimit::Count } else { HeaderLimit::Bytes };
+        self.over.get_or_insert(limit);
     }
 
     fn add_for_decision(&mut self, settings: &Settings, depth: Depth, name: &[u8], value: &[u8]) {
@@ -106,7 +125,10 @@ impl HeaderFacts {
                 keep(&mut self.text, &mut self.from, value);
             }
             Meaning::Received => self.received += 1,
-            Meaning::Results => self.evidence.add(&settings.authentication, value, self.received_above()),
+            Meaning::Results => {
+                let above = self.received_above();
+                self.evidence.add(&settings.authentication, until_nul(value), above);
+            }
             Meaning::To if depth == Depth::Mark => keep(&mut self.text, &mut self.to, value),
             Meaning::Date if depth == Depth::Mark => keep(&mut self.text, &mut self.date, value),
             Meaning::MessageId if depth == Depth::Mark => keep(&mut self.text, &mut self.message_id, value),
@@ -114,7 +136,7 @@ impl HeaderFacts {
             Meaning::To | Meaning::Date | Meaning::MessageId | Meaning::Other => {}
         }
         // A header of any other meaning may be a spam mark too: the configuration names them.
-        if settings.spam_headers().iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes())) {
+        if settings.is_spam_header(name) {
             self.spam.add(name);
         }
     }
@@ -137,10 +159,11 @@ impl HeaderFacts {
         self.over
     }
 
-    /// The header sender: of exactly one From with exactly one clean address.
-    pub fn header_sender(&self) -> Option<Address> {
+    /// The header sender: of exactly one From with exactly one clean address. `envelope` is the envelope sender, who is
+    /// mostly the same.
+    pub fn header_sender<'a>(&self, envelope: Option<&'a Sender>) -> Option<Cow<'a, Sender>> {
         let value = self.value(&self.from).filter(|_| self.from_count == 1)?;
-        header_sender(value)
+        Sender::of_header(value, envelope)
     }
 
     /// What our own verifiers wrote.
@@ -190,22 +213,39 @@ enum Meaning {
     Other,
 }
 
+/// The names that mean something, as they should be written.
+const KNOWN: [(&str, Meaning); 8] = [
+    ("Received", Meaning::Received),
+    ("From", Meaning::From),
+    ("To", Meaning::To),
+    ("Date", Meaning::Date),
+    ("Subject", Meaning::Subject),
+    ("Message-ID", Meaning::MessageId),
+    ("Authentication-Results", Meaning::Results),
+    (mark::SENSITIVITY.0, Meaning::Sensitivity),
+];
+
+/// The lengths of these.
+const LENGTHS: Lengths = {
+    let (mut lengths, mut at) = (Lengths::NONE, 0);
+    while at < KNOWN.len() {
+        lengths = lengths.with(KNOWN[at].0.len());
+        at += 1;
+    }
+    lengths
+};
+
+/// Whether a header of this name may mean something: `false` is certain.
+#[inline]
+fn may_matter(settings: &Settings, name: &[u8]) -> bool {
+    matches!(name, [b'X' | b'x', ..]) || LENGTHS.contains(name.len()) || settings.spam_lengths().contains(name.len())
+}
+
 impl Meaning {
     fn of(name: &[u8]) -> Self {
-        // The length tells all but two of them apart before any letter is compared.
-        let (known, meaning) = match name.len() {
-            2 => ("To", Self::To),
-            4 if matches!(name[0], b'F' | b'f') => ("From", Self::From),
-            4 => ("Date", Self::Date),
-            7 => ("Subject", Self::Subject),
-            8 => ("Received", Self::Received),
-            10 => ("Message-ID", Self::MessageId),
-            11 => (mark::SENSITIVITY.0, Self::Sensitivity),
-            22 => ("Authentication-Results", Self::Results),
-            _ => return Self::Other,
-        };
         // Nearly always it is written as it should be, which is compared at once.
-        if name == known.as_bytes() || name.eq_ignore_ascii_case(known.as_bytes()) { meaning } else { Self::Other }
+        let is = |known: &str| name == known.as_bytes() || name.eq_ignore_ascii_case(known.as_bytes());
+        KNOWN.iter().find(|(known, _)| is(known)).map_or(Self::Other, |(_, meaning)| *meaning)
     }
 }
 
@@ -216,7 +256,7 @@ fn keep(text: &mut Vec<u8>, place: &mut Option<Range<usize>>, value: &[u8]) {
             text.reserve(USUAL_TEXT);
         }
         let start = text.len();
-        text.extend_from_slice(value);
+        text.extend_from_slice(until_nul(value));
         *place = Some(start..text.len());
     }
 }
@@ -285,9 +325,18 @@ mod tests {
     fn the_first_subject_counts_and_two_from_headers_are_none() {
         let one = facts(Depth::Decide, &[("Subject", "a"), ("subject", "b"), ("FROM", "x@d.example")]);
         assert_eq!(one.editable().subject, Some(&b"a"[..]));
-        assert!(one.header_sender().is_some());
+        assert!(one.header_sender(None).is_some());
         let two = facts(Depth::Decide, &[("From", "x@d.example"), ("From", "x@d.example")]);
-        assert_eq!(two.header_sender(), None);
+        assert_eq!(two.header_sender(None), None);
+    }
+
+    #[test]
+    fn a_value_ends_with_its_first_nul() {
+        let facts =
+            facts(Depth::Mark, &[("Subject", " a\0b"), ("From", " x@d.example\0"), ("To", "y"), ("X-Perso", "\0")]);
+        assert_eq!(facts.editable().subject, Some(&b" a"[..]));
+        assert!(facts.header_sender(None).is_some());
+        assert_eq!(facts.editable().forged.len(), 1);
     }
 
     #[test]

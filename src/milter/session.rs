@@ -4,14 +4,13 @@
 //! [`Transaction`] collects the message and decides it, [`Reply`] answers. Whatever is written for one event is one
 //! block, so that the caller can send it in one write.
 
+use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::vec::Drain;
 
-use arrayvec::ArrayString;
-
-use super::command::{Command, CommandError, EnvelopeAddress, Macros, Peer, header};
+use super::command::{Command, CommandError, EnvelopeAddress, Macros, Peer, header_unread};
 use super::frame::{Frame, FrameDecoder, FrameError};
 use super::negotiate::{Agreement, Event, NegotiationError, Offer, Wanted, negotiate};
 use super::reply::{HeaderName, HeaderValue, Reply, ReplyCode, ReplyError, Text};
@@ -84,8 +83,35 @@ pub enum Next {
     Quit,
 }
 
-/// The MTA's queue id, as far as it is short: Postfix's have 20 characters at most, Sendmail's 14. It costs no memory of its own.
-pub type QueueId = ArrayString<48>;
+/// The MTA's queue id, as far as it is short: Postfix's have 20 characters at most, Sendmail's 14. It costs no memory of its
+/// own, and becomes a text where a log line needs one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueId {
+    bytes: [u8; Self::MAX],
+    length: u8,
+}
+
+impl QueueId {
+    /// Longest id kept, in bytes.
+    pub const MAX: usize = 47;
+
+    fn new(value: &[u8]) -> Self {
+        let mut id = Self { bytes: [0; Self::MAX], length: 0 };
+        for (place, byte) in id.bytes.iter_mut().zip(value) {
+            *place = *byte;
+            id.length += 1;
+        }
+        id
+    }
+}
+
+/// As it may stand in a log line.
+impl fmt::Display for QueueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = &self.bytes[..usize::from(self.length)];
+        bytes.iter().try_for_each(|byte| f.write_char(if byte.is_ascii_graphic() { char::from(*byte) } else { '?' }))
+    }
+}
 
 /// Something an operator may want to know of; it says nothing of anybody's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -282,7 +308,7 @@ impl Conversation {
             (Phase::Idle | Phase::Envelope | Phase::Headers, command::MACRO) if frame.payload.len() == 1 => {
                 return ControlFlow::Continue(());
             }
-            (Phase::Headers, command::HEADER) => match header(frame.payload) {
+            (Phase::Headers, command::HEADER) => match header_unread(frame.payload) {
                 Ok((name, value)) => {
                     self.header(name, value);
                     self.go_ahead(command::HEADER, output);
@@ -392,7 +418,7 @@ impl Conversation {
                 b"auth_authen" if macros.event == command::MAIL => {
                     self.login = (!value.is_empty()).then(|| text(value).into());
                 }
-                b"i" => self.queue_id = Some(queue_id(value)),
+                b"i" => self.queue_id = Some(QueueId::new(value)),
                 _ => {}
             }
         }
@@ -520,17 +546,6 @@ impl Conversation {
         self.agreement = None;
         self.client = Client::default();
     }
-}
-
-/// The queue id as it may stand in a log line.
-fn queue_id(value: &[u8]) -> QueueId {
-    let mut id = QueueId::new();
-    let value = &value[..value.len().min(id.capacity())];
-    match std::str::from_utf8(value) {
-        Ok(text) if value.iter().all(u8::is_ascii_graphic) => id.push_str(text),
-        _ => value.iter().for_each(|byte| id.push(if byte.is_ascii_graphic() { char::from(*byte) } else { '?' })),
-    }
-    id
 }
 
 /// A reply code with a text from the configuration; a text that no SMTP reply can hold falls back to the plain refusal.

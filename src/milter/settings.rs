@@ -122,6 +122,7 @@ pub struct Settings {
     /// Writes and reads the marker of a message that is split.
     pub split_key: SplitKey,
     spam_headers: Vec<String>,
+    spam_lengths: Lengths,
     domains: HashSet<Domain>,
     marks_outbound: bool,
 }
@@ -142,6 +143,7 @@ impl Settings {
             mark_key,
             split_key,
             spam_headers: Vec::new(),
+            spam_lengths: Lengths::NONE,
             domains: HashSet::new(),
             marks_outbound: false,
         }
@@ -155,14 +157,21 @@ impl Settings {
         self.spam_headers = names.map(|name| name.to_ascii_lowercase()).collect();
         self.spam_headers.sort_unstable();
         self.spam_headers.dedup();
+        self.spam_lengths = self.spam_headers.iter().fold(Lengths::NONE, |lengths, name| lengths.with(name.len()));
         self.domains = self.organisations.values().flat_map(|policy| policy.domains.iter().cloned()).collect();
         self.marks_outbound = self.organisations.values().any(|policy| policy.personal.outbound != OutboundAction::Off);
         self
     }
 
-    /// Names of spam marks of all organisations, in lower case.
-    pub fn spam_headers(&self) -> &[String] {
-        &self.spam_headers
+    /// Whether a header of this name, in any case, is a spam mark to some organisation.
+    pub fn is_spam_header(&self, name: &[u8]) -> bool {
+        self.spam_lengths.contains(name.len())
+            && self.spam_headers.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+    }
+
+    /// The lengths of the names of spam marks.
+    pub fn spam_lengths(&self) -> Lengths {
+        self.spam_lengths
     }
 
     /// Whether some organisation marks what its users send.
@@ -183,6 +192,32 @@ impl Settings {
     /// Whether an address is a relay that is never refused anything.
     pub fn is_trusted_relay(&self, address: IpAddr) -> bool {
         self.trusted_relays.iter().any(|network| network.contains(address))
+    }
+}
+
+/// Lengths that names have, in bytes; all from 63 on are taken for one. Every header of every message is asked about, and
+/// this answers before any letter is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lengths(u64);
+
+impl Lengths {
+    /// No length.
+    pub const NONE: Self = Self(0);
+
+    /// One more.
+    #[must_use]
+    pub const fn with(self, length: usize) -> Self {
+        Self(self.0 | Self::bit(length))
+    }
+
+    /// Whether it is among them.
+    #[inline]
+    pub const fn contains(self, length: usize) -> bool {
+        self.0 & Self::bit(length) != 0
+    }
+
+    const fn bit(length: usize) -> u64 {
+        1 << if length < 63 { length } else { 63 }
     }
 }
 
@@ -260,7 +295,7 @@ pub struct Decided<'a> {
     /// The organisation of the sender, where they are a user whose personal list was asked.
     pub sender: Option<u32>,
     /// Every recipient who is one of our users or was refused, and all others.
-    pub recipients: Vec<DecidedRecipient<'a>>,
+    pub recipients: &'a [DecidedRecipient<'a>],
     /// The edits; empty where all recipients were refused.
     pub plan: &'a Plan,
 }

@@ -40,7 +40,7 @@ pub struct Transaction {
     sender: Option<Sender>,
     /// The envelope sender as a user of ours, where what users send may be marked.
     sending: Option<User>,
-    recipients: Vec<Accepted>,
+    recipients: SmallVec<[Accepted; 1]>,
     refused: Vec<Refused>,
     /// In the first pass, for the marker: what the sender says of original recipients.
     claims: Vec<Word>,
@@ -143,17 +143,18 @@ impl Transaction {
         let may_be_outbound = circumstances.direction == Direction::Outbound || pass == Pass::Second;
         let sending = sender.as_ref().filter(|_| settings.marks_outbound() && may_be_outbound);
         let sending = sending.and_then(|sender| sending_as(directory, &settings, sender.address(), submitter.login));
+        let facts = HeaderFacts::new(pass, settings.limits);
         Self {
             settings,
             pass,
             circumstances,
             sender,
             sending,
-            recipients: Vec::new(),
+            recipients: SmallVec::new(),
             refused: Vec::new(),
             claims: Vec::new(),
             depth: Depth::Forged,
-            facts: HeaderFacts::new(pass),
+            facts,
             over_recipients: None,
             refuses_whole: false,
         }
@@ -312,7 +313,7 @@ impl Transaction {
             direction: circumstances.direction,
             pass: self.pass,
             sender: sending.map(|user| user.policy.id),
-            recipients: self.decided(&verdicts),
+            recipients: &self.decided(&verdicts),
             plan: &plan,
         });
         let fates = verdicts.iter().copied().zip(&plan.effects);
@@ -390,7 +391,7 @@ impl Transaction {
         self.recipients.iter().map(verdict).collect()
     }
 
-    fn decided(&self, verdicts: &[Verdict]) -> Vec<DecidedRecipient<'_>> {
+    fn decided(&self, verdicts: &[Verdict]) -> SmallVec<[DecidedRecipient<'_>; USUAL_RECIPIENTS]> {
         let accepted =
             self.recipients.iter().zip(verdicts).enumerate().map(|(index, (recipient, verdict))| DecidedRecipient {
                 path: &recipient.path,
@@ -435,12 +436,12 @@ impl Transaction {
         self.own_header(split::HEADER, &self.settings.split_key.write(&marker))
     }
 
-    fn own_header(&self, name: &str, value: &str) -> Modification {
+    fn own_header(&self, name: &'static str, value: &str) -> Modification {
         let leading: &[u8] = match self.circumstances.leading {
             LeadingSpace::Kept => b" ",
             LeadingSpace::Eaten => b"",
         };
-        Modification::AddHeader { name: name.to_owned(), value: [leading, value.as_bytes()].concat() }
+        Modification::AddHeader { name: name.into(), value: [leading, value.as_bytes()].concat() }
     }
 
     fn mark_headers(&self, mark: Mark, subject: &[u8]) -> Vec<Modification> {

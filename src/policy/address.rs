@@ -152,13 +152,19 @@ impl Address {
     /// The address without what follows the first `delimiter`, a character of ASCII, in its local part (`a+b@d` becomes
     /// `a@d`); `None` where there is no such detail, or nothing would be left.
     pub fn without_detail(&self, delimiter: char) -> Option<Self> {
-        let end = self.local().bytes().position(|byte| byte.is_ascii() && char::from(byte) == delimiter)?;
+        let end = self.detail_at(delimiter)?;
         (end > 0).then(|| Self::join(&self.local()[..end], self.domain()))
     }
 
     /// Whether a `delimiter`, a character of ASCII, stands in the local part.
     pub fn has_detail(&self, delimiter: char) -> bool {
-        self.local().bytes().any(|byte| byte.is_ascii() && char::from(byte) == delimiter)
+        self.detail_at(delimiter).is_some()
+    }
+
+    /// Where the first `delimiter` is.
+    fn detail_at(&self, delimiter: char) -> Option<usize> {
+        let delimiter = u8::try_from(delimiter).ok().filter(u8::is_ascii)?;
+        self.local().bytes().position(|byte| byte == delimiter)
     }
 
     /// The same local part at another place: used to unwrap rewritten senders.

@@ -313,11 +313,11 @@ struct Found {
 
 impl Found {
     fn note(&mut self, organisation: &OrgPolicy, found: Match, sender: &Address) {
-        let proven = found.list == ListKind::Black || found.authentication.counts();
-        let may_block = found.level == Level::Enforced || !organisation.is_protected(sender);
+        let may_block = || found.level == Level::Enforced || !organisation.is_protected(sender);
         let best = match found.list {
-            ListKind::Black if !may_block => &mut self.protected,
-            list if proven => &mut self.counting[list as usize],
+            ListKind::Black if may_block() => &mut self.counting[ListKind::Black as usize],
+            ListKind::Black => &mut self.protected,
+            list if found.authentication.counts() => &mut self.counting[list as usize],
             list => &mut self.unproven[list as usize],
         };
         if best.is_none_or(|known| found.rank < known.rank) {
@@ -351,7 +351,8 @@ fn search(organisation: &OrgPolicy, lists: Lists<'_>, level: Level, message: &Me
                 found.note(organisation, Match { level, list, scope, rank, identity, authentication }, address);
             }
         };
-        for Candidate { scope, text, address, rank, black_only } in sender.candidates() {
+        // For each, since a loop would ask the parts that they come from one after the other for the next one.
+        sender.candidates().for_each(|Candidate { scope, text, address, rank, black_only }| {
             let short = key.fingerprint(scope, text).short();
             for list in ListKind::ALL {
                 let is_there = || runs[list as usize].binary_search(&short).is_ok();
@@ -359,7 +360,7 @@ fn search(organisation: &OrgPolicy, lists: Lists<'_>, level: Level, message: &Me
                     note(list, scope, rank, address);
                 }
             }
-        }
+        });
         if let Some(globs) = lists.globs {
             for (address, black_only) in sender.whole_addresses() {
                 for list in ListKind::ALL {

@@ -5,6 +5,8 @@
 //!   the rewriting domain is a configured forwarder, since anybody can write such an address.
 //! - The header sender exists only where there is exactly one From header with exactly one clean `local@domain`.
 
+use std::borrow::Cow;
+
 use super::address::{Address, Domain};
 use super::list::Scope;
 use super::text::{ByteSet, lossy};
@@ -67,6 +69,16 @@ impl Sender {
     /// The identity of a header sender: nothing in it is rewritten.
     pub fn header(address: Address) -> Self {
         Self { base: address.without_detail(SENDER_DELIMITER), address, rewritten: None }
+    }
+
+    /// The header sender, from the raw value of the only From header, as [`header_sender`] reads it. In most mail it is the
+    /// envelope sender too, which is then not read once more.
+    pub fn of_header<'a>(value: &[u8], envelope: Option<&'a Sender>) -> Option<Cow<'a, Sender>> {
+        let known = envelope.filter(|sender| sender.rewritten.is_none() && value.len() <= MAX_FROM);
+        match known.filter(|sender| plain_mailbox(value) == Some(sender.address.as_str().as_bytes())) {
+            Some(sender) => Some(Cow::Borrowed(sender)),
+            None => header_sender(value).map(|address| Cow::Owned(Self::header(address))),
+        }
     }
 
     /// The address, BATV taken off.
@@ -155,18 +167,31 @@ pub fn header_sender(value: &[u8]) -> Option<Address> {
     if value.len() > MAX_FROM {
         return None;
     }
-    plain_mailbox(value).or_else(|| any_mailbox(value))
+    plain_mailbox(value).and_then(Address::from_normal).or_else(|| any_mailbox(value))
 }
 
 /// What a display name may hold without meaning anything to any reader; whoever reads encoded words finds them whole.
 const PLAIN: ByteSet =
     ByteSet::of(b" \t\nabcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-./=?^_`{|}~");
 
-/// The address of `Display name <local@domain>` where nothing in it needs a second look, as in most messages; `None` for
-/// any other value, which [`any_mailbox`] reads.
-fn plain_mailbox(value: &[u8]) -> Option<Address> {
-    let inside = value[PLAIN.run(value)..].strip_prefix(b"<")?.strip_suffix(b">")?;
-    Address::from_normal(inside)
+/// What a quoted display name may hold likewise.
+const PLAIN_IN_QUOTES: ByteSet =
+    ByteSet::of(b" \tabcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-./=?^_`{|}~,:;()@");
+/// What may stand around a display name.
+const BLANKS: ByteSet = ByteSet::of(b" \t\n");
+
+/// What stands in the brackets of `Display name <local@domain>` where nothing before or behind them needs a second look, as
+/// in most messages. Where it is an address in normal form, [`any_mailbox`] finds the same.
+fn plain_mailbox(value: &[u8]) -> Option<&[u8]> {
+    let front = &value[BLANKS.run(value)..];
+    let rest = match front.strip_prefix(b"\"") {
+        Some(name) => {
+            let after = name[PLAIN_IN_QUOTES.run(name)..].strip_prefix(b"\"")?;
+            &after[BLANKS.run(after)..]
+        }
+        None => &front[PLAIN.run(front)..],
+    };
+    rest.strip_prefix(b"<")?.strip_suffix(b">")
 }
 
 fn any_mailbox(value: &[u8]) -> Option<Address> {
@@ -369,6 +394,27 @@ mod tests {
         assert_eq!(header_sender(b"Maman <maman@famill\xe9.example>"), None);
     }
 
+    #[test]
+    fn who_sends_by_both_identities_is_read_once() {
+        let sender = |path: &str| Sender::envelope(Address::parse(path).expect(path), &[]);
+        let long = format!(" {} <maman@famille.example>", "x".repeat(MAX_FROM));
+        let rewritten = "SRS0=abc=XY=famille.example=maman@fwd.example";
+        for (path, value, is_read_once) in [
+            ("maman@famille.example", " Maman <maman@famille.example>", true),
+            ("prvs=2123456abc=maman@famille.example", "\"Maman, chez elle\" <maman@famille.example>", true),
+            ("papa@famille.example", " Maman <maman@famille.example>", false),
+            ("maman@famille.example", " Maman <Maman@famille.example>", false),
+            ("maman@famille.example", &long, false),
+            (rewritten, &format!("<{}>", rewritten.to_lowercase()), false),
+        ] {
+            let envelope = sender(path);
+            let found = Sender::of_header(value.as_bytes(), Some(&envelope));
+            assert_eq!(matches!(found, Some(Cow::Borrowed(_))), is_read_once, "{value}");
+            let alone = header_sender(value.as_bytes()).map(Sender::header);
+            assert!(found.as_deref() == alone.as_ref(), "{value}");
+        }
+    }
+
     fn envelope(path: &str, forwarders: &[&str]) -> Vec<(String, bool)> {
         let forwarders: Vec<Domain> = forwarders.iter().map(|d| Domain::parse(d).expect("domain")).collect();
         let sender = Sender::envelope(Address::parse(path).expect(path), &forwarders);
@@ -423,6 +469,12 @@ mod tests {
         #[test]
         fn any_from_is_read_without_panic(value in proptest::collection::vec(0u8.., 0..300)) {
             let _ = header_sender(&value);
+        }
+
+        #[test]
+        fn what_is_read_at_a_glance_is_what_a_second_look_finds(value in "[ \t]?(\"?[A-Za-z ,.=?@()\t]{0,9}\"?){0,3} ?<?[a-z.]{1,4}@[a-z.]{1,4}>? ?") {
+            let glance = plain_mailbox(value.as_bytes()).and_then(Address::from_normal);
+            proptest::prop_assert!(glance.is_none() || glance == any_mailbox(value.as_bytes()), "{value:?}");
         }
 
         #[test]

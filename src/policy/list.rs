@@ -15,7 +15,8 @@ mod globs;
 use std::fmt;
 use std::str::FromStr;
 
-use siphasher::sip128::{Hasher128, SipHasher24};
+use siphasher::sip128::SipHasher24;
+use smallvec::SmallVec;
 
 pub use compiled::{UserLists, UserOptions};
 pub use globs::{GlobError, Globs};
@@ -272,21 +273,11 @@ impl FingerprintKey {
 
     /// The fingerprint of a text in normal form under a scope.
     pub fn fingerprint(&self, scope: Scope, text: &str) -> Fingerprint {
-        // One contiguous block is hashed faster than two writes; every text in normal form fits.
-        let mut block = [0u8; 1 + MAX_LOCAL + 1 + MAX_DOMAIN];
-        let hash = match block.get_mut(1..=text.len()) {
-            Some(room) => {
-                room.copy_from_slice(text.as_bytes());
-                block[0] = scope.code();
-                SipHasher24::new_with_keys(self.0, self.1).hash(&block[..=text.len()])
-            }
-            None => {
-                let mut hasher = SipHasher24::new_with_keys(self.0, self.1);
-                std::hash::Hasher::write(&mut hasher, &[scope.code()]);
-                std::hash::Hasher::write(&mut hasher, text.as_bytes());
-                hasher.finish128()
-            }
-        };
+        // One contiguous block is hashed faster than two writes; every text in normal form fits, any other goes to the heap.
+        let mut block = SmallVec::<[u8; 512]>::new();
+        block.push(scope.code());
+        block.extend_from_slice(text.as_bytes());
+        let hash = SipHasher24::new_with_keys(self.0, self.1).hash(&block);
         Fingerprint(hash.as_u128().to_le_bytes())
     }
 

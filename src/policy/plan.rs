@@ -10,9 +10,10 @@
 mod envelope;
 mod headers;
 
+use std::borrow::Cow;
 use std::fmt;
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::action::{BlackAction, SplitMode};
 use super::address::Address;
@@ -107,7 +108,7 @@ pub enum Modification {
     /// A header of the message gets another value.
     ChangeHeader {
         /// Its name.
-        name: String,
+        name: Cow<'static, str>,
         /// 1-based among the headers of that name.
         index: u32,
         /// The new value.
@@ -116,14 +117,14 @@ pub enum Modification {
     /// A header of the message is removed.
     DeleteHeader {
         /// Its name.
-        name: String,
+        name: Cow<'static, str>,
         /// 1-based among the headers of that name.
         index: u32,
     },
     /// A header more, below all others.
     AddHeader {
         /// Its name.
-        name: String,
+        name: Cow<'static, str>,
         /// Its value.
         value: Vec<u8>,
     },
@@ -165,6 +166,9 @@ impl Mark {
     }
 }
 
+/// The header that a tag goes into.
+const SUBJECT: &str = "Subject";
+
 /// Where one recipient's copy goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
@@ -186,6 +190,9 @@ pub enum Delivery {
 
 /// Where each recipient's copy goes.
 type Deliveries = SmallVec<[Delivery; USUAL_RECIPIENTS]>;
+
+/// What each recipient gets.
+pub type Effects = SmallVec<[Effect; USUAL_RECIPIENTS]>;
 
 /// Recipients of a usual message: what is worked out for so few at its end costs no memory on the heap.
 pub const USUAL_RECIPIENTS: usize = 2;
@@ -225,10 +232,8 @@ pub struct Plan {
     pub mark: Option<Mark>,
     /// The Subject as delivered, our tag set aside: what the mark signs.
     pub signed_subject: Vec<u8>,
-    /// What the Subject becomes, if it changes.
-    pub subject: Option<Vec<u8>>,
     /// One for each recipient.
-    pub effects: Vec<Effect>,
+    pub effects: Effects,
 }
 
 /// Neither the Subject nor anybody's verdict is shown by way of `{:?}`.
@@ -239,6 +244,16 @@ impl fmt::Debug for Plan {
 }
 
 impl Plan {
+    /// What the Subject becomes, if it changes.
+    pub fn subject(&self) -> Option<&[u8]> {
+        self.modifications.iter().find_map(|modification| match modification {
+            Modification::ChangeHeader { name, value, .. } | Modification::AddHeader { name, value } => {
+                (name == SUBJECT).then_some(&value[..])
+            }
+            _ => None,
+        })
+    }
+
     /// Whether recipients needed different header edits, so that all were left out.
     pub fn is_mixed(&self) -> bool {
         self.effects.iter().any(|effect| effect.headers_left_out)
@@ -249,7 +264,7 @@ impl Plan {
 /// on how many recipients there are, never on another's lists; only header edits need agreement.
 pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipients: &[Recipient<'_>]) -> Plan {
     if headers.forged.is_empty() && recipients.iter().all(|recipient| is_left_alone(circumstances, recipient)) {
-        let effects = vec![Effect::of(Delivery::AsAddressed); recipients.len()];
+        let effects = smallvec![Effect::of(Delivery::AsAddressed); recipients.len()];
         return Plan { effects, ..Plan::default() };
     }
     if let Some(refused) = refusal(circumstances, recipients) {
@@ -266,7 +281,7 @@ pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipi
         return Plan {
             modifications: deletions(headers.forged.iter()),
             split: true,
-            effects: vec![Effect::of(Delivery::Split); recipients.len()],
+            effects: smallvec![Effect::of(Delivery::Split); recipients.len()],
             ..Plan::default()
         };
     }
@@ -278,8 +293,8 @@ pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipi
     let mut modifications = envelope.additions;
     modifications.extend(deletions(headers.forged.iter()));
     modifications.extend(deletions(common.clear_headers.iter().copied()));
-    if let Some(value) = &common.subject {
-        let (name, value) = ("Subject".to_owned(), value.clone());
+    if let Some(value) = common.subject {
+        let name = Cow::Borrowed(SUBJECT);
         modifications.push(match headers.subject {
             Some(_) => Modification::ChangeHeader { name, index: 1, value },
             None => Modification::AddHeader { name, value },
@@ -307,7 +322,6 @@ pub fn plan(circumstances: &Circumstances, headers: &EditableHeaders<'_>, recipi
         effects,
         mark: common.mark,
         signed_subject: common.signed_subject,
-        subject: common.subject,
         modifications,
     }
 }
@@ -321,7 +335,8 @@ fn is_left_alone(circumstances: &Circumstances, recipient: &Recipient<'_>) -> bo
 
 /// Deletes headers from the highest index down: a deletion renumbers those below it.
 fn deletions<'a>(headers: impl DoubleEndedIterator<Item = &'a (String, u32)>) -> Vec<Modification> {
-    let delete = |(name, index): &(String, u32)| Modification::DeleteHeader { name: name.clone(), index: *index };
+    let delete =
+        |(name, index): &(String, u32)| Modification::DeleteHeader { name: Cow::Owned(name.clone()), index: *index };
     headers.rev().map(delete).collect()
 }
 
@@ -359,7 +374,7 @@ fn refusal(circumstances: &Circumstances, recipients: &[Recipient<'_>]) -> Optio
     let (policy, _) = recipients.first()?.user?;
     (circumstances.rejection == Rejection::Allowed && all_reject).then(|| Plan {
         reject: Some(policy.black.reject_text.clone()),
-        effects: vec![Effect::of(Delivery::Rejected); recipients.len()],
+        effects: smallvec![Effect::of(Delivery::Rejected); recipients.len()],
         ..Plan::default()
     })
 }
@@ -503,17 +518,17 @@ mod tests {
     fn header_edits_need_agreement_and_recipient_edits_do_not() {
         let tag = personal(PersonalActions::TAG);
         let both = planned(&AT_EDGE, &[("<a@o.example>", tag), ("<b@o.example>", tag)]);
-        assert_eq!(both.subject.as_deref(), Some(&b" [PERSO] Hello"[..]));
+        assert_eq!(both.subject(), Some(&b" [PERSO] Hello"[..]));
         let mixed = planned(&AT_EDGE, &[("<a@o.example>", tag), ("<b@elsewhere.example>", Verdict::UNTOUCHED)]);
-        assert_eq!((mixed.subject.clone(), mixed.modifications.is_empty(), mixed.is_mixed()), (None, true, true));
+        assert_eq!((mixed.subject(), mixed.modifications.is_empty(), mixed.is_mixed()), (None, true, true));
         assert!(!mixed.effects[1].headers_left_out);
         let filed = personal(PersonalActions::TAG | FOLDER);
         let mixed = planned(&AT_EDGE, &[("<a@o.example>", filed), ("<b@o.example>", Verdict::UNTOUCHED)]);
         assert_eq!(envelope_after(&["<a@o.example>", "<b@o.example>"], &mixed), ["a+Perso@o.example", "b@o.example"]);
-        assert!(mixed.subject.is_none() && mixed.is_mixed());
+        assert!(mixed.subject().is_none() && mixed.is_mixed());
         // Who gets no copy needs no edit and stands in nobody's way.
         let dropped = planned(&AT_EDGE, &[("<a@o.example>", tag), ("<b@o.example>", blocked(BlackAction::Discard))]);
-        assert!(dropped.subject.is_some() && !dropped.is_mixed());
+        assert!(dropped.subject().is_some() && !dropped.is_mixed());
         // A mark is one user's: two cannot share it.
         let mark = personal(PersonalActions::MARK);
         assert!(planned(&AT_EDGE, &[("<a@o.example>", mark), ("<b@o.example>", mark)]).mark.is_none());
@@ -568,7 +583,7 @@ mod tests {
             ([("X-Spam-Flag".to_owned(), 1), ("X-Spam-Flag".to_owned(), 2)], [("X-Perso".to_owned(), 1)]);
         let headers = EditableHeaders { subject: None, spam: &spam, forged: &forged };
         let plan = plan(&AT_EDGE, &headers, &[recipient]);
-        let delete = |name: &str, index| Modification::DeleteHeader { name: name.to_owned(), index };
+        let delete = |name: &str, index| Modification::DeleteHeader { name: name.to_owned().into(), index };
         assert_eq!(
             plan.modifications,
             [
@@ -579,7 +594,7 @@ mod tests {
                 delete("X-Perso", 1),
                 delete("X-Spam-Flag", 2),
                 delete("X-Spam-Flag", 1),
-                Modification::AddHeader { name: "Subject".to_owned(), value: b" [PERSO]".to_vec() },
+                Modification::AddHeader { name: "Subject".into(), value: b" [PERSO]".to_vec() },
                 Modification::DeleteRecipient { path: b"<a@o.example>".to_vec() },
             ]
         );

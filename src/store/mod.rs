@@ -91,6 +91,16 @@ pub fn system_clock() -> Clock {
     Arc::new(Timestamp::now)
 }
 
+/// The same as of the system's last tick, a few milliseconds ago at most (CLOCK_REALTIME_COARSE of clock_gettime(2)): for what
+/// is noted of every message.
+pub fn coarse_clock() -> Clock {
+    let read = || {
+        let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_REALTIME_COARSE).ok()?;
+        Timestamp::new(time.tv_sec(), i32::try_from(time.tv_nsec()).ok()?).ok()
+    };
+    Arc::new(move || read().unwrap_or_else(Timestamp::now))
+}
+
 /// The answer to a change that is on its way; the change is durable once [`Ticket::wait`] says so.
 /// A ticket that is dropped leaves the change on its way.
 #[must_use = "the change may have failed"]

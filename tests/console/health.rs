@@ -18,8 +18,7 @@ fn operator(site: &Site) -> Browser {
 fn message(relay: &Relay, took: Duration) {
     let plan = Plan::default();
     let pass = Pass::First;
-    let decided =
-        Decided { lane: 0, direction: Direction::Inbound, pass, sender: None, recipients: Vec::new(), plan: &plan };
+    let decided = Decided { lane: 0, direction: Direction::Inbound, pass, sender: None, recipients: &[], plan: &plan };
     relay.directory.decided(&decided);
     relay.directory.took(0, took);
 }

@@ -1,6 +1,7 @@
 //! Who sent a message, as its end knows it, and what vouches for them. Both are worked out once, the latter only where
 //! somebody asks: most messages match no entry that needs proof.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use super::Transaction;
@@ -11,14 +12,14 @@ use crate::policy::identity::Sender;
 /// The senders of one message.
 pub(super) struct Senders<'a> {
     transaction: &'a Transaction,
-    header: Option<Sender>,
+    header: Option<Cow<'a, Sender>>,
     known: OnceCell<Known>,
 }
 
 impl<'a> Senders<'a> {
     /// At the end of the message.
     pub(super) fn of(transaction: &'a Transaction) -> Self {
-        let header = transaction.facts.header_sender().map(Sender::header);
+        let header = transaction.facts.header_sender(transaction.sender.as_ref());
         Self { transaction, header, known: OnceCell::new() }
     }
 
@@ -32,7 +33,7 @@ impl<'a> Senders<'a> {
     }
 
     pub(super) fn header(&self) -> Option<&Sender> {
-        self.header.as_ref()
+        self.header.as_deref()
     }
 
     pub(super) fn message(&self) -> Message<'_> {
