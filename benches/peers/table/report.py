@@ -1,24 +1,49 @@
 """The rows as text, as JSON, and in the README."""
 
-import datetime
 import json
 
 BEGIN, END = "<!-- performance: begin -->", "<!-- performance: end -->"
 VERDICTS = {True: "yes", False: "**no**", None: ""}
 
 
-def as_markdown(rows, side_by_side, machine, command):
-    today = datetime.date.today().isoformat()
-    lines = [
-        f"Measured on {today} on {machine}, generator and milter sharing it, by `{command}`. Ratios are medians of paired runs",
-        "with their 95 % bootstrap interval; a target is met where the interval lies on its good side.",
-        "",
-        *_side_by_side(side_by_side),
-        "| what | found | target | met |",
-        "|---|---|---|---|",
-    ]
-    lines += [f"| {row.what} | {row.found} | {row.target} | {VERDICTS[row.met]} |" for row in rows]
-    return "\n".join(lines)
+class Table:
+    """All that was measured, on one machine by one command."""
+
+    def __init__(self, measured, machine, command):
+        self.machine, self.command = machine, command
+        self.rows = [row for one in measured for row in one.rows]
+        self.dates = sorted({one.date for one in measured})
+        self.side_by_side = {}
+        for one in measured:
+            for name, columns in one.side_by_side.items():
+                self.side_by_side.setdefault(name, {}).update(columns)
+
+    def as_markdown(self):
+        lines = [
+            f"Measured on {' and '.join(self.dates)} on {self.machine}, generator and milter sharing it, by `{self.command}`.",
+            "Ratios are medians of paired runs with their 95 % bootstrap interval; a target is met where the interval lies on its",
+            "good side.",
+            "",
+            *_side_by_side(self.side_by_side),
+            "| what | found | target | met |",
+            "|---|---|---|---|",
+        ]
+        lines += [f"| {row.what} | {row.found} | {row.target} | {VERDICTS[row.met]} |" for row in self.rows]
+        return "\n".join(lines)
+
+    def write_json(self, file, load):
+        told = {
+            "dates": self.dates,
+            "machine": self.machine,
+            "command": self.command,
+            "users": load.users,
+            "entries": load.entries,
+            "messages": load.messages,
+            "rounds": load.rounds,
+            "side_by_side": self.side_by_side,
+            "rows": [row.as_json() for row in self.rows],
+        }
+        file.write_text(json.dumps(told, indent=1) + "\n")
 
 
 def _side_by_side(milters):
@@ -38,18 +63,3 @@ def write_readme(file, text):
     if not begin or not end:
         raise ValueError(f"{file} has no lines {BEGIN} and {END}")
     file.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
-
-
-def write_json(file, rows, side_by_side, machine, command, load):
-    told = {
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "machine": machine,
-        "command": command,
-        "users": load.users,
-        "entries": load.entries,
-        "messages": load.messages,
-        "rounds": load.rounds,
-        "side_by_side": side_by_side,
-        "rows": [row.as_json() for row in rows],
-    }
-    file.write_text(json.dumps(told, indent=1) + "\n")
