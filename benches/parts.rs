@@ -52,7 +52,7 @@ fn header_collector(criterion: &mut Criterion) {
             bencher.iter(|| {
                 let mut facts = HeaderFacts::new(Pass::First, settings.limits);
                 for (name, value) in &headers {
-                    facts.add(&settings, depth, black_box(name.as_bytes()), value.as_bytes());
+                    facts.add(&settings, depth, black_box(name.as_bytes()), value.as_bytes().into());
                 }
                 black_box(facts.header_sender(None))
             });

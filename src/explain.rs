@@ -139,7 +139,7 @@ impl Passed<'_> {
             transaction.recipient(&capture, recipient.as_bytes(), self.arguments.iter().copied(), true);
         }
         for header in &message.headers {
-            transaction.header(&header.name, &header.value);
+            transaction.header(&header.name, &header.value[..]);
         }
         transaction.finish(&capture);
         capture.explained.into_inner()

@@ -94,6 +94,9 @@
 //! - **No log line of the second pass** tells of a copy: it would say which messages were split, and so whose list has the sender.
 //! - **Sockets are watched for reading alone**: a unix socket that is watched for room to write wakes its thread once more for
 //!   every answer that the MTA takes. An answer that finds no room has a second descriptor watched until it is out.
+//! - **The milter's runtimes keep no time**: alarms are the kernel's timers (`milter::server`), since a runtime with timers looks
+//!   at the clock around each wait. Nothing of `tokio::time` works there. What is noted of a message goes by a clock of some
+//!   milliseconds ([`store::coarse_clock`]).
 //! - **What a verifier wrote is understood late**: only a message that matches an entry asks for proof
 //!   ([`policy::decide::Proof`]).
 //! - **Who wants to see what became of their messages is told by the pass that decides about the copy**, and by nobody else: a

@@ -169,16 +169,16 @@ impl<'a> Command<'a> {
 /// # Errors
 /// [`CommandError`], where one of them lacks its NUL.
 fn header(payload: &[u8]) -> Result<(&[u8], &[u8]), CommandError> {
-    let (name, value) = header_unread(payload)?;
-    Ok((name, until_nul(value)))
+    let (name, value) = header_uncut(payload)?;
+    Ok((name, value.text()))
 }
 
-/// The same, but for [`until_nul`], which the value of a header that matters has yet to go through: most do not.
+/// The same, as far as most headers need it: those that mean nothing here.
 ///
 /// # Errors
 /// Those of [`header`].
 #[inline]
-pub(super) fn header_unread(payload: &[u8]) -> Result<(&[u8], &[u8]), CommandError> {
+pub(super) fn header_uncut(payload: &[u8]) -> Result<(&[u8], Uncut<'_>), CommandError> {
     let mut fields = Fields { command: command::HEADER, rest: payload };
     let name = fields.short_string("header name")?;
     // What ends with a NUL has one.
@@ -186,12 +186,30 @@ pub(super) fn header_unread(payload: &[u8]) -> Result<(&[u8], &[u8]), CommandErr
         Some((0, value)) => value,
         _ => fields.string("header value")?,
     };
-    Ok((name, value))
+    Ok((name, Uncut(value)))
 }
 
-/// What stands before the first NUL, or all of it.
-pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
-    split_nul(bytes).map_or(bytes, |(before, _)| before)
+/// The value of a header, and possibly what stands behind the NUL that ends it, which no MTA sends.
+#[derive(Debug, Clone, Copy)]
+pub struct Uncut<'a>(&'a [u8]);
+
+/// A value that has no NUL, or ends with its first.
+impl<'a> From<&'a [u8]> for Uncut<'a> {
+    fn from(value: &'a [u8]) -> Self {
+        Self(value)
+    }
+}
+
+impl<'a> Uncut<'a> {
+    /// The value.
+    pub fn text(self) -> &'a [u8] {
+        split_nul(self.0).map_or(self.0, |(before, _)| before)
+    }
+
+    /// Its length, in bytes, with what may stand behind it.
+    pub fn length(self) -> usize {
+        self.0.len()
+    }
 }
 
 /// Where the MTA's client comes from. The texts are the MTA's and need not parse as addresses.

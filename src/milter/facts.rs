@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::command::until_nul;
+use super::command::Uncut;
 use super::settings::{Lengths, MessageLimits, Pass, Settings};
 use crate::mark;
 use crate::policy::authres::Evidence;
@@ -42,12 +42,12 @@ const ADDED_BYTES: usize = 1 << 20;
 /// Room for what is kept of a usual message, in bytes.
 const USUAL_TEXT: usize = 512;
 
-/// Facts of the headers seen so far.
+/// Facts of the headers seen so far. By default of a message that may hold none.
 #[derive(Default)]
 pub struct HeaderFacts {
     pass: Pass,
-    /// What the message may hold.
-    room: MessageLimits,
+    /// The most headers, and the most bytes of them.
+    most: (usize, usize),
     /// The values that are kept, one behind the other.
     text: Vec<u8>,
     subject: Option<Range<usize>>,
@@ -74,21 +74,16 @@ impl HeaderFacts {
             Pass::First => (0, 0),
             Pass::Second => (ADDED_HEADERS, ADDED_BYTES),
         };
-        let room = MessageLimits {
-            headers: limits.headers.saturating_add(more_headers),
-            header_bytes: limits.header_bytes.saturating_add(more_bytes),
-            ..limits
-        };
-        Self { pass, room, ..Self::default() }
+        let most = (limits.headers.saturating_add(more_headers), limits.header_bytes.saturating_add(more_bytes));
+        Self { pass, most, ..Self::default() }
     }
 
-    /// Takes one header, in the order of the message. Its value ends with its first NUL, if it holds one; what stands behind
-    /// that counts for the limit alone.
+    /// Takes one header, in the order of the message.
     #[inline]
-    pub fn add(&mut self, settings: &Settings, depth: Depth, name: &[u8], value: &[u8]) {
+    pub fn add(&mut self, settings: &Settings, depth: Depth, name: &[u8], value: Uncut<'_>) {
         self.count += 1;
-        self.bytes = self.bytes.saturating_add(name.len() + value.len());
-        if self.count > self.room.headers || self.bytes > self.room.header_bytes {
+        self.bytes = self.bytes.saturating_add(name.len() + value.length());
+        if self.count > self.most.0 || self.bytes > self.most.1 {
             return self.go_over();
         }
         // Most names tell by their length alone that they mean nothing here.
@@ -97,12 +92,12 @@ impl HeaderFacts {
         }
     }
 
-    fn take(&mut self, settings: &Settings, depth: Depth, name: &[u8], value: &[u8]) {
+    fn take(&mut self, settings: &Settings, depth: Depth, name: &[u8], value: Uncut<'_>) {
         if mark::is_reserved(name) {
             self.forged.add(name);
             if self.pass == Pass::Second && name.eq_ignore_ascii_case(split::HEADER.as_bytes()) {
                 let start = self.text.len();
-                self.text.extend_from_slice(until_nul(value));
+                self.text.extend_from_slice(value.text());
                 self.markers.push(start..self.text.len());
             }
         } else if depth >= Depth::Decide {
@@ -113,11 +108,11 @@ impl HeaderFacts {
     /// Neither count nor bytes ever fall: nothing is taken from then on.
     #[cold]
     fn go_over(&mut self) {
-        let limit = if self.count > self.room.headers { HeaderLimit::Count } else { HeaderLimit::Bytes };
+        let limit = if self.count > self.most.0 { HeaderLimit::Count } else { HeaderLimit::Bytes };
         self.over.get_or_insert(limit);
     }
 
-    fn add_for_decision(&mut self, settings: &Settings, depth: Depth, name: &[u8], value: &[u8]) {
+    fn add_for_decision(&mut self, settings: &Settings, depth: Depth, name: &[u8], value: Uncut<'_>) {
         match Meaning::of(name) {
             Meaning::Subject => keep(&mut self.text, &mut self.subject, value),
             Meaning::From => {
@@ -127,7 +122,7 @@ impl HeaderFacts {
             Meaning::Received => self.received += 1,
             Meaning::Results => {
                 let above = self.received_above();
-                self.evidence.add(&settings.authentication, until_nul(value), above);
+                self.evidence.add(&settings.authentication, value.text(), above);
             }
             Meaning::To if depth == Depth::Mark => keep(&mut self.text, &mut self.to, value),
             Meaning::Date if depth == Depth::Mark => keep(&mut self.text, &mut self.date, value),
@@ -163,7 +158,7 @@ impl HeaderFacts {
     /// mostly the same.
     pub fn header_sender<'a>(&self, envelope: Option<&'a Sender>) -> Option<Cow<'a, Sender>> {
         let value = self.value(&self.from).filter(|_| self.from_count == 1)?;
-        Sender::of_header(value, envelope)
+        Sender::in_header(value, envelope)
     }
 
     /// What our own verifiers wrote.
@@ -250,13 +245,13 @@ impl Meaning {
 }
 
 /// Keeps the first value of a header.
-fn keep(text: &mut Vec<u8>, place: &mut Option<Range<usize>>, value: &[u8]) {
+fn keep(text: &mut Vec<u8>, place: &mut Option<Range<usize>>, value: Uncut<'_>) {
     if place.is_none() {
         if text.is_empty() {
             text.reserve(USUAL_TEXT);
         }
         let start = text.len();
-        text.extend_from_slice(until_nul(value));
+        text.extend_from_slice(value.text());
         *place = Some(start..text.len());
     }
 }
@@ -285,21 +280,33 @@ impl Noted {
 mod tests {
     use super::*;
     use crate::mark::MarkKey;
+    use crate::policy::authres::{Authentication, Method};
     use crate::policy::fixture::organisation;
     use crate::split::SplitKey;
     use std::sync::Arc;
 
+    /// Of an organisation that knows two spam marks of its own: one that no X begins, and one as long as a name may be.
     fn settings() -> Settings {
-        Settings::new(MarkKey::new(&[0; 32]), SplitKey::new(&[0; 32])).with_organisations([Arc::new(organisation())])
+        let mut organisation = organisation();
+        organisation.white.spam_headers.extend(["Spam-Status".to_owned(), long_name(64)]);
+        Settings::new(MarkKey::new(&[0; 32]), SplitKey::new(&[0; 32])).with_organisations([Arc::new(organisation)])
+    }
+
+    fn long_name(length: usize) -> String {
+        "l".repeat(length)
+    }
+
+    fn facts_in(pass: Pass, depth: Depth, headers: &[(&str, &str)]) -> HeaderFacts {
+        let settings = settings();
+        let mut facts = HeaderFacts::new(pass, settings.limits);
+        for (name, value) in headers {
+            facts.add(&settings, depth, name.as_bytes(), value.as_bytes().into());
+        }
+        facts
     }
 
     fn facts(depth: Depth, headers: &[(&str, &str)]) -> HeaderFacts {
-        let mut facts = HeaderFacts::default();
-        let settings = settings();
-        for (name, value) in headers {
-            facts.add(&settings, depth, name.as_bytes(), value.as_bytes());
-        }
-        facts
+        facts_in(Pass::First, depth, headers)
     }
 
     #[test]
@@ -331,12 +338,29 @@ mod tests {
     }
 
     #[test]
+    fn a_spam_mark_is_known_whatever_its_name_looks_like() {
+        let (mark, other) = (long_name(64).to_uppercase(), long_name(63));
+        let facts = facts(Depth::Decide, &[("SPAM-status", "YES"), ("Spam-Statue", ""), (&mark, ""), (&other, "")]);
+        let names: Vec<&str> = facts.editable().spam.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(names, ["SPAM-status", &*mark]);
+    }
+
+    #[test]
     fn a_value_ends_with_its_first_nul() {
-        let facts =
-            facts(Depth::Mark, &[("Subject", " a\0b"), ("From", " x@d.example\0"), ("To", "y"), ("X-Perso", "\0")]);
+        let result = "mx.example.org; dmarc=pass header.from=d.example\0; dmarc=fail header.from=d.example";
+        let headers = [("Subject", " a\0b"), ("From", " x@d.example\0"), ("Authentication-Results", result)];
+        let mut settings = settings();
+        settings.authentication.authserv_ids = vec!["mx.example.org".to_owned()];
+        settings.authentication.results = 1;
+        let mut facts = HeaderFacts::new(Pass::Second, settings.limits);
+        for (name, value) in headers.into_iter().chain([(split::HEADER, "v=1\0x")]) {
+            facts.add(&settings, Depth::Mark, name.as_bytes(), value.as_bytes().into());
+        }
         assert_eq!(facts.editable().subject, Some(&b" a"[..]));
-        assert!(facts.header_sender(None).is_some());
-        assert_eq!(facts.editable().forged.len(), 1);
+        let sender = facts.header_sender(None).expect("one");
+        let (_, header) = facts.evidence().judge(&settings.authentication, None, Some(sender.address()));
+        assert_eq!(header, Authentication::Passed(Method::Dmarc));
+        assert_eq!(facts.markers().collect::<Vec<_>>(), [b"v=1"]);
     }
 
     #[test]
@@ -349,12 +373,19 @@ mod tests {
     #[test]
     fn memory_stays_below_the_limits() {
         let settings = settings();
-        let mut many = HeaderFacts::default();
-        (0..2000).for_each(|_| many.add(&settings, Depth::Mark, b"X-Perso", b"x"));
-        assert_eq!((many.over_limit(), many.forged.headers.len()), (Some(HeaderLimit::Count), settings.limits.headers));
-        let mut large = HeaderFacts::default();
-        let value = vec![b'x'; 60_000];
-        (0..40).for_each(|_| large.add(&settings, Depth::Mark, b"Subject", &value));
-        assert_eq!(large.over_limit(), Some(HeaderLimit::Bytes));
+        let limits = MessageLimits { headers: 3, header_bytes: 200, ..settings.limits };
+        for (pass, headers, bytes) in [(Pass::First, 3, 200), (Pass::Second, 1003, 200 + (1 << 20))] {
+            let mut many = HeaderFacts::new(pass, limits);
+            (0..headers).for_each(|_| many.add(&settings, Depth::Mark, b"X-Perso", b"x"[..].into()));
+            assert_eq!(many.over_limit(), None);
+            (0..2000).for_each(|_| many.add(&settings, Depth::Mark, b"X-Perso", b"x"[..].into()));
+            assert_eq!((many.over_limit(), many.forged.headers.len()), (Some(HeaderLimit::Count), headers));
+            let mut large = HeaderFacts::new(pass, limits);
+            let value = vec![b'x'; bytes - b"Subject".len()];
+            large.add(&settings, Depth::Mark, b"Subject", value[..].into());
+            assert_eq!((large.over_limit(), large.text.len()), (None, value.len()));
+            large.add(&settings, Depth::Mark, b"", b"x"[..].into());
+            assert_eq!(large.over_limit(), Some(HeaderLimit::Bytes));
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! It knows nothing of the protocol: a [`Conversation`] takes the bytes of a read and appends its answer, and the server
 //! writes that in one call. Each thread runs a single-threaded runtime with one task a connection, and shares one buffer
 //! to read into and one to answer from among all its connections, so that an idle connection holds neither. Time is
-//! kept by one sweep per thread and second: no connection has a timer, and between two sweeps the server looks at no
+//! kept by one sweep per thread and second: no connection has a timer, and no message costs the server a look at the
 //! clock.
 //!
 //! The first thread accepts, and spreads the connections over as many threads as they are enough for: to wake a second
@@ -14,6 +14,7 @@ mod alarm;
 mod connection;
 mod stream;
 mod thread;
+mod watched;
 
 use std::fmt;
 use std::io;

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::vec::Drain;
 
-use super::command::{Command, CommandError, EnvelopeAddress, Macros, Peer, header_unread};
+use super::command::{Command, CommandError, EnvelopeAddress, Macros, Peer, Uncut, header_uncut};
 use super::frame::{Frame, FrameDecoder, FrameError};
 use super::negotiate::{Agreement, Event, NegotiationError, Offer, Wanted, negotiate};
 use super::reply::{HeaderName, HeaderValue, Reply, ReplyCode, ReplyError, Text};
@@ -85,23 +85,21 @@ pub enum Next {
 
 /// The MTA's queue id, as far as it is short: Postfix's have 20 characters at most, Sendmail's 14. It costs no memory of its
 /// own, and becomes a text where a log line needs one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct QueueId {
     bytes: [u8; Self::MAX],
     length: u8,
 }
 
 impl QueueId {
-    /// Longest id kept, in bytes.
-    pub const MAX: usize = 47;
+    /// Longest id kept, in bytes; of a longer one its front.
+    pub const MAX: usize = 48;
 
     fn new(value: &[u8]) -> Self {
-        let mut id = Self { bytes: [0; Self::MAX], length: 0 };
-        for (place, byte) in id.bytes.iter_mut().zip(value) {
-            *place = *byte;
-            id.length += 1;
-        }
-        id
+        let length = value.len().min(Self::MAX);
+        let mut bytes = [0; Self::MAX];
+        bytes[..length].copy_from_slice(&value[..length]);
+        Self { bytes, length: length as u8 }
     }
 }
 
@@ -110,6 +108,12 @@ impl fmt::Display for QueueId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes = &self.bytes[..usize::from(self.length)];
         bytes.iter().try_for_each(|byte| f.write_char(if byte.is_ascii_graphic() { char::from(*byte) } else { '?' }))
+    }
+}
+
+impl fmt::Debug for QueueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -308,9 +312,10 @@ impl Conversation {
             (Phase::Idle | Phase::Envelope | Phase::Headers, command::MACRO) if frame.payload.len() == 1 => {
                 return ControlFlow::Continue(());
             }
-            (Phase::Headers, command::HEADER) => match header_unread(frame.payload) {
+            (Phase::Envelope | Phase::Headers, command::HEADER) => match header_uncut(frame.payload) {
                 Ok((name, value)) => {
                     self.header(name, value);
+                    self.phase = Phase::Headers;
                     self.go_ahead(command::HEADER, output);
                     return ControlFlow::Continue(());
                 }
@@ -360,10 +365,6 @@ impl Conversation {
                 }
                 false
             }
-            Command::Header { name, value } => {
-                self.header(name, value);
-                true
-            }
             Command::EndOfMessage(_) => {
                 self.end_of_message(directory, terms.role, output);
                 false
@@ -377,6 +378,8 @@ impl Conversation {
                 self.forget_connection();
                 false
             }
+            // Headers have been seen to where they may come.
+            Command::Header { .. } => true,
             Command::Helo(_) | Command::Unknown(_) | Command::Data | Command::EndOfHeaders | Command::Body(_) => true,
         };
         self.phase = next;
@@ -490,7 +493,7 @@ impl Conversation {
         }
     }
 
-    fn header(&mut self, name: &[u8], value: &[u8]) {
+    fn header(&mut self, name: &[u8], value: Uncut<'_>) {
         if let Some(transaction) = &mut self.transaction {
             transaction.header(name, value);
         }
@@ -845,6 +848,20 @@ mod tests {
         let Some(Reply::Code(answer)) = replies(&output).pop() else { panic!("no code") };
         assert_eq!(answer.code(), 451);
         assert!(matches!(session.notices().next(), Some(Notice::OverLimit { .. })));
+    }
+
+    #[test]
+    fn a_queue_id_is_fit_for_a_log_line() {
+        let long = "x".repeat(60);
+        for (value, written) in [
+            (&b"4d8Xw35q2Lz9sT"[..], "4d8Xw35q2Lz9sT"),
+            (b"", ""),
+            (b"A\nB C\x1b", "A?B?C?"),
+            (b"\xff\xc3\xa9", "???"),
+            (long.as_bytes(), &long[..QueueId::MAX]),
+        ] {
+            assert_eq!(QueueId::new(value).to_string(), written);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::addressee::{Shared, User, addressee, sending_as, user};
+use super::command::Uncut;
 use super::facts::{Depth, HeaderFacts, HeaderLimit};
 use super::settings::{Decided, DecidedRecipient, Directory, Pass, Settings};
 use crate::mark;
@@ -32,6 +33,9 @@ pub const MAX_RECIPIENT: usize = 4096;
 /// ESMTP arguments of a usual recipient: NOTIFY and ORCPT.
 const USUAL_ARGUMENTS: usize = 2;
 
+/// Recipients for whom a message has room in itself; further ones take memory of their own.
+const HELD: usize = 1;
+
 /// One message under way. It holds the settings of its MAIL and each recipient's lists of their RCPT to its end.
 pub struct Transaction {
     settings: Arc<Settings>,
@@ -40,7 +44,7 @@ pub struct Transaction {
     sender: Option<Sender>,
     /// The envelope sender as a user of ours, where what users send may be marked.
     sending: Option<User>,
-    recipients: SmallVec<[Accepted; 1]>,
+    recipients: SmallVec<[Accepted; HELD]>,
     refused: Vec<Refused>,
     /// In the first pass, for the marker: what the sender says of original recipients.
     claims: Vec<Word>,
@@ -265,8 +269,8 @@ impl Transaction {
     }
 
     /// Takes a header.
-    pub fn header(&mut self, name: &[u8], value: &[u8]) {
-        self.facts.add(&self.settings, self.depth, name, value);
+    pub fn header<'a>(&mut self, name: &[u8], value: impl Into<Uncut<'a>>) {
+        self.facts.add(&self.settings, self.depth, name, value.into());
     }
 
     /// Ends the message: the verdict of each recipient, the plan, the answer.

@@ -179,8 +179,8 @@ impl fmt::Debug for Evidence {
     }
 }
 
-/// What may end an authserv-id.
-const ID_ENDS: ByteSet = ByteSet::of(b" \t\n\r(;");
+/// What may end an authserv-id, white space that is not ASCII aside.
+const ID_ENDS: ByteSet = ByteSet::of(b" \t\n\x0b\x0c\r(;");
 
 /// The authserv-id at the front of a header's value.
 fn authserv_id(text: &str) -> Option<Cow<'_, str>> {
@@ -191,8 +191,9 @@ fn authserv_id(text: &str) -> Option<Cow<'_, str>> {
     if rest.starts_with('"') {
         return quoted_string(rest).map(|(id, _)| id.into());
     }
-    let end = ID_ENDS.distance(rest.as_bytes());
-    Some(rest[..end].into())
+    let id = &rest[..ID_ENDS.distance(rest.as_bytes())];
+    let end = if id.is_ascii() { None } else { id.find(char::is_whitespace) };
+    Some(end.map_or(id, |end| &id[..end]).into())
 }
 
 #[cfg(test)]
@@ -286,6 +287,10 @@ mod tests {
             Authentication::Missing
         );
         assert_eq!(judge(&["mx.example.org; spf=pass smtp.helo=\"x", pass]).1, Authentication::Missing);
+        for blank in ["\t", "\n ", "\u{b}", "\u{c}", "\u{85}", "\u{a0}", "(x)"] {
+            let above = format!("mx.example.org{blank}1; dmarc=fail header.from=famille.example");
+            assert_eq!(judge(&[&above, pass]).1, Authentication::Missing, "{blank:?}");
+        }
         assert_eq!(judge(&["other.example; dmarc=fail", pass]).1, Authentication::Passed(Method::Dmarc));
         let policy = policy(AuthenticationMode::Required);
         let mut evidence = Evidence::default();

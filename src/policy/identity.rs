@@ -73,7 +73,7 @@ impl Sender {
 
     /// The header sender, from the raw value of the only From header, as [`header_sender`] reads it. In most mail it is the
     /// envelope sender too, which is then not read once more.
-    pub fn of_header<'a>(value: &[u8], envelope: Option<&'a Sender>) -> Option<Cow<'a, Sender>> {
+    pub fn in_header<'a>(value: &[u8], envelope: Option<&'a Sender>) -> Option<Cow<'a, Sender>> {
         let known = envelope.filter(|sender| sender.rewritten.is_none() && value.len() <= MAX_FROM);
         match known.filter(|sender| plain_mailbox(value) == Some(sender.address.as_str().as_bytes())) {
             Some(sender) => Some(Cow::Borrowed(sender)),
@@ -406,9 +406,12 @@ mod tests {
             ("maman@famille.example", " Maman <Maman@famille.example>", false),
             ("maman@famille.example", &long, false),
             (rewritten, &format!("<{}>", rewritten.to_lowercase()), false),
+            ("Éva@famille.example", "\"Eva\" <éva@famille.example>", true),
+            ("eva@müller.example", "Eva <eva@müller.example>", false),
+            ("eva@müller.example", "Eva <eva@xn--mller-kva.example>", true),
         ] {
             let envelope = sender(path);
-            let found = Sender::of_header(value.as_bytes(), Some(&envelope));
+            let found = Sender::in_header(value.as_bytes(), Some(&envelope));
             assert_eq!(matches!(found, Some(Cow::Borrowed(_))), is_read_once, "{value}");
             let alone = header_sender(value.as_bytes()).map(Sender::header);
             assert!(found.as_deref() == alone.as_ref(), "{value}");

@@ -274,7 +274,9 @@ impl FingerprintKey {
     /// The fingerprint of a text in normal form under a scope.
     pub fn fingerprint(&self, scope: Scope, text: &str) -> Fingerprint {
         // One contiguous block is hashed faster than two writes; every text in normal form fits, any other goes to the heap.
-        let mut block = SmallVec::<[u8; 512]>::new();
+        const ROOM: usize = 512;
+        const { assert!(ROOM > MAX_LOCAL + 1 + MAX_DOMAIN) };
+        let mut block = SmallVec::<[u8; ROOM]>::new();
         block.push(scope.code());
         block.extend_from_slice(text.as_bytes());
         let hash = SipHasher24::new_with_keys(self.0, self.1).hash(&block);

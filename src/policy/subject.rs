@@ -150,8 +150,12 @@ fn front(value: &[u8]) -> SmallVec<[u8; FRONT]> {
     match word.filter(|(start, _)| start.eq_ignore_ascii_case(UTF8_WORD)) {
         Some((_, text)) => encoded_bytes(text).map_while(Result::ok).take(FRONT).collect(),
         None => {
-            let is_plain = |byte: &&u8| matches!(byte, b' '..=b'~') && **byte != b'=';
-            value.iter().take_while(is_plain).take(FRONT).copied().collect()
+            // Of several blanks before an encoded word one is shown.
+            let is_plain = |at: usize| match value[at] {
+                b' ' => at == 0 || value[at - 1] != b' ',
+                byte => byte.is_ascii_graphic() && byte != b'=',
+            };
+            (0..value.len().min(FRONT)).take_while(|&at| is_plain(at)).map(|at| value[at]).collect()
         }
     }
 }

@@ -91,8 +91,8 @@ pub fn system_clock() -> Clock {
     Arc::new(Timestamp::now)
 }
 
-/// The same as of the system's last tick, a few milliseconds ago at most (CLOCK_REALTIME_COARSE of clock_gettime(2)): for what
-/// is noted of every message.
+/// The same as of the system's last tick, 10 ms ago at most (CLOCK_REALTIME_COARSE of clock_gettime(2)): for what is noted of
+/// every message.
 pub fn coarse_clock() -> Clock {
     let read = || {
         let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_REALTIME_COARSE).ok()?;

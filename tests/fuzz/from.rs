@@ -1,7 +1,7 @@
 //! The From header: exactly one clean address, or nobody.
 
 use perso_milter::policy::address::{Address, Domain};
-use perso_milter::policy::identity::header_sender;
+use perso_milter::policy::identity::{Sender, header_sender};
 
 /// Longer than what is read.
 const TOO_LONG: usize = 4096;
@@ -11,6 +11,9 @@ pub fn holds(data: &[u8]) {
     let Some(address) = header_sender(data) else { return };
     assert!(data.len() <= TOO_LONG);
     assert_eq!(Address::parse(address.as_str()).as_ref(), Ok(&address), "not its own normal form");
+    let envelope = Sender::header(address.clone());
+    let sender = Sender::in_header(data, Some(&envelope)).expect("whom it names");
+    assert!(sender.address() == &address, "somebody else where the envelope sender is known");
     let text = String::from_utf8_lossy(data);
     assert!(stands_in(&text, &address), "{} is not in the header", address.as_str());
     check_surroundings(data, &address);

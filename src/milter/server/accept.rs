@@ -131,10 +131,8 @@ impl Watched {
 
     /// Lets a while pass.
     async fn pause(&self) {
-        match self.pause.set_after(PAUSE) {
-            Ok(()) => self.pause.ring().await,
-            Err(error) => tracing::error!(%error, "a timer cannot be set"),
-        }
+        self.pause.set_after(PAUSE);
+        self.pause.ring().await;
     }
 
     /// The next connection, without Nagle's delay.

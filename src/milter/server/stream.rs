@@ -9,6 +9,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::watched::{OwnsDescriptor, watched};
+
 /// A connected socket that no runtime watches, not blocking.
 pub(super) enum Socket {
     Unix(UnixStream),
@@ -37,6 +39,8 @@ impl Socket {
         }
     }
 }
+
+impl OwnsDescriptor for Socket {}
 
 impl AsRawFd for Socket {
     fn as_raw_fd(&self) -> RawFd {
@@ -81,7 +85,6 @@ impl Stream {
     /// Postfix writes a message in two parts and sets no TCP_NODELAY: its second waits for the acknowledgement of the first,
     /// which the kernel would delay by 44 ms (MILTER.md, "Round trips"). The kernel forgets the option, hence after each read.
     pub(super) fn acknowledge(&self) {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
         if let Socket::Tcp(stream) = self.socket.get_ref() {
             // Without it mail is slower and no less right.
             let _ = socket2::SockRef::from(stream).set_tcp_quickack(true);
@@ -114,13 +117,6 @@ impl Stream {
     pub(super) fn written(&mut self) {
         self.room = None;
     }
-}
-
-/// What replaces the deprecated constructor is unsafe, since a value may answer `as_raw_fd` with a descriptor that it does
-/// not own. A [`Socket`] owns its descriptor from end to end, and so does a timer.
-#[expect(deprecated, reason = "sound for a type that owns its descriptor, and this crate has no unsafe code")]
-pub(super) fn watched<T: AsRawFd>(source: T, interest: Interest) -> io::Result<AsyncFd<T>> {
-    AsyncFd::with_interest(source, interest)
 }
 
 /// Again, where a signal came between.

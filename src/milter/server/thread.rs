@@ -51,6 +51,7 @@ pub(super) fn run<C: Conversations>(
     front: Option<Front>,
 ) -> io::Result<Report> {
     let _stop_others = StopOthers(Arc::clone(&shared));
+    // No timers of its own: see [`Alarm`].
     let runtime = Builder::new_current_thread().enable_io().build_local(LocalOptions::default())?;
     let thread = Rc::new(Thread {
         index,
@@ -125,7 +126,7 @@ impl<C: Conversations> Thread<C> {
 
     async fn serve(self: &Rc<Self>, mut handed: UnboundedReceiver<Handed>) -> io::Result<()> {
         let (sweep, deadline) = (Alarm::new()?, Alarm::new()?);
-        sweep.set_every(SWEEP)?;
+        sweep.set_every(SWEEP);
         let mut accepting = true;
         loop {
             if !accepting && self.draining.get() && self.handles.borrow().is_empty() {
@@ -135,7 +136,7 @@ impl<C: Conversations> Thread<C> {
                 biased;
                 () = self.shared.shutdown.triggered(), if !self.draining.get() => {
                     self.drain();
-                    deadline.set_after(self.shared.limits.drain_time)?;
+                    deadline.set_after(self.shared.limits.drain_time);
                 }
                 () = deadline.ring() => self.cut(),
                 () = sweep.ring() => self.sweep(),

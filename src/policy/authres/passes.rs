@@ -59,7 +59,7 @@ pub(super) fn passes_of(text: &str) -> Option<SmallVec<[Pass<'_>; USUAL_PASSES]>
             b' ' | b'\t' | b'\n' | b'\r' => at += 1,
             b'(' => at = text.len() - after_comment(&text[at..])?.len(),
             b';' => {
-                part.pass().into_iter().for_each(|pass| passes.push(pass));
+                passes.extend(part.pass());
                 part = Part::default();
                 at += 1;
                 is_value = false;
@@ -77,7 +77,7 @@ pub(super) fn passes_of(text: &str) -> Option<SmallVec<[Pass<'_>; USUAL_PASSES]>
             }
         }
     }
-    part.pass().into_iter().for_each(|pass| passes.push(pass));
+    passes.extend(part.pass());
     Some(passes)
 }
 
